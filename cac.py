@@ -1,26 +1,28 @@
-"""CAC, Centro de Atención al Cliente: the site where a company's customers look after their account.
+"""CAC, Centro de Atención al Cliente: where a company's customers look after their account.
 
-They see what they owe, download their invoices, pay on line and keep their own data. One file, one SQLite
-database, pages in Spanish. `python cac.py demo` shows it; `python cac.py --help` lists the commands.
+They see what they owe, download their invoices, pay on line and keep their own data. One file, one
+SQLite database, pages in Spanish. `python cac.py demo` shows it, `python cac.py --help` lists the
+commands.
 
 Contents, each part using only those above it:
     Rules        what the company decided, as pure functions
     Settings     of the process (CAC_…) and of the business (table setting)
-    Database     one connection a thread, short write transactions, schema and migrations
+    Database     one connection a thread, short write transactions, schema and upgrades
     Queries      what the pages ask
     Sessions     passwords, links, throttling, who is signed in
     Mail         the outbox and how it is emptied
     Payments     DineroMail, and how a payment becomes a receipt
     Documents    CSV and PDF
-    Forms        what customers may type
+    Forms        what customers may type, and how it is saved
     Views        the pages
     Errors       what a page says when it cannot be shown
     Commands     what the operator types
     Application  create_app, and the chores of the running service
 
-Words: movement = a line of the statement; voucher = an invoice, a receipt, any comprobante; balance = the sum of a
-customer's movements, positive when the customer owes; limit = the DineroMail limit; number = the user number.
-Amounts are int, in centavos. Times are UTC text, dates are the day in Argentina.
+Words: movement = a line of the statement; voucher = an invoice, a receipt, any comprobante;
+balance = the sum of a customer's movements, positive when the customer owes; limit = the DineroMail
+limit; number = the user number. Amounts are int, in centavos. Times are UTC, dates the day in
+Argentina, both as text.
 """
 
 import csv
@@ -51,7 +53,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal, InvalidOperation
 from email import message_from_bytes
 from email.message import EmailMessage
-from email.policy import default as default_policy
+from email.policy import default as email_policy
 from functools import cache
 from http.client import HTTPException
 from itertools import accumulate, groupby
@@ -82,37 +84,28 @@ from stdnum.ar import cbu, cuit
 from werkzeug.exceptions import HTTPException as HTTPError
 from werkzeug.middleware.proxy_fix import ProxyFix
 from wtforms import FieldList, PasswordField, SelectField, StringField
-from wtforms.validators import AnyOf, DataRequired, Length, Optional, StopValidation
+from wtforms.validators import AnyOf, DataRequired, Length, StopValidation
 
 HERE = Path(__file__).parent
-ARGENTINA = timezone(timedelta(hours=-3))  # no daylight saving since 2009: a fixed offset needs no tz database
+ARGENTINA = timezone(timedelta(hours=-3))  # no summer time since 2009: needs no tz database
 log = logging.getLogger("cac")
 
 
 # === Rules ========================================================================================
-# Pure functions: no Flask, no database, no clock. A docstring's examples are tests.
+# Pure functions: no Flask, no database, no clock. The examples in their docstrings are tests.
 
-MAX_AMOUNT = 2**63 - 1                       # centavos: what SQLite's INTEGER holds
-MIN_PAYMENT = 100                            # centavos: the least advance payment
-FIVE_DIGITS_SINCE = "2018-08-06"             # RG 4290: points of sale are printed with five digits
-QR_SINCE = "2021-03-01"                      # RG 4892: no QR on older vouchers
-AMOUNT = re.compile(r"(?:\$\s*)?(?:([0-9]{1,3}(?:\.[0-9]{3})+),([0-9]{1,2})|([0-9]+)(?:[.,]([0-9]{1,2}))?)")
-AMBIGUOUS_AMOUNT = re.compile(r"(?:\$\s*)?[0-9]{1,3}(?:[.,][0-9]{3})+")
-COMMON_PASSWORDS = frozenset("""
-    12345678 123456789 1234567890 11111111 00000000 87654321 11223344 12341234 password contraseña contrasena
-    qwertyui qwertyuiop asdfghjk argentina bocajuniors riverplate sanlorenzo quilmes independiente racingclub
-    maradona messi10 libertad mariposa teamomucho teamomas princesa estrellas miclave1 claveclave clientes
-    administracion netone2010 netonenetone emarketing tornadostore internet computadora soporte1 iloveyou
-    """.split())
-
-
-def money(amount: int) -> str:
-    """An amount as read in Argentina, with a no-break space.
-
-    >>> money(123456), money(-5), money(0)
-    ('$\\xa01.234,56', '−$\\xa00,05', '$\\xa00,00')
-    """
-    return f"{'−' if amount < 0 else ''}$\N{NO-BREAK SPACE}{plain_money(abs(amount))}"
+MAX_AMOUNT = 2**63 - 1              # centavos: what SQLite's INTEGER holds
+MIN_PAYMENT = 100                   # centavos: the least advance payment
+FIVE_DIGITS_SINCE = "2018-08-06"    # RG 4290: points of sale are printed with five digits
+QR_SINCE = "2021-03-01"             # RG 4892: older vouchers have no QR
+AMOUNT = re.compile(r"(?:\$\s*)?(?:([0-9]{1,3}(?:\.[0-9]{3})+),([0-9]{1,2})"
+                    r"|([0-9]{1,17})(?:[.,]([0-9]{1,2}))?)")
+AMBIGUOUS = re.compile(r"(?:\$\s*)?[0-9]{1,3}(?:[.,][0-9]{3})+")
+COMMON_PASSWORDS = set("""12345678 123456789 1234567890 87654321 11223344 12341234 password
+    contraseña contrasena qwertyui qwertyuiop asdfghjk argentina bocajuniors riverplate sanlorenzo
+    quilmes independiente racingclub maradona messi10 libertad mariposa teamomucho princesa
+    estrellas miclave1 claveclave clientes administracion netone2010 netonenetone emarketing
+    tornadostore internet computadora soporte1 iloveyou""".split())
 
 
 def plain_money(amount: int) -> str:
@@ -122,26 +115,34 @@ def plain_money(amount: int) -> str:
     ('1.234.567,89', '−320,00')
     """
     pesos, centavos = divmod(abs(amount), 100)
-    return f"{'−' if amount < 0 else ''}{pesos:,}".replace(",", ".") + f",{centavos:02d}"
+    return f"{'−' if amount < 0 else ''}{pesos:,}".replace(",", ".") + f",{centavos:02}"
+
+
+def money(amount: int) -> str:
+    """An amount as read in Argentina, with a no-break space.
+
+    >>> money(123456), money(-5)
+    ('$\\xa01.234,56', '−$\\xa00,05')
+    """
+    return f"{'−' if amount < 0 else ''}$\N{NO-BREAK SPACE}{plain_money(abs(amount))}"
 
 
 def parse_money(text: str) -> int:
-    """The centavos of what a customer typed; ValueError, in Spanish, says what to do.
+    """The centavos of what a customer typed; ValueError says, in Spanish, what to do.
 
-    >>> [parse_money(t) for t in ("1.234,56", "1234,56", "1234.56", "$ 1500", "0,5")]
+    >>> [parse_money(typed) for typed in ("1.234,56", "1234,56", "1234.56", "$ 1500", "0,5")]
     [123456, 123456, 123456, 150000, 50]
     >>> parse_money("1.234")
     Traceback (most recent call last):
     ValueError: Escriba el importe con centavos, por ejemplo 1.234,00
     """
-    typed = text.strip()
-    if AMBIGUOUS_AMOUNT.fullmatch(typed):
+    if AMBIGUOUS.fullmatch(text.strip()):
         raise ValueError("Escriba el importe con centavos, por ejemplo 1.234,00")
-    found = AMOUNT.fullmatch(typed)
+    found = AMOUNT.fullmatch(text.strip())
     if not found:
         raise ValueError("Escriba el importe en números, por ejemplo 1500,50")
-    pesos = (found[1] or found[3]).replace(".", "")
-    amount = int(pesos + (found[2] or found[4] or "").ljust(2, "0")) if len(pesos) < 18 else MAX_AMOUNT + 1
+    pesos, centavos = (found[1] or found[3]).replace(".", ""), found[2] or found[4] or ""
+    amount = int(pesos + centavos.ljust(2, "0"))
     if amount > MAX_AMOUNT:
         raise ValueError("Escriba un importe menor")
     return amount
@@ -156,13 +157,15 @@ def day(iso: str | None) -> str:
     return f"{iso[8:10]}/{iso[5:7]}/{iso[:4]}" if iso else ""
 
 
-def voucher_number(date: str, point_of_sale: int, number: int) -> str:
-    """As printed when the voucher was made.
+def voucher_number(movement) -> str:
+    """A voucher's number as it was printed on its date.
 
-    >>> voucher_number("2010-04-23", 3, 94), voucher_number("2026-04-23", 3, 94)
-    ('0003-00000094', '00003-00000094')
+    >>> from types import SimpleNamespace as Voucher
+    >>> voucher_number(Voucher(date="2010-04-23", point_of_sale=3, number=94))
+    '0003-00000094'
     """
-    return f"{point_of_sale:0{5 if date >= FIVE_DIGITS_SINCE else 4}}-{number:08}"
+    digits = 5 if movement.date >= FIVE_DIGITS_SINCE else 4
+    return f"{movement.point_of_sale:0{digits}}-{movement.number:08}"
 
 
 def shows_dineromail(balance: int, limit: int, dm_active: bool) -> bool:
@@ -184,25 +187,25 @@ def shows_advance_payment(balance: int, limit: int) -> bool:
 
 
 def why_not_dineromail(balance: int, limit: int, dm_active: bool) -> str:
-    """The first reason for not paying the balance on line, as the customer reads it; '' if there is none."""
+    """Why the balance may not be paid on line, as the customer reads it; '' if it may."""
     if balance <= 0:
         return "No tiene saldo pendiente."
     if balance > limit:
         return f"Su saldo supera el máximo para pagar en línea, {money(limit)}."
     if balance == limit:
-        return f"Su saldo es igual al máximo para pagar en línea, {money(limit)}: tiene que ser menor."
+        return f"Su saldo es igual al máximo para pagar en línea, {money(limit)}: debe ser menor."
     return "" if dm_active else "El tipo de comprobante de su última factura no se paga en línea."
 
 
 def why_not_advance_payment(balance: int, limit: int) -> str:
-    """The reason for not paying in advance, as the customer reads it; '' if there is none."""
+    """Why nothing may be paid in advance, as the customer reads it; '' if it may."""
     if shows_advance_payment(balance, limit):
         return ""
     return f"Es para quien no tiene saldo pendiente o debe más de {money(limit)}."
 
 
 def is_cuit(text: str) -> bool:
-    """Whether its check digit is right.
+    """Whether it is a CUIT, with or without dashes.
 
     >>> is_cuit("30-71234567-1"), is_cuit("30-71234567-6")
     (True, False)
@@ -211,7 +214,7 @@ def is_cuit(text: str) -> bool:
 
 
 def is_cbu(text: str) -> bool:
-    """Whether both check digits are right.
+    """Whether it is a CBU: 22 digits, two of them check digits.
 
     >>> is_cbu("2850590940090418135201"), is_cbu("2850590940090418135202")
     (True, False)
@@ -222,39 +225,32 @@ def is_cbu(text: str) -> bool:
 def is_local(url: str) -> bool:
     """Whether a redirect to it stays on this site, however a browser may read it.
 
-    >>> [is_local(u) for u in ("/cuenta?pagina=2", "//evil", r"/\\evil", "https:evil", "/x\\r\\nSet-Cookie:")]
-    [True, False, False, False, False]
+    >>> [is_local(url) for url in ("/cuenta?pagina=2", "//evil", "https:evil", "/a b")]
+    [True, False, False, False]
     """
-    return bool(re.fullmatch(r"/(?![/\\])[\x21-\x5b\x5d-\x7e]*", url))
+    return bool(re.fullmatch(r"/(?!/)[\x21-\x5b\x5d-\x7e]*", url))
 
 
 def customer_number(text: str) -> int | None:
-    """The user number that was typed: spaces, dots, dashes and leading zeros do not count; None if it is none.
+    """The user number that was typed: spaces, dots, dashes and leading zeros do not count.
 
     >>> customer_number(" 001.001 "), customer_number("１００１"), customer_number("ana")
     (1001, None, None)
     """
     digits = re.sub(r"[\s.-]", "", text)
-    return int(digits) if re.fullmatch(r"[0-9]{1,20}", digits) and int(digits) < 10**9 else None
+    return int(digits) if re.fullmatch(r"0*[0-9]{1,9}", digits) else None
 
 
-def canonical_email(text: str) -> str:
-    """The form in which addresses are compared; ValueError if it is not an address.
+def canonical_email(text: str) -> str | None:
+    """The form in which addresses are compared; None if it is not an address.
 
-    >>> canonical_email("Ana@Ejemplo.COM.ar")
-    'ana@ejemplo.com.ar'
+    >>> canonical_email("Ana@Ejemplo.COM.ar"), canonical_email("ana@")
+    ('ana@ejemplo.com.ar', None)
     """
-    try:
-        found = validate_email(text.strip(), check_deliverability=False)
-    except EmailNotValidError as error:
-        raise ValueError("Escriba un correo con el formato nombre@ejemplo.com") from error
-    return f"{unicodedata.normalize('NFKC', found.local_part).casefold()}@{found.ascii_domain.lower()}"
-
-
-def canonical_or_none(text: str) -> str | None:
-    """As canonical_email, for looking up: what is no address is nobody's."""
-    with suppress(ValueError):
-        return canonical_email(text)
+    with suppress(EmailNotValidError):
+        found = validate_email(text, check_deliverability=False)
+        local = unicodedata.normalize("NFKC", found.local_part).casefold()
+        return f"{local}@{found.ascii_domain.lower()}"
     return None
 
 
@@ -264,35 +260,32 @@ def address_block(address: str) -> str:
     >>> address_block("203.0.113.9"), address_block("2001:db8::1:2")
     ('203.0.113.9', '2001:db8::/64')
     """
-    try:
-        version = ipaddress.ip_address(address).version
-    except ValueError:
-        return address
-    return address if version == 4 else str(ipaddress.ip_network(f"{address}/64", strict=False))
+    return str(ipaddress.ip_network(f"{address}/64", strict=False)) if ":" in address else address
 
 
 def password_problem(password: str, number: int, minimum: int) -> str:
-    """Why this may not be the customer's new password, as the customer reads it; '' if it may."""
+    """Why it may not be this customer's new password, as the customer reads it; '' if it may."""
     if len(password) < minimum:
         return f"La clave nueva debe tener {minimum} caracteres o más"
     if len(password) > 256:
         return "La clave nueva debe tener 256 caracteres o menos"
-    if password.casefold() in COMMON_PASSWORDS or len(set(password)) < 3:
-        return "Elija una clave menos común"
-    return "La clave nueva no puede ser su número de usuario" if customer_number(password) == number else ""
+    if customer_number(password) == number:
+        return "La clave nueva no puede ser su número de usuario"
+    is_common = password.casefold() in COMMON_PASSWORDS or len(set(password)) < 3
+    return "Elija una clave menos común" if is_common else ""
 
 
 def seconds_blocked(tries: int, allowed: int) -> int:
-    """How long to wait after a refused try: nothing at first, then 30 s, doubled each time up to an hour.
+    """How long to wait after a refused try: not at first, then 30 s, doubled up to an hour.
 
-    >>> [seconds_blocked(n, 10) for n in (9, 10, 11, 40)]
+    >>> [seconds_blocked(tries, 10) for tries in (9, 10, 11, 40)]
     [0, 30, 60, 3600]
     """
     return 0 if tries < allowed else min(30 * 2 ** min(tries - allowed, 7), 3600)
 
 
 def next_try(age: float, first: int) -> float:
-    """Seconds until something that has waited `age` seconds is tried again: the wait doubles, up to six hours.
+    """Seconds until what has waited `age` seconds is tried again: the wait doubles, up to 6 hours.
 
     >>> [next_try(age, 60) for age in (0, 60, 120, 10**6)]
     [60, 60, 120, 21600]
@@ -300,22 +293,26 @@ def next_try(age: float, first: int) -> float:
     return min(max(age, first), 6 * 3600)
 
 
-def page_span(count: int, window: int, size: int, page: int) -> tuple[int, int, int]:
-    """(movements before the page, movements on it, pages) of the last `window` of `count` movements, oldest first.
+def page_span(count: int, window: int, size: int, page: int | None) -> tuple[int, int, int, int]:
+    """(movements before the page, movements on it, page, pages) of the last `window` of `count`.
 
-    >>> page_span(400, 120, 20, 1), page_span(400, 120, 20, 6), page_span(0, 120, 20, 1)
-    ((280, 20, 6), (380, 20, 6), (0, 0, 1))
+    Oldest first; without a page, or with one that does not exist, the last, which is the newest.
+
+    >>> page_span(400, 120, 20, 1), page_span(400, 120, 20, None), page_span(0, 120, 20, 7)
+    ((280, 20, 1, 6), (380, 20, 6, 6), (0, 0, 1, 1))
     """
     shown = min(count, window)
+    pages = max(1, -(-shown // size))
+    page = page if page and 1 <= page <= pages else pages
     skip = count - shown + (page - 1) * size
-    return skip, min(size, count - skip), max(1, -(-shown // size))
+    return skip, min(size, count - skip), page, pages
 
 
 def unpaid(debits, balance: int):
-    """Yield (debit, what is still owed of it), newest first: payments cancel the oldest.
+    """Yield what is still owed of each debit, newest first: payments cancel the oldest.
 
     >>> from types import SimpleNamespace as Debit
-    >>> [owed for _, owed in unpaid([Debit(amount=100), Debit(amount=50), Debit(amount=30)], 120)]
+    >>> [owed for _, owed in unpaid([Debit(amount=100), Debit(amount=50), Debit(amount=9)], 120)]
     [100, 20]
     """
     for debit in debits:
@@ -336,80 +333,86 @@ class Operation(NamedTuple):
 
 
 def verdict(payment, operation: Operation) -> tuple[str, str]:
-    """What an operation means for our payment: (credit | pending | rejected | nothing | review, why).
+    """What to do about an operation, and why, for our payment with its state and amount.
 
-    `payment` has state, amount and service_payment; None = the reference is not ours. Only an exact match credits.
+    credit | pending | rejected | nothing | review; only an exact match credits. `payment` None =
+    the reference is not ours.
     """
     if payment is None:
         return "review", "unknown reference"
     if payment.state == "credited":
-        return after_the_credit(payment, operation)
+        return verdict_after_credit(payment, operation)
+    if operation.state in ("pending", "rejected"):
+        is_news = payment.state not in (operation.state, "review")
+        return (operation.state if is_news else "nothing"), ""
     if operation.state != "credited":
-        return ("nothing" if payment.state in (operation.state, "review") else operation.state), ""
-    if operation.currency != "ARS":
-        return "review", f"currency is {operation.currency or 'not told'}, not ARS"
-    if operation.amount != payment.amount:
-        paid = "unreadable" if operation.amount is None else plain_money(operation.amount)
-        return "review", f"amount is {paid}, not {plain_money(payment.amount)}"
+        return "review", operation.state
+    if (operation.amount, operation.currency) != (payment.amount, "ARS"):
+        paid = "?" if operation.amount is None else plain_money(operation.amount)
+        expected = plain_money(payment.amount)
+        return "review", f"paid {operation.currency or '?'} {paid}, expected ARS {expected}"
     return ("credit", "") if operation.service_payment else ("review", "the service gave no number")
 
 
-def after_the_credit(payment, operation: Operation) -> tuple[str, str]:
-    """What an operation means once its payment was credited: the same again is nothing, all else is odd."""
+def verdict_after_credit(payment, operation: Operation) -> tuple[str, str]:
+    """The same again is nothing, another payment's failure too; all else is odd."""
     is_same = operation.service_payment in ("", payment.service_payment)
     if operation.state == "credited":
         return ("nothing", "") if is_same else ("review", "paid a second time")
-    return ("review", f"{operation.state} after it was credited") if is_same else ("nothing", "")
+    return ("review", f"{operation.state} after the credit") if is_same else ("nothing", "")
 
 
 # === Settings =====================================================================================
-# Of the process: environment (CAC_…), else the TOML file in CAC_CONFIG, else the default. Of the business: table setting.
+# Of the process: the environment (CAC_…), else the TOML file in CAC_CONFIG, else the default. Of
+# the business: the table setting, changed with the command `set`.
 
 SETTINGS = {  # name: (default, what it is)
-    "SECRET_KEY":          ("", "signs cookies and links; 32 random characters or more"),
-    "SECRET_KEY_FALLBACKS": ("", "earlier secret keys, comma-separated: what they signed stays good"),
-    "DATABASE":            ("cac.db", "the SQLite file"),
-    "DOCUMENTS":           ("documents", "folder of the vouchers' PDFs"),
-    "BASE_URL":            ("", "public address of the portal, for links in mails and the way back from a payment"),
-    "PROXIES":             ("0", "how many proxies in front are trusted for X-Forwarded-…"),
-    "SMTP_URL":            ("", "smtp://user:password@host:587, smtps://…, smtp+starttls://…; none = mail waits"),
-    "MAIL_FROM":           ("CAC <no-responder@localhost>", "sender of the mails"),
-    "DINEROMAIL_URL":      ("https://argentina.dineromail.com", "base address of DineroMail"),
-    "DINEROMAIL_ACCOUNT":  ("", "the account, all 8 digits; none = DineroMail is not offered"),
+    "SECRET_KEY": ("", "signs cookies and links: 32 random characters or more"),
+    "SECRET_KEY_FALLBACKS": ("", "earlier keys, comma-separated: what they signed stays good"),
+    "DATABASE": ("cac.db", "the SQLite file"),
+    "DOCUMENTS": ("documents", "folder of the vouchers' PDFs"),
+    "BASE_URL": ("", "public address of the portal, for the links in mails and the way back"),
+    "PROXIES": ("0", "how many proxies in front are trusted for X-Forwarded-…"),
+    "SMTP_URL": ("", "smtp://user:password@host:587, smtps://…, smtp+starttls://…"),
+    "MAIL_FROM": ("CAC <no-responder@localhost>", "sender of the mails"),
+    "DINEROMAIL_URL": ("https://argentina.dineromail.com", "base address of DineroMail"),
+    "DINEROMAIL_ACCOUNT": ("", "all 8 digits; without it DineroMail is not offered"),
     "DINEROMAIL_PASSWORD": ("", "the IPN key, with which operations are queried"),
-    "CHORES":              ("on", "off = this process does not send mail nor query payments by itself"),
-    "DEMO":                ("", "set by the demo alone: folder of its mails"),
+    "CHORES": ("on", "off = this process neither sends mail nor queries payments by itself"),
+    "DEMO": ("", "set by the demo alone: the folder of its mails"),
 }
 SECRETS = {"SECRET_KEY", "SECRET_KEY_FALLBACKS", "SMTP_URL", "DINEROMAIL_PASSWORD"}
 
 
 class Refused(click.ClickException):
-    """A command, or the start, that is refused: nothing was changed. Exit code 1."""
+    """What is refused, and why: nothing was changed. A command ends with exit code 1."""
 
 
 def read_settings(**given) -> dict:
-    """The process's settings by name; `given` (in lower case) wins over all. Refused names what cannot be read."""
+    """The process's settings; `given`, in lower case, wins. Refused names what cannot be used."""
     settings = {name: default for name, (default, _) in SETTINGS.items()}
     settings |= settings_file(os.environ.get("CAC_CONFIG"))
-    settings |= {name: os.environ[f"CAC_{name}"] for name in SETTINGS if f"CAC_{name}" in os.environ}
+    settings |= {n: os.environ[f"CAC_{n}"] for n in SETTINGS if f"CAC_{n}" in os.environ}
     settings |= {name.upper(): value for name, value in given.items()}
-    if not re.fullmatch(r"[0-9]", str(settings["PROXIES"])):
-        raise Refused("CAC_PROXIES: say how many proxies, 0 to 9.")
-    if settings["DINEROMAIL_ACCOUNT"] and not re.fullmatch(r"[0-9]{8}", settings["DINEROMAIL_ACCOUNT"]):
-        raise Refused("CAC_DINEROMAIL_ACCOUNT: give all 8 digits, without the slash.")
-    keys = settings["SECRET_KEY_FALLBACKS"]
-    return settings | {"SECRET_KEY_FALLBACKS": [key for key in keys.split(",") if key]}
+    for name, pattern, advice in (
+            ("PROXIES", r"[0-9]", "say how many proxies, 0 to 9"),
+            ("DINEROMAIL_ACCOUNT", r"([0-9]{8})?", "give all 8 digits, without the slash"),
+            ("SMTP_URL", r"((smtp|smtps|smtp\+starttls)://\S+)?", "such as smtp://localhost:25")):
+        if not re.fullmatch(pattern, str(settings[name])):
+            raise Refused(f"CAC_{name}: {advice}.")
+    fallbacks = [key for key in settings["SECRET_KEY_FALLBACKS"].split(",") if key]
+    return settings | {"SECRET_KEY_FALLBACKS": fallbacks}
 
 
 def settings_file(path: str | None) -> dict:
-    """The settings in a TOML file, by name."""
+    """The settings in a TOML file, named as in the environment or without CAC_, in any case."""
     try:
-        found = tomllib.loads(Path(path).read_text()) if path else {}
+        found = tomllib.loads(Path(path).read_text(encoding="utf-8")) if path else {}
     except (OSError, ValueError) as error:
         raise Refused(f"CAC_CONFIG: {path}: {error}") from error
     settings = {name.upper().removeprefix("CAC_"): str(value) for name, value in found.items()}
     if unknown := settings.keys() - SETTINGS.keys():
-        raise Refused(f"CAC_CONFIG: {path}: no such setting: {', '.join(sorted(unknown)).lower()}")
+        raise Refused(f"CAC_CONFIG: {path}: no such setting: {', '.join(sorted(unknown))}")
     return settings
 
 
@@ -417,17 +420,17 @@ def unsafe_settings(settings) -> list[str]:
     """What keeps the portal from serving customers, a line each."""
     problems = []
     if len(settings["SECRET_KEY"]) < 32:
-        problems.append("CAC_SECRET_KEY: needs 32 characters or more; make one: "
+        problems.append("CAC_SECRET_KEY: needs 32 random characters or more; make one with "
                         "python3 -c 'import secrets; print(secrets.token_urlsafe(48))'")
     if not re.match(r"https?://[^/]", settings["BASE_URL"]):
-        problems.append("CAC_BASE_URL: the portal's public address, as https://www.example.com.ar/clientes/")
+        problems.append("CAC_BASE_URL: the public address, as https://www.example.com/clientes/")
     if settings["DEMO"]:
         problems.append("CAC_DEMO: is for the demo alone")
     return problems
 
 
 def business():
-    """The business's settings of this request, as attributes: money and counts are int."""
+    """The business's settings, as attributes; money and counts are int. Read once a request."""
     if "business" not in g:
         found = many("SELECT name, kind, value FROM setting")
         values = {s.name: int(s.value) if s.kind in ("money", "count") else s.value for s in found}
@@ -435,24 +438,28 @@ def business():
     return g.business
 
 
+SETTING_TAKES = {  # kind: what `set` accepts
+    "text": "a text", "money": "an amount such as 5000,00",
+    "count": "a whole number from 1 to 999999", "cuit": "a CUIT with the right check digit",
+}
+
+
 def parse_setting(kind: str, text: str) -> str:
-    """What `set` stores for a text of the operator; ValueError says what is expected."""
+    """What `set` stores; ValueError if it is not what the kind of setting takes."""
     if kind == "money":
         return str(parse_money(text))
+    if kind == "cuit":
+        return cuit.validate(text)
     if kind == "count" and not re.fullmatch(r"[1-9][0-9]{0,5}", text):
-        raise ValueError("a whole number from 1 to 999999")
-    if kind == "cuit" and not is_cuit(text):
-        raise ValueError("a CUIT, 11 digits with a right check digit")
-    if kind == "mark":
-        raise ValueError("is not for you to set")
-    return cuit.compact(text) if kind == "cuit" else text
+        raise ValueError(text)
+    return text
 
 
 # === Database =====================================================================================
-# A connection for each thread, kept. Reads need no transaction; writes are short, and never wait for the network.
+# A connection for each thread, kept. Writes are short, and never wait for the network.
 
 SCHEMA_VERSION = 1
-MIGRATIONS = {}  # version: the SQL that leads to it from the one before; schema.sql is always the newest
+UPGRADES = {}  # version: the statements that lead to it from the one before it
 
 
 def now(seconds: float = 0) -> str:
@@ -460,9 +467,9 @@ def now(seconds: float = 0) -> str:
     return (datetime.now(UTC) + timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def age_of(time_text: str) -> float:
+def age_of(moment: str) -> float:
     """Seconds since a time of the database."""
-    return (datetime.now(UTC) - datetime.fromisoformat(time_text)).total_seconds()
+    return (datetime.now(UTC) - datetime.fromisoformat(moment)).total_seconds()
 
 
 def today() -> str:
@@ -472,19 +479,20 @@ def today() -> str:
 
 @cache
 def row_type(columns: tuple):
-    """A named tuple for these columns: in templates several times as fast as sqlite3.Row."""
-    return namedtuple("Row", columns)
+    """A named tuple for these columns: templates read it faster than sqlite3.Row."""
+    return namedtuple("Row", columns, rename=True)
 
 
 def as_row(cursor, values):
-    """The row factory: rows whose columns are attributes."""
+    """The row factory: columns are attributes."""
     return row_type(tuple(column[0] for column in cursor.description))(*values)
 
 
 def connect(path) -> sqlite3.Connection:
-    """A connection as all of CAC uses it. What is committed survives a power cut (synchronous=FULL)."""
+    """A connection as all of CAC uses it: what is committed survives a power cut."""
     db = sqlite3.connect(path, isolation_level=None, cached_statements=256)
-    for pragma in ("busy_timeout = 5000", "journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
+    for pragma in ("busy_timeout = 5000", "journal_mode = WAL", "synchronous = FULL",
+                   "foreign_keys = ON"):
         db.execute(f"PRAGMA {pragma}")
     db.row_factory = as_row
     return db
@@ -496,7 +504,7 @@ def get_db() -> sqlite3.Connection:
     if not hasattr(kept, "db"):
         path = Path(current_app.config["DATABASE"])
         if not path.is_file():
-            raise Refused(f"There is no database at {path}: `python cac.py init` makes it.")
+            raise Refused(f"There is no database at {path}: `python cac.py init` makes one.")
         kept.db = connect(path)
     return kept.db
 
@@ -511,14 +519,9 @@ def many(sql: str, *values) -> list:
     return get_db().execute(sql, values).fetchall()
 
 
-def one_or_404(sql: str, *values):
-    """The first row, or the page that says there is none."""
-    return one(sql, *values) or abort(404)
-
-
 @contextmanager
 def transaction(db: sqlite3.Connection | None = None, kind: str = "IMMEDIATE"):
-    """All or nothing. IMMEDIATE writes; DEFERRED only reads, all from one moment."""
+    """All or nothing. IMMEDIATE is to write; DEFERRED to read all from one moment."""
     db = db or get_db()
     db.execute(f"BEGIN {kind}")
     try:
@@ -530,94 +533,92 @@ def transaction(db: sqlite3.Connection | None = None, kind: str = "IMMEDIATE"):
 
 
 def make_database(path, *scripts: str) -> None:
-    """A new database with these SQL files, or none at all; the tables are never half there."""
-    db = connect(path)
-    try:
+    """A new database from these SQL files; it gets its name when it is whole."""
+    unfinished = Path(f"{path}.new")
+    unfinished.unlink(missing_ok=True)
+    with closing(sqlite3.connect(unfinished)) as db:
         for script in scripts:
             db.executescript((HERE / script).read_text(encoding="utf-8"))
-    finally:
-        db.close()
+    unfinished.rename(path)
 
 
-def upgrade_database(db: sqlite3.Connection) -> list[int]:
-    """Bring an older database to this version, step by step; return the steps. Refused if it is a newer one."""
-    version = db.execute("PRAGMA user_version").fetchone().user_version
+def upgrade_database() -> list[int]:
+    """Bring an older database to this version, each step whole or not at all; return the steps."""
+    version = one("PRAGMA user_version").user_version
     if version > SCHEMA_VERSION:
-        raise Refused(f"The database is of version {version}, this program knows {SCHEMA_VERSION}: use a newer program.")
-    steps = range(version + 1, SCHEMA_VERSION + 1)
+        raise Refused(f"The database has version {version}, this program knows {SCHEMA_VERSION}:"
+                      " use a newer program. Nothing was changed.")
+    steps = list(range(version + 1, SCHEMA_VERSION + 1))
     for step in steps:
-        with transaction(db):
-            for statement in MIGRATIONS[step].split(";\n"):
+        with transaction() as db:
+            for statement in UPGRADES[step]:
                 db.execute(statement)
             db.execute(f"PRAGMA user_version = {step}")
-    return list(steps)
+    return steps
 
 
 # === Queries ======================================================================================
-# What the pages ask. Page, PDF, CSV and commands ask the same ones.
+# What the pages ask; page, PDF, CSV and commands ask the same. The views are in schema.sql.
 
 LINES = """
     WITH line AS (SELECT * FROM movement WHERE customer = ? ORDER BY date, id LIMIT ? OFFSET ?)
-    SELECT line.*, voucher_type.name AS type_name, voucher_type.letter
-    FROM line JOIN voucher_type ON voucher_type.code = line.type ORDER BY line.date, line.id"""
-VOUCHER = """
-    SELECT movement.*, voucher_type.name AS type_name, voucher_type.letter, voucher_type.kind
-    FROM movement JOIN voucher_type ON voucher_type.code = movement.type WHERE movement.customer = ? AND movement.id = ?"""
+    SELECT line.*, voucher_type.name AS type_name FROM line
+    JOIN voucher_type ON voucher_type.code = line.type ORDER BY line.date, line.id"""
+OPENING = """
+    SELECT coalesce(sum(amount), 0) AS balance FROM (
+        SELECT amount FROM movement WHERE customer = ? ORDER BY date, id LIMIT ?)"""
+OPEN_DEBITS = """
+    SELECT amount, due_date FROM movement WHERE customer = ? AND amount > 0
+    ORDER BY date DESC, id DESC"""
+UNDER_WAY = """
+    SELECT * FROM payment WHERE customer = ? AND state IN ('pending', 'review') ORDER BY id"""
 
 
 class Statement(NamedTuple):
     """Some consecutive movements of a customer, each with the balance after it."""
 
-    opening: int            # balance before the first line
-    lines: list             # (movement, balance after it), oldest first
-    closing: int            # balance after the last line
-    balance: int            # of all movements, what the customer owes
+    opening: int    # balance before the first line
+    lines: list     # (movement, balance after it), oldest first
+    closing: int    # balance after the last line
+    balance: int    # of all movements: what the customer owes
     page: int
     pages: int
 
 
 def balance_of(number: int) -> int:
     """What a customer owes: the sum of the ledger."""
-    return one("SELECT coalesce(sum(amount), 0) AS balance FROM movement WHERE customer = ?", number).balance
+    sql = "SELECT coalesce(sum(amount), 0) AS balance FROM movement WHERE customer = ?"
+    return one(sql, number).balance
 
 
 def statement(number: int, window: int, size: int, page: int | None = None) -> Statement:
-    """A page of the customer's last `window` movements; without a page, or with one that does not exist, the newest."""
+    """A page of the customer's last `window` movements; the newest page unless another is asked."""
     with transaction(kind="DEFERRED"):
         count = one("SELECT count(*) AS n FROM movement WHERE customer = ?", number).n
-        pages = page_span(count, window, size, 1)[2]
-        page = page if page and 1 <= page <= pages else pages
-        skip, length, _ = page_span(count, window, size, page)
-        opening = one("SELECT coalesce(sum(amount), 0) AS balance FROM (SELECT amount FROM movement"
-                      " WHERE customer = ? ORDER BY date, id LIMIT ?)", number, skip).balance
+        skip, length, page, pages = page_span(count, window, size, page)
+        opening = one(OPENING, number, skip).balance
         found = many(LINES, number, length, skip)
         balance = balance_of(number)
     balances = list(accumulate((line.amount for line in found), initial=opening))
-    return Statement(opening, list(zip(found, balances[1:], strict=True)), balances[-1], balance, page, pages)
+    lines = list(zip(found, balances[1:], strict=True))
+    return Statement(opening, lines, balances[-1], balance, page, pages)
 
 
 def whole_statement(number: int) -> Statement:
-    """All the movements that the statement's pages show, at once."""
+    """All that the pages of the statement show, at once."""
     window = business().statement_window
     return statement(number, window, window)
 
 
 def next_due(number: int, balance: int) -> str | None:
-    """The earliest due date among what is not paid yet; it may be past."""
-    debits = get_db().execute("SELECT amount, due_date FROM movement WHERE customer = ? AND amount > 0"
-                              " ORDER BY date DESC, id DESC", (number,))
-    return min((debit.due_date for debit, _ in unpaid(debits, balance) if debit.due_date), default=None)
+    """The earliest due date of what is not paid yet; it may be past."""
+    debits = get_db().execute(OPEN_DEBITS, (number,))
+    return min((d.due_date for d, _ in unpaid(debits, balance) if d.due_date), default=None)
 
 
 def has_pdf(movement) -> bool:
-    """Whether a voucher can be downloaded: it is stored, or it is electronic, or this portal made it."""
+    """Whether a voucher can be downloaded: it is stored, or electronic, or a receipt of ours."""
     return bool(movement.document or movement.cae or movement.origin == "portal")
-
-
-def find_voucher(number: int, voucher: int):
-    """One of this customer's own vouchers that have a PDF, or 404."""
-    movement = one_or_404(VOUCHER, number, voucher)
-    return movement if has_pdf(movement) else abort(404)
 
 
 def emails_of(number: int, *, only_confirmed: bool = False) -> list[str]:
@@ -627,82 +628,70 @@ def emails_of(number: int, *, only_confirmed: bool = False) -> list[str]:
 
 
 class Offer(NamedTuple):
-    """What the payment page offers a customer, and all it was decided from."""
+    """What the payment page offers a customer, with all it was decided from."""
 
     balance: int
     limit: int
-    dm_active: bool         # of the last invoice's type; no invoice, no DM
-    last_invoice: str       # its type's name, '' = none
-    services: list          # (name, label) of the payment services that are configured
+    dm_active: bool     # of the last invoice's type; False if there is no invoice
+    last_invoice: str   # its type's name, '' = none
+    services: dict      # the payment services that are configured, name: label
 
     def shows_balance(self) -> bool:
         """Whether the balance may be paid on line."""
-        return bool(self.services) and shows_dineromail(self.balance, self.limit, self.dm_active)
+        may = shows_dineromail(self.balance, self.limit, self.dm_active)
+        return may and bool(self.services)
 
     def shows_advance(self) -> bool:
         """Whether a payment in advance may be made."""
-        return bool(self.services) and shows_advance_payment(self.balance, self.limit)
-
-    def labels(self) -> str:
-        """The names of the payment services."""
-        return " o ".join(label for _, label in self.services)
+        return shows_advance_payment(self.balance, self.limit) and bool(self.services)
 
     def why_not_balance(self) -> str:
         """Why the balance may not be paid on line."""
-        return why_not_dineromail(self.balance, self.limit, self.dm_active) or "El pago en línea no está habilitado."
+        why = why_not_dineromail(self.balance, self.limit, self.dm_active)
+        return why or "El pago en línea no está habilitado."
 
     def why_not_advance(self) -> str:
         """Why no payment may be made in advance."""
-        return why_not_advance_payment(self.balance, self.limit) or "El pago en línea no está habilitado."
-
-
-def payment_page_values() -> dict:
-    """What the payment page shows the signed-in customer, whatever form is on it."""
-    number = current_user.number
-    return {"offer": payment_offer(number), "accounts": many("SELECT * FROM bank_account ORDER BY id"),
-            "under_way": many("SELECT * FROM payment WHERE customer = ? AND state IN ('pending', 'review') ORDER BY id", number)}
+        why = why_not_advance_payment(self.balance, self.limit)
+        return why or "El pago en línea no está habilitado."
 
 
 def payment_offer(number: int) -> Offer:
     """What the payment page offers this customer now."""
     last = one("SELECT type_name, dineromail FROM last_invoice WHERE customer = ?", number)
-    services = [("dineromail", "DineroMail")] if current_app.config["DINEROMAIL_ACCOUNT"] else []
+    services = {"dineromail": "DineroMail"} if current_app.config["DINEROMAIL_ACCOUNT"] else {}
     return Offer(balance_of(number), business().dm_limit, bool(last and last.dineromail),
                  last.type_name if last else "", services)
 
 
 # === Sessions =====================================================================================
-# Passwords are hashed with argon2id; the cookie's random token is known here by its hash alone.
+# Passwords are hashed with argon2id; of the cookie's random token only the hash is kept.
 
-HASHER = PasswordHasher(time_cost=2, memory_cost=19456, parallelism=1)  # OWASP's minimum: 30 ms and 19 MB a try
-NOBODY = HASHER.hash(secrets.token_hex())        # refusing an unknown user costs as much as refusing a known one
-HASHING = threading.BoundedSemaphore(2)          # at once in each process: a flood must not eat the memory
+HASHER = PasswordHasher(time_cost=2, memory_cost=19456, parallelism=1)  # OWASP's least: 30 ms
+NOBODY = HASHER.hash(secrets.token_hex())       # to refuse an unknown user costs the same
+HASHING = threading.BoundedSemaphore(2)         # at once in a process: a flood must not eat memory
 IDLE_SECONDS = 30 * 60
-SESSION_SECONDS = 8 * 3600                       # however busy
-TOUCH_SECONDS = 5 * 60                           # how old the "last seen" may grow before it is written again
-LINK_SECONDS = 3600                              # a password link
+SESSION_SECONDS = 8 * 3600                      # however busy
+TOUCH_SECONDS = 5 * 60                          # how old "last seen" grows before it is rewritten
+LINK_SECONDS = 3600                             # a link to choose a password
 INVITATION_SECONDS = 7 * 24 * 3600
 CONFIRMATION_SECONDS = 3 * 24 * 3600
-FORGET_SECONDS = 15 * 60                         # refused tries are forgotten after so long without one
-MAIL_REQUESTS = {"account": 6, "address": 60}    # password mails, until FORGET_SECONDS pass without asking
-SIGN_INS = {"account": 10, "address": 100}       # refused tries
+FORGET_SECONDS = 15 * 60                        # without a try, the earlier ones are forgotten
+TRIES = {"account": 10, "address": 100}         # to show a password
+MAIL_REQUESTS = {"account": 6, "address": 60}   # for a link
 
 login_manager = LoginManager()
-login_manager.session_protection = None          # it would tie the session to X-Forwarded-For, which anybody can write
+login_manager.session_protection = None         # it would believe any X-Forwarded-For
 csrf = CSRFProtect()
 
 
-class TooManyTries(Exception):  # noqa: N818 - it is a state of the customer's, not a fault
-    """Somebody has to wait so many seconds."""
-
-    def __init__(self, seconds: int):
-        """`seconds` until the next try counts."""
-        self.seconds = seconds
+class TooManyTries(Exception):  # noqa: N818 - a state of the visitor's, no fault
+    """The visitor has to wait; the argument says how many seconds."""
 
 
 @dataclass(frozen=True)
 class SignedIn(UserMixin):
-    """The customer of this request (a row of `customer` with the brand's name and website), and the session's token."""
+    """Who makes this request: a row of `customer`, and the session's token."""
 
     customer: tuple
     token: str
@@ -712,7 +701,7 @@ class SignedIn(UserMixin):
         return self.token
 
     def __getattr__(self, name):
-        """The customer's columns are at hand as current_user.name and so on."""
+        """The customer's columns: current_user.name and so on."""
         return getattr(self.customer, name)
 
 
@@ -722,7 +711,7 @@ def sha256(text: str) -> str:
 
 
 def normalized(password: str) -> str:
-    """Keyboards write ñ in two ways: NIST 800-63B has both mean the same password."""
+    """Keyboards write ñ in two ways, which have to mean the same (NIST 800-63B)."""
     return unicodedata.normalize("NFKC", password)
 
 
@@ -733,61 +722,66 @@ def hash_password(password: str) -> str:
 
 
 def is_password(hashed: str | None, password: str) -> bool:
-    """Whether it is the one; without a hash it takes as long to say no."""
+    """Whether it is the one; where there is no hash, "no" takes as long."""
     with HASHING, suppress(VerificationError):
         return HASHER.verify(hashed or NOBODY, normalized(password)) and hashed is not None
     return False
 
 
 def record(db, customer: int, kind: str, actor: str = "customer", **change) -> None:
-    """Write in the account's log what happened; `change` may hold field, old and new."""
-    address = request.remote_addr if request else ""
-    db.execute("INSERT INTO event (at, customer, kind, actor, address, field, old, new) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-               (now(), customer, kind, actor, address, *(change.get(name) for name in ("field", "old", "new"))))
+    """Write in the account's log what happened; `change` may have field, old and new."""
+    address = request.remote_addr or "" if request else ""
+    row = {"at": now(), "customer": customer, "kind": kind, "actor": actor, "address": address,
+           "field": None, "old": None, "new": None} | change
+    db.execute("INSERT INTO event (at, customer, kind, actor, address, field, old, new)"
+               " VALUES (:at, :customer, :kind, :actor, :address, :field, :old, :new)", row)
     log.info("event=%s customer=%s actor=%s address=%s", kind, customer, actor, address)
 
 
-def count_try(db, key: str, allowed: int) -> int:
-    """Count a try before its outcome is known; return the seconds to wait, 0 if it may go on."""
-    kept = db.execute("SELECT * FROM throttle WHERE key = ?", (key,)).fetchone()
-    if kept and kept.blocked_until and kept.blocked_until > now():
-        return int(-age_of(kept.blocked_until)) + 1
-    tries = kept.tries + 1 if kept and kept.last_at > now(-max(FORGET_SECONDS, seconds_blocked(kept.tries, allowed))) else 1
-    wait = seconds_blocked(tries, allowed)
-    db.execute("INSERT INTO throttle VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET tries = excluded.tries,"
-               " last_at = excluded.last_at, blocked_until = excluded.blocked_until",
-               (key, tries, now(), now(wait) if wait else None))
+def count_try(db, key: str, allowed: int) -> float:
+    """Count a try, before its outcome is known; the seconds to wait if there were too many."""
+    kept = db.execute("SELECT tries, last_at FROM throttle WHERE key = ?", (key,)).fetchone()
+    tries, age = (kept.tries, age_of(kept.last_at)) if kept else (0, 0)
+    blocked = seconds_blocked(tries, allowed)
+    if age < blocked:
+        return blocked - age
+    tries = 1 if age > blocked + FORGET_SECONDS else tries + 1
+    db.execute("INSERT INTO throttle VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET"
+               " tries = excluded.tries, last_at = excluded.last_at", (key, tries, now()))
     return 0
 
 
 def throttle_keys(deed: str, account) -> dict[str, str]:
-    """The keys under which a deed is counted, of the account and of the place on the net."""
-    return {"account": f"{deed}:{account}", "address": f"{deed}:{address_block(request.remote_addr or '')}"}
+    """Where a deed is counted: for the account, and for the place on the net."""
+    place = address_block(request.remote_addr or "")
+    return {"account": f"{deed}:{account}", "address": f"{deed}:{place}"}
 
 
-def count_tries(db, deed: str, account, limits: dict) -> int:
-    """Count a try under each of its keys; return the seconds to wait, 0 if it may go on."""
-    return max(count_try(db, key, limits[scope]) for scope, key in throttle_keys(deed, account).items())
+def count_tries(db, deed: str, account, allowed: dict) -> float:
+    """Count a try wherever it counts; the seconds to wait if there were too many."""
+    keys = throttle_keys(deed, account)
+    return max(count_try(db, key, allowed[where]) for where, key in keys.items())
 
 
 def throttle(deed: str, account) -> None:
-    """Count a try to show a password, before any is hashed; TooManyTries if there were too many."""
+    """Count a try to show a password, before any is hashed; TooManyTries ends too many."""
     with transaction() as db:
-        wait = count_tries(db, deed, account, SIGN_INS)
+        wait = count_tries(db, deed, account, TRIES)
     if wait:
-        log.warning("event=throttled deed=%s account=%s address=%s", deed, account, request.remote_addr)
-        raise TooManyTries(wait)
+        log.warning("event=throttled deed=%s account=%s address=%s", deed, account,
+                    request.remote_addr)
+        raise TooManyTries(int(wait) + 1)
 
 
 def forgive(db, deed: str, account) -> None:
-    """A try turned out to be right: the account starts afresh, the place on the net gets this one back."""
+    """A try was right: the account starts afresh, the place on the net gets this one back."""
     keys = throttle_keys(deed, account)
     db.execute("DELETE FROM throttle WHERE key = ?", (keys["account"],))
-    db.execute("UPDATE throttle SET tries = tries - 1, blocked_until = NULL WHERE key = ? AND tries > 0", (keys["address"],))
+    db.execute("UPDATE throttle SET tries = tries - 1 WHERE key = ?", (keys["address"],))
 
 
 def may_sign_in(typed: str, password: str):
-    """The customer whose number and password these are, or None: unknown, wrong, blocked and without a password alike."""
+    """The customer who may, or None: unknown, wrong, blocked and without password look alike."""
     number = customer_number(typed)
     throttle("sign-in", number)
     customer = one("SELECT * FROM customer WHERE number = ?", number)
@@ -798,7 +792,7 @@ def may_sign_in(typed: str, password: str):
 
 
 def confirms_password(password: str) -> bool:
-    """Whether the signed-in customer typed the password in use; refused tries count."""
+    """Whether the signed-in customer typed the password in use."""
     throttle("password", current_user.number)
     if not is_password(current_user.password, password):
         return False
@@ -808,79 +802,73 @@ def confirms_password(password: str) -> bool:
 
 
 def open_session(number: int) -> None:
-    """Sign this customer in here; whatever the visitor's cookie held before is gone."""
-    token = secrets.token_urlsafe(32)
-    session.clear()
+    """Sign a customer in here, under a new token; what the cookie held before is gone."""
+    token, agent = secrets.token_urlsafe(32), request.user_agent.string[:200]
+    close_session()
     with transaction() as db:
         forgive(db, "sign-in", number)
         record(db, number, "sign-in")
         db.execute("INSERT INTO session VALUES (?, ?, ?, ?, ?, ?)",
-                   (sha256(token), number, now(), now(), request.remote_addr or "", request.user_agent.string[:200]))
+                   (sha256(token), number, now(), now(), request.remote_addr or "", agent))
     login_user(SignedIn(one("SELECT * FROM customer WHERE number = ?", number), token))
+
+
+def close_session() -> None:
+    """End this browser's session, here and for every copy of its cookie."""
+    if current_user.is_authenticated:
+        with transaction() as db:
+            db.execute("DELETE FROM session WHERE token_hash = ?", (sha256(current_user.token),))
+            record(db, current_user.number, "sign-out")
+        logout_user()
+    session.clear()
 
 
 @login_manager.user_loader
 def signed_in(token: str) -> SignedIn | None:
     """Who holds this token; None once it was ended, grew old, or its customer was blocked."""
-    found = one("SELECT customer.*, session.seen_at FROM session JOIN customer ON customer.number = session.customer"
+    found = one("SELECT customer.*, brand.colour, session.seen_at FROM session"
+                " JOIN customer ON customer.number = session.customer"
+                " JOIN brand ON brand.code = customer.brand"
                 " WHERE token_hash = ? AND active = 1 AND seen_at > ? AND created_at > ?",
                 sha256(token), now(-IDLE_SECONDS), now(-SESSION_SECONDS))
-    if found and found.seen_at < now(-TOUCH_SECONDS):
-        with suppress(sqlite3.OperationalError), transaction() as db:  # reading goes on when writing cannot
-            db.execute("UPDATE session SET seen_at = ? WHERE token_hash = ?", (now(), sha256(token)))
+    if found and age_of(found.seen_at) > TOUCH_SECONDS:
+        with suppress(sqlite3.OperationalError), transaction() as db:  # reading goes on regardless
+            db.execute("UPDATE session SET seen_at = ? WHERE token_hash = ?",
+                       (now(), sha256(token)))
     return SignedIn(found, token) if found else None
 
 
 def signer(purpose: str) -> URLSafeTimedSerializer:
-    """Signs the tokens of links, apart for each purpose."""
+    """Signs the tokens of links, for each purpose apart."""
     config = current_app.config
     if not config["SECRET_KEY"]:
         raise Refused("CAC_SECRET_KEY is not set: links cannot be signed.")
-    return URLSafeTimedSerializer([*config["SECRET_KEY_FALLBACKS"], config["SECRET_KEY"]], salt=f"cac.{purpose}.v1")
+    keys = [*config["SECRET_KEY_FALLBACKS"], config["SECRET_KEY"]]
+    return URLSafeTimedSerializer(keys, salt=f"cac.{purpose}.v1")
 
 
 def read_token(purpose: str, token: str):
-    """(what was signed, its age in seconds), or None if it was not signed here for this."""
+    """(what was signed for this purpose, its age in seconds); None if it was not."""
     try:
-        signed, made = signer(purpose).loads(token, return_timestamp=True, max_age=INVITATION_SECONDS)
+        signed, made = signer(purpose).loads(token, return_timestamp=True)
     except BadSignature:
         return None
     return signed, (datetime.now(UTC) - made).total_seconds()
 
 
-def new_link(db, number: int) -> int:
-    """Make earlier password links of this customer useless; return the serial of the next."""
-    sql = "UPDATE customer SET link_serial = link_serial + 1 WHERE number = ? RETURNING link_serial"
-    return db.execute(sql, (number,)).fetchone().link_serial
-
-
-def customer_of_link(token: str):
-    """The customer who may choose a password by this link; None if it was used, superseded or grew old."""
-    signed, age = read_token("password", token) or ((0, 0, 0), 0)
-    number, serial, seconds = signed
-    return one("SELECT * FROM customer WHERE number = ? AND link_serial = ? AND active = 1 AND ? < ?",
-               number, serial, age, seconds)
-
-
-def email_of_link(token: str):
-    """The address that this link confirms; None if it is no longer on file, or the link is not good."""
-    signed, age = read_token("email", token) or ((0, ""), 0)
-    return one("SELECT * FROM email WHERE id = ? AND canonical = ? AND ? < ?", *signed, age, CONFIRMATION_SECONDS)
-
-
-def unconfirmed_emails(number: int) -> list[str]:
-    """The addresses whose owner has not confirmed them yet."""
-    found = many("SELECT address FROM email WHERE customer = ? AND confirmed_at IS NULL ORDER BY id", number)
-    return [email.address for email in found]
-
-
 def absolute(endpoint: str, **values) -> str:
-    """A link for mails and for the way back: to the configured address, whatever host was asked."""
+    """A page's public address, whatever host the request named."""
     base = urlsplit(current_app.config["BASE_URL"])
     if not base.netloc:
         raise Refused("CAC_BASE_URL is not set: links cannot be made.")
-    urls = current_app.url_map.bind(base.netloc, script_name=base.path or "/", url_scheme=base.scheme)
+    urls = current_app.url_map.bind(base.netloc, base.path or "/", url_scheme=base.scheme)
     return urls.build(f"cac.{endpoint}", values, force_external=True)
+
+
+def new_link(db, number: int) -> int:
+    """Make a customer's earlier password links useless; the serial for the next one."""
+    return db.execute("UPDATE customer SET link_serial = link_serial + 1 WHERE number = ?"
+                      " RETURNING link_serial", (number,)).fetchone().link_serial
 
 
 def password_link(number: int, serial: int, seconds: int = LINK_SECONDS) -> str:
@@ -888,33 +876,11 @@ def password_link(number: int, serial: int, seconds: int = LINK_SECONDS) -> str:
     return absolute("new_password", token=signer("password").dumps([number, serial, seconds]))
 
 
-# === Mail =========================================================================================
-# A mail is committed to the outbox with what it speaks of, and leaves from there: a dead SMTP server loses nothing.
-
-SMTP_SECONDS = 10
-MAIL_DAYS = 3                                    # a mail that could not be sent for so long is given up, visibly
-
-
-def enqueue(db, template: str, recipients: list[str], customer: int | None = None, **data) -> None:
-    """Put a mail for each recipient in the outbox; `data` is what templates/mail/<template>.txt needs."""
-    db.executemany("INSERT INTO outbox (template, recipient, customer, data, created_at, due_at) VALUES (?, ?, ?, ?, ?, ?)",
-                   [(template, recipient, customer, json.dumps(data), now(), now()) for recipient in recipients])
-
-
-def write_mail(mail) -> EmailMessage:
-    """The message of a row of the outbox. Links are signed here, so that no secret is ever stored."""
-    text = render_template(f"mail/{mail.template}.txt", **json.loads(mail.data), company=business(),
-                           absolute=absolute, password_link=password_link, confirmation_link=confirmation_link)
-    subject, _, body = text.partition("\n")
-    message = EmailMessage()
-    message["Subject"] = " ".join(subject.split())
-    message["From"] = current_app.config["MAIL_FROM"]
-    message["To"] = mail.recipient
-    message["Date"] = datetime.now(ARGENTINA)
-    message["Message-ID"] = f"<{mail.id}.{sha256(mail.created_at + mail.recipient)[:16]}@cac>"  # the same at each try
-    message["Auto-Submitted"] = "auto-generated"
-    message.set_content(body.strip() + "\n")
-    return message
+def customer_of_link(token: str):
+    """Who may choose a password by this link; None if it was used, superseded or grew old."""
+    (number, serial, seconds), age = read_token("password", token) or ((0, 0, 0), 0)
+    return one("SELECT * FROM customer WHERE number = ? AND link_serial = ? AND active = 1"
+               " AND ? BETWEEN 0 AND ?", number, serial, age, seconds)
 
 
 def confirmation_link(email_id: int, canonical: str) -> str:
@@ -922,17 +888,89 @@ def confirmation_link(email_id: int, canonical: str) -> str:
     return absolute("confirm_email", token=signer("email").dumps([email_id, canonical]))
 
 
+def email_of_link(token: str):
+    """The address that this link confirms; None if it is no longer on file, or the link is old."""
+    signed, age = read_token("email", token) or ((0, ""), 0)
+    return one("SELECT * FROM email WHERE id = ? AND canonical = ? AND ? BETWEEN 0 AND ?",
+               *signed, age, CONFIRMATION_SECONDS)
+
+
+# === Mail =========================================================================================
+# A mail is committed to the outbox with what it speaks of: a dead SMTP server loses nothing.
+
+SMTP_SECONDS = 10
+SMTP_PORTS = {"smtp": 25, "smtps": 465, "smtp+starttls": 587}
+GIVE_UP_MAIL_SECONDS = 3 * 86400
+
+
+def enqueue(db, template: str, recipients, customer: int, **data) -> None:
+    """Put a mail for each recipient in the outbox; templates/mail/ tells what `data` it needs."""
+    db.executemany(
+        "INSERT INTO outbox (template, recipient, customer, data, created_at, due_at)"
+        " VALUES (?, ?, ?, ?, ?, ?)",
+        [(template, to, customer, json.dumps(data), now(), now()) for to in recipients])
+
+
+def mail_links(db, customers: list, recipients: list[str], template: str = "reset") -> None:
+    """Mail each recipient a link for each customer to choose a password; earlier links die."""
+    accounts = [{"number": c.number, "name": c.name, "serial": new_link(db, c.number)}
+                for c in customers]
+    enqueue(db, template, recipients, customers[0].number, accounts=accounts)
+    for customer in customers:
+        record(db, customer.number, template, "customer" if request else "operator")
+
+
+def mail_forgotten(usuario: str, address: str) -> None:
+    """¿Olvidó su Clave? By number: to all its addresses. By address: a link for each who has it.
+
+    One transaction in any case: the time it takes does not tell whether there was anybody.
+    """
+    asked, column = ((customer_number(usuario), "number") if usuario
+                     else (canonical_email(address), "canonical"))
+    found = many("SELECT customer.*, email.address AS recipient FROM customer"
+                 " JOIN email ON email.customer = number AND confirmed_at IS NOT NULL"
+                 f" WHERE active = 1 AND {column} = ? ORDER BY number, email.id", asked)
+    customers = list({row.number: row for row in found}.values())
+    recipients = [row.recipient for row in (found if usuario else found[:1])]
+    with transaction() as db:
+        if not count_tries(db, "forgot", asked, MAIL_REQUESTS) and found:
+            mail_links(db, customers, recipients)
+
+
+def write_mail(mail) -> EmailMessage:
+    """The message of a row of the outbox. Links are signed now: no secret is ever stored."""
+    text = render_template(
+        f"mail/{mail.template}.txt", **json.loads(mail.data), company=business(),
+        absolute=absolute, password_link=password_link, confirmation_link=confirmation_link)
+    subject, _, body = text.partition("\n")
+    message = EmailMessage()
+    message["Subject"] = subject
+    message["From"] = current_app.config["MAIL_FROM"]
+    message["To"] = mail.recipient
+    message["Date"] = datetime.now(ARGENTINA)
+    message["Message-ID"] = f"<{mail.id}.{sha256(mail.created_at + mail.recipient)[:16]}@cac>"
+    message["Auto-Submitted"] = "auto-generated"
+    message.set_content(body.strip() + "\n")
+    return message
+
+
+def show_demo_mail(message: EmailMessage) -> None:
+    """The demo's post: print a message, and keep it for the page /demo/correo."""
+    folder, name = current_app.config["DEMO"], message["Message-ID"].strip("<>")
+    Path(folder, f"{int(time.time())}-{name}.eml").write_bytes(message.as_bytes())
+    click.echo(f"\n--- mail to {message['To']}: {message['Subject']}\n\n{message.get_content()}---")
+
+
 def send(message: EmailMessage) -> None:
-    """Hand a message to the SMTP server (or to the demo's folder and screen); OSError or Refused says what went wrong."""
-    config, url = current_app.config, urlsplit(current_app.config["SMTP_URL"])
-    if config["DEMO"] and not url.hostname:
-        name = f"{now()}-{message['Message-ID'].strip('<>')}.eml"
-        Path(config["DEMO"], name).write_bytes(message.as_bytes())
-        return click.echo(f"\n{'─' * 70}\n{message['To']}: {message['Subject']}\n\n{message.get_content()}{'─' * 70}\n")
+    """Hand a message to the SMTP server; OSError or Refused says what went wrong."""
+    url = urlsplit(current_app.config["SMTP_URL"])
+    if not url.hostname and current_app.config["DEMO"]:
+        return show_demo_mail(message)
     if not url.hostname:
         raise Refused("CAC_SMTP_URL is not set")
     server = smtplib.SMTP_SSL if url.scheme == "smtps" else smtplib.SMTP
-    with server(url.hostname, url.port or {"smtps": 465, "smtp": 25}.get(url.scheme, 587), timeout=SMTP_SECONDS) as smtp:
+    port = url.port or SMTP_PORTS[url.scheme]
+    with server(url.hostname, port, timeout=SMTP_SECONDS) as smtp:
         if url.scheme == "smtp+starttls":
             smtp.starttls(context=ssl.create_default_context())
         if url.username:
@@ -942,63 +980,43 @@ def send(message: EmailMessage) -> None:
 
 
 def send_one(mail) -> None:
-    """Try to send a mail of the outbox. It is postponed first: a worker killed half-way delays it, and no other sends it."""
+    """Try to send a mail. It is postponed first: if this worker dies now, it is tried again."""
     age = age_of(mail.created_at)
-    postponed = now(next_try(age, 60)) if age < MAIL_DAYS * 86400 else None
+    later = now(next_try(age, 60)) if age < GIVE_UP_MAIL_SECONDS else None
     with transaction() as db:
-        db.execute("UPDATE outbox SET tries = tries + 1, due_at = ? WHERE id = ?", (postponed, mail.id))
+        db.execute("UPDATE outbox SET tries = tries + 1, due_at = ? WHERE id = ?", (later, mail.id))
     try:
         send(write_mail(mail))
+        change = {"due_at": None, "sent_at": now(), "error": None}
     except (OSError, ValueError, Refused) as error:
         log.warning("event=mail-failed mail=%s error=%s", mail.id, type(error).__name__)
-        outcome = "error = ?", str(error)
-    else:
-        outcome = "due_at = NULL, error = NULL, sent_at = ?", now()
+        change = {"due_at": later, "sent_at": None, "error": str(error)}
     with transaction() as db:
-        db.execute(f"UPDATE outbox SET {outcome[0]} WHERE id = ?", (outcome[1], mail.id))
+        db.execute("UPDATE outbox SET due_at = :due_at, sent_at = :sent_at, error = :error"
+                   " WHERE id = :id", change | {"id": mail.id})
 
 
 def send_due_mail() -> None:
-    """Empty the outbox of what is due, in order."""
+    """Send what is due, in order."""
     for mail in many("SELECT * FROM outbox WHERE due_at <= ? ORDER BY id LIMIT 50", now()):
         send_one(mail)
 
 
-def mail_links(db, customers: list, recipients: list[str], template: str = "reset") -> None:
-    """Mail each recipient a link for each customer to choose a password; earlier links die."""
-    accounts = [{"number": c.number, "name": c.name, "serial": new_link(db, c.number)} for c in customers]
-    enqueue(db, template, recipients, customers[0].number, accounts=accounts)
-    for customer in customers:
-        record(db, customer.number, f"{template}-link", "customer" if request else "operator")
-
-
-def mail_forgotten(usuario: str, address: str) -> None:
-    """¿Olvidó su Clave? By number: to all its confirmed addresses. By address: to it, a link for each who has it.
-
-    Whoever asks cannot tell by the time it takes whether anybody was written to: there is one transaction in each case.
-    """
-    sql = "SELECT customer.*, address FROM customer JOIN email ON email.customer = number WHERE active AND confirmed_at IS NOT NULL AND"
-    asked = customer_number(usuario) if usuario else canonical_or_none(address)
-    found = many(f"{sql} {'number' if usuario else 'canonical'} = ? ORDER BY number, email.id", asked)
-    customers = list({row.number: row for row in found}.values())
-    recipients = [row.address for row in found] if usuario else [row.address for row in found[:1]]
-    with transaction() as db:
-        if not count_tries(db, "forgot", asked, MAIL_REQUESTS) and found:
-            mail_links(db, customers, recipients)
-
-
 # === Payments =====================================================================================
-# A notice and the customer's return are only hints. Nothing is credited but by asking the service, once, exactly.
+# A notice, or the customer coming back, is only a hint. What counts is the service's own answer.
 
-SERVICE_SECONDS = 4                              # a payment service that takes longer is asked again later
+SERVICE_SECONDS = 4                 # a service that takes longer is asked again later
 NOTICE_BYTES = 64 * 1024
 ANSWER_BYTES = 256 * 1024
-FIRST_QUERY_SECONDS = 180                        # a new payment is asked about after this, if no notice came before
+FIRST_QUERY_SECONDS = 180           # a new payment is asked about if there was no notice by then
+ASK_AGAIN_SECONDS = 5               # a payment's page does not ask more often
 GIVE_UP_SECONDS = 30 * 86400
+WAIT_SECONDS = 1                    # how long the sender of a notice waits for it to be settled
+SETTLING = threading.Lock()         # in each process one notice is settled at once
 
 
 class ServiceError(Exception):
-    """A payment service could not be asked, or its answer could not be read: ask again later."""
+    """A payment service could not be asked, or its answer not be read: ask again later."""
 
 
 class NoRedirect(HTTPRedirectHandler):
@@ -1009,10 +1027,11 @@ class NoRedirect(HTTPRedirectHandler):
 
 
 def fetch(url: str, fields: dict) -> bytes:
-    """POST a form to a payment service; the whole answer within SERVICE_SECONDS, or ServiceError."""
+    """POST a form to a payment service; its whole answer in time, or ServiceError."""
     deadline, answer = time.monotonic() + SERVICE_SECONDS, b""
+    question = Request(url, urlencode(fields).encode())
     try:
-        with build_opener(NoRedirect).open(Request(url, urlencode(fields).encode()), timeout=SERVICE_SECONDS / 2) as reply:
+        with build_opener(NoRedirect).open(question, timeout=SERVICE_SECONDS / 2) as reply:
             while chunk := reply.read1(65536):
                 answer += chunk
                 if time.monotonic() > deadline or len(answer) > ANSWER_BYTES:
@@ -1022,152 +1041,161 @@ def fetch(url: str, fields: dict) -> bytes:
     return answer
 
 
-def tolerant_xml(body: bytes):
-    """The tree of DineroMail's XML, tags in lower case, with all the damage that was seen in the wild; ValueError."""
+def read_xml(body: bytes):
+    """The tree of DineroMail's XML with all the damage seen in the wild, tags in lower case.
+
+    ValueError if it is not XML, or declares anything (entities, a DTD).
+    """
     try:
         text = body.decode("utf-8-sig")
     except UnicodeDecodeError:
         text = body.decode("latin-1")
     text = html.unescape(text) if text.lstrip().startswith("&lt;") else text
-    text = re.sub(r"^\s*<\?\s*xml[^>]*>", "", text, flags=re.I)
+    text = re.sub(r"^\s*<\?\s*xml[^>]*>", "", text, flags=re.I).strip()
     if "<!" in text:
-        raise ValueError("declarations are refused")
+        raise ValueError("it has declarations")
+    text = re.sub(r"&(?!(#\d+|#x[0-9a-fA-F]+|amp|lt|gt|quot|apos);)", "&amp;", text)
     try:
-        tree = parse_xml(re.sub(r"&(?!(#\d+|#x[0-9a-fA-F]+|amp|lt|gt|quot|apos);)", "&amp;", text.strip()))
+        tree = parse_xml(text)
     except (ElementTree.ParseError, DefusedXmlException) as error:
-        raise ValueError(f"not XML: {error}") from error
+        raise ValueError(f"it is no XML: {error}") from error
     for element in tree.iter():
         element.tag = element.tag.lower()
     return tree
 
 
-def pesos_of(text: str | None) -> int | None:
-    """The centavos of a decimal with a point, as payment services write it; None if it is something else."""
-    with suppress(InvalidOperation, ValueError):
-        centavos = Decimal((text or "").strip()) * 100
-        return int(centavos) if centavos == int(centavos) else None
+def centavos(decimal: str) -> int | None:
+    """Of an amount with a decimal point, as payment services write it; None if it is not one."""
+    with suppress(InvalidOperation, ValueError, OverflowError):
+        amount = Decimal(decimal) * 100
+        return int(amount) if amount == int(amount) else None
     return None
 
 
 class DineroMail:
-    """Checkout of generation 1 and IPN v2, as in DineroMail's own manual of July 2011."""
+    """Checkout of generation 1 and IPN v2, after DineroMail's manual of July 2011."""
 
     label = "DineroMail"
     states = {"1": "pending", "2": "credited", "3": "rejected"}     # ESTADO
     currencies = {"1": "ARS", "2": "USD"}                           # MONEDA
 
     def __init__(self, config):
-        """The account is known with its check digit, and used without."""
+        """The account is configured with its check digit, and used without."""
         self.base = config["DINEROMAIL_URL"].rstrip("/")
         self.account, self.key = config["DINEROMAIL_ACCOUNT"][:-1], config["DINEROMAIL_PASSWORD"]
 
     def checkout(self, payment) -> tuple[str, dict]:
-        """(address, fields) of the form that takes the customer to pay."""
+        """(address, fields) of the form that takes the customer there."""
         back = absolute("payment", reference=payment.reference, vuelta=1)
         return f"{self.base}/Shop/Shop_Ingreso.asp", {
-            "NombreItem": f"{business().company_name}: usuario {payment.customer}", "TipoMoneda": "1",
-            "PrecioItem": f"{payment.amount // 100}.{payment.amount % 100:02}", "E_Comercio": self.account,
-            "NroItem": f"CC-{payment.customer}", "trx_id": payment.reference, "image_url": "http://",
-            "DireccionExito": back, "DireccionFracaso": back, "DireccionEnvio": "0", "Mensaje": "0", "MediosPago": "",
+            "NombreItem": f"{business().company_name}, usuario {payment.customer}",
+            "TipoMoneda": "1", "PrecioItem": f"{payment.amount // 100}.{payment.amount % 100:02}",
+            "E_Comercio": self.account, "NroItem": f"CC-{payment.customer}",
+            "trx_id": payment.reference, "image_url": "http://", "DireccionExito": back,
+            "DireccionFracaso": back, "DireccionEnvio": "0", "Mensaje": "0", "MediosPago": "",
         }
 
     def references(self, body: bytes) -> list[str]:
-        """What a notice speaks of; ValueError if it cannot be read."""
+        """Of what a notice speaks; ValueError if it cannot be read."""
         fields = parse_qsl(body.decode("latin-1"), encoding="latin-1")
         xml = next((value for name, value in fields if name.lower() == "notificacion"), "")
-        found = tolerant_xml(xml.encode("latin-1")).iterfind("operaciones/operacion/id")
-        references = list(dict.fromkeys(found_id.text.strip() for found_id in found if found_id.text))
-        if not references or not all(re.fullmatch(r"[A-Za-z0-9]{1,20}", reference) for reference in references):
-            raise ValueError("no operation, or one with an impossible number")
+        ids = read_xml(xml.encode("latin-1")).iterfind("operaciones/operacion/id")
+        references = list(dict.fromkeys((found.text or "").strip() for found in ids))
+        if not references or not all(0 < len(found) <= 64 for found in references):
+            raise ValueError("it names no operation, or an impossible one")
         return references
 
     def query(self, reference: str) -> list[Operation]:
         """What DineroMail says of a reference; nothing if it does not know it."""
         root = ElementTree.Element("REPORTE")
         ElementTree.SubElement(root, "NROCTA").text = self.account
-        question = ElementTree.SubElement(ElementTree.SubElement(root, "DETALLE"), "CONSULTA")
-        ElementTree.SubElement(question, "CLAVE").text = self.key
-        ElementTree.SubElement(question, "TIPO").text = "1"
-        ElementTree.SubElement(ElementTree.SubElement(question, "OPERACIONES"), "ID").text = reference
-        answer = fetch(f"{self.base}/Vender/Consulta_IPN.asp", {"DATA": ElementTree.tostring(root, "unicode")})
-        return self.read_report(answer)
+        query = ElementTree.SubElement(ElementTree.SubElement(root, "DETALLE"), "CONSULTA")
+        ElementTree.SubElement(query, "CLAVE").text = self.key
+        ElementTree.SubElement(query, "TIPO").text = "1"
+        ElementTree.SubElement(ElementTree.SubElement(query, "OPERACIONES"), "ID").text = reference
+        question = {"DATA": ElementTree.tostring(root, "unicode")}
+        return self.read_report(fetch(f"{self.base}/Vender/Consulta_IPN.asp", question))
 
     def read_report(self, answer: bytes) -> list[Operation]:
-        """The operations of an answer; ServiceError if it says that the question was wrong."""
+        """The operations of an answer; ServiceError if it does not answer the question."""
         try:
-            report = tolerant_xml(answer)
+            report = read_xml(answer)
         except ValueError as error:
-            raise ServiceError(str(error)) from error
-        state = report.findtext("estadoreporte", "none").strip()
-        if state not in ("1", "8"):  # 8 = nothing found
-            raise ServiceError(f"ESTADOREPORTE {state}")
-        return [self.read_operation(operation) for operation in report.iterfind("detalle/operaciones/operacion")]
+            raise ServiceError(f"the answer: {error}") from error
+        outcome = report.findtext("estadoreporte", "").strip()
+        if outcome not in ("1", "8"):  # 8 = it knows no such operation
+            raise ServiceError(f"ESTADOREPORTE {outcome or 'is missing'}")
+        return [self.read_operation(o) for o in report.iterfind("detalle/operaciones/operacion")]
 
     def read_operation(self, operation) -> Operation:
-        """An operation of a report. The customer is credited with MONTO, never with MONTONETO."""
-        def text(path):
-            return operation.findtext(path, "").strip()
-        currencies = {self.currencies.get((item.text or "").strip(), "unknown") for item in operation.iterfind("items/item/moneda")}
-        return Operation(text("id"), text("numtransaccion"), self.states.get(text("estado"), f"state {text('estado')}"),
-                         pesos_of(text("monto")), currencies.pop() if len(currencies) == 1 else "")
+        """An operation of a report. MONTO is what was paid; MONTONETO is less their fees."""
+        text = {name: operation.findtext(name, "").strip()
+                for name in ("id", "numtransaccion", "estado", "monto")}
+        codes = {(item.text or "").strip() for item in operation.iterfind("items/item/moneda")}
+        currency = self.currencies.get(codes.pop(), "?") if len(codes) == 1 else ""
+        state = self.states.get(text["estado"], f"unknown state {text['estado']}")
+        return Operation(text["id"], text["numtransaccion"], state, centavos(text["monto"]),
+                         currency)
 
 
 SERVICES = {"dineromail": DineroMail}
 
 
 def payment_service(name: str):
-    """The payment service of this name, as it is configured."""
+    """The payment service of this name, as configured."""
     return SERVICES[name](current_app.config)
 
 
 def start_attempt(number: int, service: str, purpose: str, amount: int) -> str:
-    """Commit a payment before the customer is sent away to make it; return its reference.
+    """Commit a payment before the customer is sent away to make it; its reference.
 
-    The same payment that was begun and not made, by a second click or in another tab, is taken up again.
+    A second click, or another tab, takes up the same payment while it is new.
     """
     reference = "CAC" + b32encode(secrets.token_bytes(10)).decode()
     with transaction() as db:
-        begun = db.execute(
-            "INSERT INTO payment (reference, customer, service, purpose, amount, created_at, query_at) VALUES (?, ?, ?, ?, ?, ?, ?)"
-            " ON CONFLICT (customer, service, purpose, amount) WHERE state = 'new' DO UPDATE SET query_at = excluded.query_at"
-            " RETURNING reference",
-            (reference, number, service, purpose, amount, now(), now(FIRST_QUERY_SECONDS))).fetchone().reference
-        if begun == reference:
-            record(db, number, "payment-started", field=reference, new=plain_money(amount))
-    return begun
+        db.execute("INSERT OR IGNORE INTO payment (reference, customer, service, purpose, amount,"
+                   " created_at, query_at) VALUES (?, ?, ?, ?, ?, ?, ?)",
+                   (reference, number, service, purpose, amount, now(), now(FIRST_QUERY_SECONDS)))
+        return one("SELECT reference FROM payment WHERE customer = ? AND service = ?"
+                   " AND purpose = ? AND amount = ? AND state = 'new'",
+                   number, service, purpose, amount).reference
 
 
 def credit(db, payment, operation: Operation) -> None:
     """Write the receipt of a payment in the ledger."""
-    label = SERVICES[payment.service].label
+    detail = f"Pago con {SERVICES[payment.service].label} {operation.service_payment}"
     receipt = db.execute(
         "INSERT INTO movement (customer, date, type, point_of_sale, number, detail, amount, origin)"
-        " VALUES (?, ?, 900, 0, ?, ?, ?, 'portal') RETURNING id",
-        (payment.customer, today(), payment.id, f"Pago con {label}, operación {operation.service_payment}", -payment.amount),
-    ).fetchone().id
-    db.execute("UPDATE payment SET state = 'credited', service_payment = ?, movement = ?, query_at = NULL WHERE id = ?",
-               (operation.service_payment, receipt, payment.id))
-    record(db, payment.customer, "payment-credited", "service", field=payment.reference, new=plain_money(payment.amount))
+        " VALUES (?, ?, 900, 0, ?, ?, ?, 'portal')",
+        (payment.customer, today(), payment.id, detail, -payment.amount)).lastrowid
+    db.execute("UPDATE payment SET state = 'credited', service_payment = ?, movement = ?,"
+               " query_at = NULL WHERE id = ?", (operation.service_payment, receipt, payment.id))
+    record(db, payment.customer, "payment", "service", field=payment.reference,
+           new=plain_money(payment.amount))
 
 
 def put_in_review(db, service: str, operation: Operation, reason: str) -> None:
-    """Leave it to a person, once per reason."""
-    db.execute("INSERT OR IGNORE INTO review (at, service, reference, service_payment, reason) VALUES (?, ?, ?, ?, ?)",
+    """Leave an operation to a person, once for each reason."""
+    db.execute("INSERT OR IGNORE INTO review (at, service, reference, service_payment, reason)"
+               " VALUES (?, ?, ?, ?, ?)",
                (now(), service, operation.reference, operation.service_payment, reason))
-    db.execute("UPDATE payment SET state = 'review' WHERE service = ? AND reference = ? AND state <> 'credited'",
-               (service, operation.reference))
-    log.warning("event=review service=%s reference=%r reason=%r", service, operation.reference, reason)
+    db.execute("UPDATE payment SET state = 'review' WHERE service = ? AND reference = ?"
+               " AND state <> 'credited'", (service, operation.reference))
+    log.warning("event=review service=%s reference=%r reason=%r", service, operation.reference,
+                reason)
 
 
-def act_on(db, service: str, operation: Operation, asked: str) -> str:
+def act_on(db, service: str, asked: str, operation: Operation) -> str:
     """Do what the verdict on an operation says; return it."""
-    payment = db.execute("SELECT * FROM payment WHERE service = ? AND reference = ?", (service, operation.reference)).fetchone()
+    payment = one("SELECT * FROM payment WHERE service = ? AND reference = ?",
+                  service, operation.reference)
+    owner = one("SELECT reference FROM payment WHERE service = ? AND service_payment = ?",
+                service, operation.service_payment)
     deed, why = verdict(payment, operation)
     if operation.reference.upper() != asked.upper():
-        deed, why = "review", f"the answer to {asked} was about another operation"
-    if deed == "credit" and db.execute("SELECT 1 FROM payment WHERE service = ? AND service_payment = ?",
-                                       (service, operation.service_payment)).fetchone():
-        deed, why = "review", "the service's payment was credited to another reference"
+        deed, why = "review", f"it came as the answer about {asked}"
+    elif deed == "credit" and owner:
+        deed, why = "review", f"it was credited as {owner.reference} already"
     if deed == "credit":
         credit(db, payment, operation)
     elif deed == "review":
@@ -1177,63 +1205,80 @@ def act_on(db, service: str, operation: Operation, asked: str) -> str:
     return deed
 
 
-def settle(service: str, reference: str) -> list[str]:
-    """Ask the service about a reference and act on what it says; return the verdicts. ServiceError: nothing changed."""
-    try:
-        operations = payment_service(service).query(reference)
-    finally:
-        with transaction() as db:
-            postpone(db, service, reference)
+def postpone(service: str, reference: str) -> None:
+    """Plan the next query of a payment: later and later, and none after 30 days."""
     with transaction() as db:
-        return [act_on(db, service, operation, reference) for operation in operations]
+        payment = one("SELECT * FROM payment WHERE service = ? AND reference = ?"
+                      " AND query_at IS NOT NULL", service, reference)
+        if payment:
+            age = age_of(payment.created_at)
+            later = now(next_try(age, FIRST_QUERY_SECONDS)) if age < GIVE_UP_SECONDS else None
+            db.execute("UPDATE payment SET queried_at = ?, query_at = ? WHERE id = ?",
+                       (now(), later, payment.id))
+            if not later:
+                db.execute("UPDATE payment SET state = 'expired' WHERE id = ? AND state IN"
+                           " ('new', 'pending')", (payment.id,))
 
 
-def postpone(db, service: str, reference: str) -> None:
-    """Plan the next query of a payment that is not settled: later and later, and no more after 30 days."""
-    payment = db.execute("SELECT * FROM payment WHERE service = ? AND reference = ? AND query_at IS NOT NULL",
-                         (service, reference)).fetchone()
-    if payment:
-        age = age_of(payment.created_at)
-        again = now(next_try(age, FIRST_QUERY_SECONDS)) if age < GIVE_UP_SECONDS else None
-        db.execute("UPDATE payment SET queried_at = ?, query_at = ? WHERE id = ?", (now(), again, payment.id))
+def settle(service: str, reference: str) -> list[str]:
+    """Ask the service about a reference and act on its answer, all or nothing; the verdicts.
+
+    ServiceError if it could not be asked: nothing changed, it will be asked again.
+    """
+    postpone(service, reference)
+    operations = payment_service(service).query(reference)
+    with transaction() as db:
+        return [act_on(db, service, reference, operation) for operation in operations]
 
 
 def settle_due_payments() -> None:
-    """The sweep: ask about payments that nobody told us of; give up after 30 days."""
-    for payment in many("SELECT service, reference FROM payment WHERE query_at <= ? ORDER BY query_at LIMIT 20", now()):
+    """The sweep: ask about the payments that no notice came for."""
+    due = many("SELECT * FROM payment WHERE query_at <= ? ORDER BY query_at LIMIT 20", now())
+    for payment in due:
         with suppress(ServiceError):
             settle(payment.service, payment.reference)
-    with transaction() as db:
-        db.execute("UPDATE payment SET state = 'expired', query_at = NULL WHERE state IN ('new', 'pending') AND created_at < ?",
-                   (now(-GIVE_UP_SECONDS),))
 
 
 def store_notice(service: str, body: bytes) -> int:
-    """Keep what a payment service sent, before it is read; return its id."""
+    """Keep what a payment service sent, as it came; its id."""
     with transaction() as db:
-        return db.execute("INSERT INTO notice (service, received_at, address, query, body, query_at) VALUES (?, ?, ?, ?, ?, ?)",
-                          (service, now(), request.remote_addr or "", request.query_string.decode("latin-1"), body, now())).lastrowid
+        return db.execute(
+            "INSERT INTO notice (service, received_at, address, query, body, query_at)"
+            " VALUES (?, ?, ?, ?, ?, ?)",
+            (service, now(), request.remote_addr or "", request.query_string.decode("latin-1"),
+             body, now())).lastrowid
 
 
 def close_notice(notice: int, outcome: str, query_at: str | None = None) -> None:
-    """Write what came of a notice, and when to look again; None = it is done with."""
+    """Write what came of a notice, and when to look at it again; None = never."""
     with transaction() as db:
-        db.execute("UPDATE notice SET outcome = ?, query_at = ? WHERE id = ?", (outcome, query_at, notice))
+        db.execute("UPDATE notice SET outcome = ?, query_at = ? WHERE id = ?",
+                   (outcome, query_at, notice))
 
 
 def settle_notice(notice: int) -> None:
-    """Settle what a stored notice speaks of; if the service cannot be asked now, later."""
+    """Settle what a notice speaks of; later, if the service cannot be asked now."""
     kept = one("SELECT * FROM notice WHERE id = ?", notice)
     age = age_of(kept.received_at)
     try:
         for reference in payment_service(kept.service).references(kept.body):
             settle(kept.service, reference)
-    except ServiceError as error:
-        close_notice(notice, str(error), now(next_try(age, 15)) if age < GIVE_UP_SECONDS else None)
-    except ValueError as error:
-        close_notice(notice, f"refused: {error}")
-    else:
         close_notice(notice, "settled")
+    except ServiceError as error:
+        later = now(next_try(age, 15)) if age < GIVE_UP_SECONDS else None
+        close_notice(notice, str(error), later)
+
+
+def settle_soon(notice: int) -> None:
+    """Settle a notice while its sender waits a second; else it goes on, or the chores do it."""
+    def work(app):
+        with app.app_context(), SETTLING:
+            settle_notice(notice)
+    if not SETTLING.locked():
+        app = current_app._get_current_object()
+        worker = threading.Thread(target=work, args=[app], daemon=True)
+        worker.start()
+        worker.join(WAIT_SECONDS)
 
 
 def settle_due_notices() -> None:
@@ -1242,27 +1287,24 @@ def settle_due_notices() -> None:
         settle_notice(notice.id)
 
 
-SETTLING = threading.Lock()                      # one notice of each process is settled while its sender waits
-
-
-def may_be_asked_about(payment, *, is_back: bool) -> bool:
-    """Whether the page of a payment asks the service first: the customer came back from it, and nobody asked just now."""
-    return (is_back or payment.state == "pending") and (not payment.queried_at or age_of(payment.queried_at) > 5)
-
-
 # === Documents ====================================================================================
-# What is downloaded. PDFs are written with fpdf2, imported only here and only when needed: it costs 300 ms and 22 MB.
+# What is downloaded. fpdf2 is imported only here, where it is needed: it costs 300 ms and 22 MB.
 
-PDF_FONT = "helvetica"                           # a core font, Windows-1252: all of Spanish and no file to embed
+FONT = "helvetica"      # built into every reader; shows Windows-1252, which is all of Spanish
+
+
+def debit_and_credit(line, show) -> tuple[str, str]:
+    """An amount in its column, the other one empty."""
+    return (show(line.amount), "") if line.amount >= 0 else ("", show(-line.amount))
 
 
 def csv_text(text: str) -> str:
-    """A text that a spreadsheet will not take for a formula."""
-    return f"'{text}" if text[:1] in "=+-@\t\r\0" and text else text
+    """A text that no spreadsheet takes for a formula."""
+    return f"'{text}" if re.match(r"[=+\-@\t\r\0]", text) else text
 
 
 def csv_money(amount: int) -> str:
-    """An amount as es-AR spreadsheets read numbers: 1234,56."""
+    """An amount as spreadsheets in Argentina read numbers: 1234,56."""
     return plain_money(amount).replace(".", "").replace("−", "-")
 
 
@@ -1273,138 +1315,138 @@ def statement_csv(found: Statement) -> bytes:
     table.writerow(["Fecha", "Comprobante", "Número", "Detalle", "Debe", "Haber", "Saldo"])
     table.writerow(["", "Saldo anterior", "", "", "", "", csv_money(found.opening)])
     for line, balance in found.lines:
-        debit, credited = (csv_money(line.amount), "") if line.amount >= 0 else ("", csv_money(-line.amount))
-        table.writerow([day(line.date), line.type_name, voucher_number(line.date, line.point_of_sale, line.number),
-                        csv_text(line.detail), debit, credited, csv_money(balance)])
+        table.writerow([day(line.date), line.type_name, voucher_number(line), csv_text(line.detail),
+                        *debit_and_credit(line, csv_money), csv_money(balance)])
     table.writerow(["", "Saldo", "", "", "", "", csv_money(found.closing)])
     return file.getvalue().encode("utf-8-sig")
 
 
-def latin(text: str) -> str:
-    """What the PDF's font can show of a text."""
-    return text.replace("−", "-").encode("cp1252", "replace").decode("cp1252")
-
-
 def new_pdf(title: str, colour: str):
-    """An A4 page with the company's head, ready to be written on."""
+    """An A4 page with the brand's colour on top."""
     from fpdf import FPDF
     pdf = FPDF()
+    pdf.core_fonts_encoding = "cp1252"
     pdf.set_title(title)
-    pdf.set_author(business().company_legal_name)
     pdf.set_lang("es-AR")
-    pdf.set_core_fonts_encoding("cp1252")
     pdf.set_margin(15)
-    pdf.set_auto_page_break(True, 18)
     pdf.add_page()
     pdf.set_fill_color(colour)
     pdf.rect(0, 0, 210, 4, style="F")
     return pdf
 
 
-def write_at(pdf, x: float, y: float, *lines: tuple[str, int, str]) -> None:
-    """Write lines (text, size, 'B' or '') one under the other from a point; leave the pen below them."""
+def printable(text: str) -> str:
+    """What the font can show of a text."""
+    return text.replace("−", "-").encode("cp1252", "replace").decode("cp1252")
+
+
+def write_lines(pdf, x: float, y: float, *lines: tuple) -> None:
+    """Write (text, size) or (text, size, 'B') one under the other; texts may be ''."""
     pdf.set_xy(x, y)
-    for text, size, style in lines:
-        pdf.set_font(PDF_FONT, style, size)
-        pdf.set_x(x)
-        pdf.multi_cell(200 - 15 - x + 10 if x > 100 else 80, size * 0.45, latin(text), align="L", new_x="LEFT", new_y="NEXT")
+    for text, size, *style in lines:
+        pdf.set_font(FONT, "".join(style), size)
+        width = 195 - x if x > 90 else 80
+        pdf.multi_cell(width, size * 0.45, printable(text), new_x="LEFT", new_y="NEXT", align="L")
 
 
-def write_table(pdf, widths: tuple, rows: list, *, size: int = 9) -> None:
-    """Write rows of texts in columns; the last three are figures and stand to the right, the first row is the head."""
-    from fpdf.fonts import FontFace
-    aligns = ["L"] * (len(widths) - 3) + ["R"] * 3 if len(widths) > 3 else ["L"] * (len(widths) - 1) + ["R"]
-    pdf.set_font(PDF_FONT, "", size)
-    with pdf.table(col_widths=widths, text_align=aligns, line_height=size * 0.55, borders_layout="HORIZONTAL_LINES",
-                   headings_style=FontFace(emphasis="BOLD")) as table:
+def write_table(pdf, y: float, widths: tuple, rows: list[tuple]) -> None:
+    """Write rows of texts; the first is the head, wide columns are texts and the rest figures."""
+    aligns = ["LEFT" if width > 22 or column == 0 else "RIGHT"
+              for column, width in enumerate(widths)]
+    pdf.set_y(y)
+    pdf.set_font(FONT, "", 8)
+    with pdf.table(col_widths=widths, text_align=aligns, line_height=4.4, padding=0.6,
+                   borders_layout="HORIZONTAL_LINES") as table:
         for row in rows:
-            table.row([latin(cell) for cell in row])
+            table.row([printable(cell) for cell in row])
 
 
 def statement_pdf(customer, found: Statement) -> bytes:
     """The statement on paper."""
     pdf = new_pdf("Cuenta corriente", customer.colour)
-    write_at(pdf, 15, 14, (business().company_name, 14, "B"), ("Cuenta corriente", 12, ""))
-    write_at(pdf, 110, 14, (customer.name, 11, "B"), (f"Usuario {customer.number}", 9, ""), (f"Al {day(today())}. Importes en pesos.", 9, ""))
-    rows = [("Fecha", "Comprobante", "Detalle", "Debe", "Haber", "Saldo"), ("", "Saldo anterior", "", "", "", plain_money(found.opening))]
-    for line, balance in found.lines:
-        amounts = (plain_money(line.amount), "") if line.amount >= 0 else ("", plain_money(-line.amount))
-        number = voucher_number(line.date, line.point_of_sale, line.number)
-        rows.append((day(line.date), f"{line.type_name} {number}", line.detail, *amounts, plain_money(balance)))
-    rows.append(("", "Saldo", "", "", "", plain_money(found.closing)))
-    pdf.set_xy(15, 38)
-    write_table(pdf, (19, 48, 50, 21, 21, 21), rows, size=8)
+    write_lines(pdf, 15, 14, (business().company_name, 14, "B"), ("Cuenta corriente", 12))
+    write_lines(pdf, 110, 14, (customer.name, 11, "B"), (f"Usuario {customer.number}", 9),
+                (f"Al {day(today())}, importes en pesos", 9))
+    lines = [(day(line.date), f"{line.type_name} {voucher_number(line)}", line.detail,
+              *debit_and_credit(line, plain_money), plain_money(balance))
+             for line, balance in found.lines]
+    write_table(pdf, 36, (18, 49, 51, 21, 21, 20), [
+        ("Fecha", "Comprobante", "Detalle", "Debe", "Haber", "Saldo"),
+        ("", "Saldo anterior", "", "", "", plain_money(found.opening)), *lines,
+        ("", "Saldo", "", "", "", plain_money(found.closing))])
     return bytes(pdf.output())
 
 
 def qr_address(customer, voucher) -> str:
-    """The address that AFIP's QR holds: RG 4892, the JSON in base64, numbers as numbers."""
-    def number(amount):
-        return amount // 100 if amount % 100 == 0 else amount / 100
-    fields = {"ver": 1, "fecha": voucher.date, "cuit": int(business().company_cuit), "ptoVta": voucher.point_of_sale,
-              "tipoCmp": voucher.type, "nroCmp": voucher.number, "importe": number(abs(voucher.amount)), "moneda": "PES", "ctz": 1}
-    if customer.cuit:
-        fields |= {"tipoDocRec": 80, "nroDocRec": int(customer.cuit)}
-    fields |= {"tipoCodAut": "E", "codAut": int(voucher.cae)}
-    return "https://www.afip.gob.ar/fe/qr/?p=" + b64encode(json.dumps(fields, separators=(",", ":")).encode()).decode()
+    """The address in AFIP's QR: JSON in base64, numbers as numbers (RG 4892)."""
+    total = abs(voucher.amount)
+    receiver = {"tipoDocRec": 80, "nroDocRec": int(customer.cuit)} if customer.cuit else {}
+    fields = {
+        "ver": 1, "fecha": voucher.date, "cuit": int(business().company_cuit),
+        "ptoVta": voucher.point_of_sale, "tipoCmp": voucher.type, "nroCmp": voucher.number,
+        "importe": total / 100 if total % 100 else total // 100, "moneda": "PES", "ctz": 1,
+        **receiver, "tipoCodAut": "E", "codAut": int(voucher.cae)}
+    code = b64encode(json.dumps(fields, separators=(",", ":")).encode()).decode()
+    return f"https://www.afip.gob.ar/fe/qr/?p={code}"
 
 
 def draw_qr(pdf, address: str, x: float, y: float, side: float) -> None:
-    """Draw a QR, row by row; a fixed mask, since looking for the best of eight takes as long as all the rest."""
+    """Draw a QR. Its mask is fixed: to look for the best of eight takes as long as all the rest."""
     import segno
-    modules = list(segno.make(address, error="m", mask=2, boost_error=False).matrix)
+    modules = segno.make(address, error="m", mask=2, boost_error=False).matrix
     size = side / len(modules)
     pdf.set_fill_color(0)
     for row, bits in enumerate(modules):
-        for is_dark, run in groupby(enumerate(bits), key=lambda bit: bit[1]):
-            columns = [column for column, _ in run]
+        for is_dark, run in groupby(range(len(bits)), key=bits.__getitem__):
+            columns = list(run)
             if is_dark:
-                pdf.rect(x + columns[0] * size, y + row * size, len(columns) * size, size, style="F")
+                pdf.rect(x + columns[0] * size, y + row * size, len(columns) * size, size, "F")
 
 
 def voucher_pdf(customer, voucher) -> bytes:
-    """A copy of a voucher that is not stored as a file: an electronic one, or a receipt of this portal."""
-    us, title = business(), voucher.type_name.removesuffix(f" {voucher.letter}")
-    number = voucher_number(voucher.date, voucher.point_of_sale, voucher.number)
+    """A copy of a voucher that is not stored: an electronic one, or a receipt of this portal."""
+    us, number, total = business(), voucher_number(voucher), money(abs(voucher.amount))
     pdf = new_pdf(f"{voucher.type_name} {number}", customer.colour)
-    write_at(pdf, 15, 16, (us.company_legal_name, 14, "B"), (us.company_address, 9, ""), (us.company_tax_condition, 9, ""))
-    write_at(pdf, 120, 16, (title, 14, "B"), (f"N° {number}", 11, "B"), (f"Fecha: {day(voucher.date)}", 10, ""),
-             (f"CUIT: {cuit.format(us.company_cuit)}", 9, ""), (f"Ingresos Brutos: {us.company_gross_income}", 9, ""),
-             (f"Inicio de actividades: {us.company_since}", 9, ""))
-    pdf.rect(98, 14, 14, 16)
-    write_at(pdf, 102, 15, (voucher.letter, 20, "B"))
-    write_at(pdf, 99, 25, (f"COD. {voucher.type:02}" if voucher.cae else "", 7, ""))
+    write_lines(pdf, 15, 15, (us.company_legal_name, 14, "B"), (us.company_address, 9),
+                (us.company_tax_condition, 9))
+    pdf.rect(97, 14, 14, 15)
+    write_lines(pdf, 101, 15, (voucher.letter, 20, "B"))
+    write_lines(pdf, 98, 24, (f"COD. {voucher.type:02}" if voucher.cae else "", 7))
+    write_lines(pdf, 120, 15, (voucher.type_name.removesuffix(f" {voucher.letter}"), 14, "B"),
+                (f"N° {number}", 11, "B"), (f"Fecha: {day(voucher.date)}", 10),
+                (f"CUIT: {cuit.format(us.company_cuit)}", 9),
+                (f"Ingresos Brutos: {us.company_gross_income}", 9),
+                (f"Inicio de actividades: {us.company_since}", 9))
     write_receiver(pdf, customer, voucher)
-    pdf.set_xy(15, 88)
-    total = money(abs(voucher.amount))
-    write_table(pdf, (140, 40), [("Detalle", "Importe"), (voucher.detail or voucher.type_name, total), ("Total", total)], size=10)
+    lines = [(voucher.detail or voucher.type_name, total), ("Total", total)]
+    write_table(pdf, 84, (158, 22), [("Detalle", "Importe"), *lines])
     write_foot(pdf, customer, voucher)
     return bytes(pdf.output())
 
 
 def write_receiver(pdf, customer, voucher) -> None:
     """Whom a voucher is for, and until when it is to be paid."""
-    place = ", ".join(part for part in (customer.address, customer.city, customer.province) if part)
-    pdf.line(15, 54, 195, 54)
-    write_at(pdf, 15, 57, (customer.name, 11, "B"), (place, 9, ""), (customer.tax_condition, 9, ""))
-    identity = f"CUIT: {cuit.format(customer.cuit)}" if customer.cuit else ""
-    due = f"Vencimiento del pago: {day(voucher.due_date)}" if voucher.due_date else ""
-    write_at(pdf, 120, 57, (f"Usuario: {customer.number}", 9, ""), (identity, 9, ""), (due, 9, "B"))
+    place = ", ".join(filter(None, (customer.address, customer.city, customer.province)))
+    pdf.line(15, 52, 195, 52)
+    write_lines(pdf, 15, 56, (customer.name, 11, "B"), (place, 9), (customer.tax_condition, 9))
+    write_lines(pdf, 120, 56, (f"Usuario: {customer.number}", 9),
+                (f"CUIT: {cuit.format(customer.cuit)}" if customer.cuit else "", 9),
+                (f"Vencimiento: {day(voucher.due_date)}" if voucher.due_date else "", 9, "B"))
 
 
 def write_foot(pdf, customer, voucher) -> None:
-    """AFIP's authorization with its QR; or what a receipt of the portal is."""
+    """AFIP's authorization, and its QR; or what a receipt of this portal is."""
     if not voucher.cae:
-        return write_at(pdf, 15, 255, ("Recibo emitido por el Centro de Atención al Cliente.", 9, ""))
+        return write_lines(pdf, 15, 262, ("Emitido por el Centro de Atención al Cliente.", 9))
     if voucher.date >= QR_SINCE:
-        draw_qr(pdf, qr_address(customer, voucher), 15, 235, 34)
-    return write_at(pdf, 120, 250, (f"CAE N° {voucher.cae}", 10, "B"),
-                    (f"Fecha de Vto. de CAE: {day(voucher.cae_due_date)}", 10, ""), ("Copia para el cliente", 8, ""))
+        draw_qr(pdf, qr_address(customer, voucher), 15, 240, 34)
+    return write_lines(pdf, 120, 262, (f"CAE N° {voucher.cae}", 10, "B"),
+                       (f"Vencimiento del CAE: {day(voucher.cae_due_date)}", 9))
 
 
 def stored_document(name: str) -> bytes:
-    """A voucher's PDF as it is stored; 404 with a page of its own, and a line in the log, if it is missing or damaged."""
-    folder = Path(current_app.config["DOCUMENTS"]).resolve()
+    """A voucher's PDF as it is stored; missing or damaged, a page and the log say so."""
+    folder = Path(current_app.config["DOCUMENTS"])
     with suppress(OSError):
         content = (folder / Path(name).name).read_bytes()
         if content.startswith(b"%PDF-"):
@@ -1414,56 +1456,62 @@ def stored_document(name: str) -> bytes:
 
 
 # === Forms ========================================================================================
-# The names of the fields are Spanish: they are seen from outside. Each error says what to do.
+# The fields' names are Spanish: they are seen from outside. Each error says what to do.
 
-PROVINCES = """Buenos Aires|Ciudad Autónoma de Buenos Aires|Catamarca|Chaco|Chubut|Córdoba|Corrientes|Entre Ríos|Formosa|Jujuy
-|La Pampa|La Rioja|Mendoza|Misiones|Neuquén|Río Negro|Salta|San Juan|San Luis|Santa Cruz|Santa Fe|Santiago del Estero
-|Tierra del Fuego|Tucumán""".replace("\n", "").split("|")
-
-
-def asked(message: str):
-    """The field has to be filled in; the browser is not told, the page says it better."""
-    return DataRequired(message)
+PROVINCES = re.split(r"\|\s*", """Buenos Aires|Ciudad Autónoma de Buenos Aires|Catamarca|Chaco|
+    Chubut|Córdoba|Corrientes|Entre Ríos|Formosa|Jujuy|La Pampa|La Rioja|Mendoza|Misiones|Neuquén|
+    Río Negro|Salta|San Juan|San Luis|Santa Cruz|Santa Fe|Santiago del Estero|Tierra del Fuego|
+    Tucumán""")
+PROFILE_COLUMNS = {"contacto": "contact", "domicilio": "address", "localidad": "city",
+                   "provincia": "province", "codigo_postal": "postal_code"}
 
 
 def stripped(text: str | None) -> str:
-    """Without the spaces around."""
+    """Without the spaces around it."""
     return (text or "").strip()
 
 
-def at_most(length: int):
-    """A text of reasonable length."""
-    return Length(max=length, message=f"Escriba {length} caracteres o menos")
+def text_field(label: str, most: int, *validators) -> StringField:
+    """A line of text of at most so many characters."""
+    length = Length(max=most, message=f"Escriba {most} caracteres o menos")
+    return StringField(label, [*validators, length], filters=[stripped])
+
+
+def password_field(label: str, *validators) -> PasswordField:
+    """A password, which may hold spaces at its ends."""
+    length = Length(max=256, message="La clave tiene 256 caracteres o menos")
+    return PasswordField(label, [*validators, length])
 
 
 class Form(FlaskForm):
     """What all forms share."""
 
     class Meta(FlaskForm.Meta):
-        """What no message of ours covers is said in Spanish."""
+        """Where no message of ours says it, WTForms says it in Spanish."""
 
         locales = ["es"]
 
     def problems(self) -> list[tuple[str, str]]:
-        """(id of the field, what to do) for the summary over the form."""
-        parts = [part for field in self for part in (field.entries if isinstance(field, FieldList) else [field])]
-        return [(part.id, error) for part in parts for error in part.errors] + [
-            (f"{field.id}-0", error) for field in self if isinstance(field, FieldList)
-            for error in field.errors if isinstance(error, str)]
+        """(the field's id, what to do) for the summary on top."""
+        fields = [part for field in self for part in getattr(field, "entries", [field])]
+        lists = [field for field in self if isinstance(field, FieldList)]
+        return [(field.id, error) for field in fields for error in field.errors] + [
+            (f"{field.id}-0", error) for field in lists for error in field.errors
+            if isinstance(error, str)]
 
 
 class SignInForm(Form):
     """Ingrese a su Cuenta."""
 
-    usuario = StringField("Usuario", [asked("Escriba su usuario"), at_most(60)], filters=[stripped])
-    clave = PasswordField("Clave", [asked("Escriba su clave"), at_most(256)])
+    usuario = text_field("Usuario", 60, DataRequired("Escriba su usuario"))
+    clave = password_field("Clave", DataRequired("Escriba su clave"))
 
 
 class ForgotForm(Form):
     """¿Olvidó su Clave?"""
 
-    usuario = StringField("Usuario", [at_most(60)], filters=[stripped])
-    email = StringField("Correo electrónico", [at_most(254)], filters=[stripped])
+    usuario = text_field("Usuario", 60)
+    email = text_field("Correo electrónico", 254)
 
     def validate_usuario(self, field):
         """One of both is enough."""
@@ -1474,7 +1522,7 @@ class ForgotForm(Form):
 class NewPasswordForm(Form):
     """A password chosen by a link."""
 
-    clave_nueva = PasswordField("Clave nueva", [asked("Escriba una clave nueva")])
+    clave_nueva = password_field("Clave nueva", DataRequired("Escriba una clave nueva"))
 
     def __init__(self, number: int):
         """For the customer of this number."""
@@ -1483,18 +1531,18 @@ class NewPasswordForm(Form):
 
     def validate_clave_nueva(self, field):
         """Long enough, and not easily guessed."""
-        if problem := password_problem(normalized(field.data), self.number, max(8, business().password_min)):
+        minimum = max(8, business().password_min)
+        if problem := password_problem(normalized(field.data), self.number, minimum):
             raise StopValidation(problem)
 
 
 class PasswordForm(NewPasswordForm):
     """Cambiar Clave."""
 
-    clave_actual = PasswordField("Clave actual", [asked("Escriba su clave actual"), at_most(256)])
-    field_order = ("clave_actual", "clave_nueva")
+    clave_actual = password_field("Clave actual", DataRequired("Escriba su clave actual"))
 
     def validate_clave_actual(self, field):
-        """The one in use, and not the new one."""
+        """The one in use, which the new one must not be."""
         if not confirms_password(field.data):
             raise StopValidation("La clave actual no coincide")
         if field.data == self.clave_nueva.data:
@@ -1504,138 +1552,141 @@ class PasswordForm(NewPasswordForm):
 class ProfileForm(Form):
     """Modificar Datos."""
 
-    emails = FieldList(StringField("Correo", [at_most(254)], filters=[stripped]), min_entries=1, max_entries=8)
-    telefonos = FieldList(StringField("Teléfono", [at_most(40)], filters=[stripped]), min_entries=1, max_entries=8)
-    contacto = StringField("Persona de contacto", [at_most(80)], filters=[stripped])
-    domicilio = StringField("Calle y número", [at_most(120)], filters=[stripped])
-    localidad = StringField("Localidad", [at_most(80)], filters=[stripped])
-    provincia = SelectField("Provincia", choices=[("", "Elija una provincia"), *((name, name) for name in PROVINCES)])
-    codigo_postal = StringField("Código postal", [at_most(8)], filters=[stripped])
-    clave_actual = PasswordField("Clave actual", [at_most(256)])
+    emails = FieldList(text_field("Correo", 254), min_entries=1, max_entries=8)
+    telefonos = FieldList(text_field("Teléfono", 40), min_entries=1, max_entries=8)
+    contacto = text_field("Persona de contacto", 80)
+    domicilio = text_field("Calle y número", 120)
+    localidad = text_field("Localidad", 80)
+    provincia = SelectField("Provincia")
+    codigo_postal = text_field("Código postal", 8)
+    clave_actual = password_field("Clave actual")
 
-    def typed_emails(self) -> dict[str, str]:
-        """Each address by its canonical form."""
+    def __init__(self, **values):
+        """With what is on file; an imported province that is not on our list may stay."""
+        super().__init__(data=values)
+        self.provincia.choices = sorted({"", values["provincia"], *PROVINCES})
+
+    def typed_emails(self) -> dict[str | None, str]:
+        """Each address by its canonical form; None = not an address."""
         return {canonical_email(text): text for text in self.emails.data if text}
 
     def validate_emails(self, field):
-        """Addresses, each once, and at least one where there was one."""
-        seen = set()
+        """Addresses, each once; and at least one where there was one."""
+        seen = []
         for entry in (entry for entry in field if entry.data):
-            try:
-                canonical = canonical_email(entry.data)
-            except ValueError as error:
-                entry.errors = [*entry.errors, str(error)]
-                raise StopValidation from error
-            if canonical in seen:
-                entry.errors = [*entry.errors, "Ese correo ya está en la lista"]
-                raise StopValidation
-            seen.add(canonical)
+            canonical = canonical_email(entry.data)
+            if not canonical:
+                entry.errors = ["Escriba un correo con el formato nombre@ejemplo.com"]
+            elif canonical in seen:
+                entry.errors = ["Ese correo ya está en la lista"]
+            seen.append(canonical)
         if not seen and emails_of(current_user.number):
             raise StopValidation("Deje al menos un correo")
 
     def validate_telefonos(self, field):
-        """In any format, but with digits enough to be called."""
-        for entry in (entry for entry in field if entry.data):
-            if not 6 <= len(re.sub(r"\D", "", entry.data)) <= 20 or re.search(r"[^\d\s()+./-]", entry.data):
-                entry.errors = ["Escriba el teléfono con código de área y número, por ejemplo 11 4567-8901"]
-                raise StopValidation
+        """In any format, if it can be called."""
+        for entry in field:
+            is_phone = re.fullmatch(r"[\d\s()+./-]{6,40}", entry.data or "")
+            if entry.data and not is_phone:
+                entry.errors = ["Escriba código de área y número, por ejemplo 11 4567-8901"]
 
     def validate_codigo_postal(self, field):
         """Four digits, or the eight characters of the CPA."""
-        if field.data and not re.fullmatch(r"[0-9]{4}|[A-Za-z][0-9]{4}[A-Za-z]{3}", field.data):
+        if not re.fullmatch(r"([0-9]{4}|[A-Za-z][0-9]{4}[A-Za-z]{3})?", field.data):
             raise StopValidation("Escriba el código postal como 1650 o B1650ABC")
 
     def validate_clave_actual(self, field):
-        """Asked for when the addresses change: whoever changes them can take the account over."""
-        try:
-            is_changed = self.typed_emails().keys() != {canonical_email(address) for address in emails_of(current_user.number)}
-        except ValueError:
+        """Asked for when the addresses change: who changes them can take the account over."""
+        on_file = {canonical_email(address) for address in emails_of(current_user.number)}
+        if self.typed_emails().keys() == on_file:
             return
-        if is_changed and not field.data:
+        if not field.data:
             raise StopValidation("Para cambiar sus correos, escriba su clave actual")
-        if is_changed and not confirms_password(field.data):
+        if not confirms_password(field.data):
             raise StopValidation("La clave actual no coincide")
+
+    def validate(self, **_):
+        """The lists' own errors count, too."""
+        return super().validate() and not self.problems()
 
 
 class PaymentForm(Form):
     """PAGO ONLINE."""
 
-    concepto = StringField(validators=[AnyOf(["saldo", "adelanto"], message="Elija qué quiere pagar")])
-    medio = StringField(validators=[AnyOf(list(SERVICES), message="Elija con qué quiere pagar")])
-    importe = StringField("Importe a pagar", [Optional(), at_most(30)], filters=[stripped])
+    concepto = StringField(validators=[AnyOf(["saldo", "adelanto"], "Elija qué quiere pagar")])
+    medio = StringField(validators=[AnyOf(list(SERVICES), "Elija con qué quiere pagar")])
+    importe = text_field("Importe a pagar", 30)
 
-    def amount(self) -> int:
-        """The centavos that were typed."""
-        return parse_money(self.importe.data or "")
-
-    def validate_concepto(self, field):
-        """An advance payment has an amount between one peso and the limit."""
-        if field.data != "adelanto":
+    def validate_importe(self, field):
+        """Of an advance payment: from one peso to the limit."""
+        if self.concepto.data != "adelanto":
             return
-        try:
-            amount, most = self.amount(), business().dm_limit
-        except ValueError as error:
-            problem = str(error) if self.importe.data else "Escriba el importe a pagar"
-        else:
-            problem = "" if MIN_PAYMENT <= amount <= most else f"Escriba un importe de {money(MIN_PAYMENT)} a {money(most)}"
-        if problem:
-            self.importe.errors = [problem]
-            raise StopValidation
+        if not field.data:
+            raise StopValidation("Escriba el importe a pagar")
+        if not MIN_PAYMENT <= parse_money(field.data) <= business().dm_limit:
+            limits = f"de {money(MIN_PAYMENT)} a {money(business().dm_limit)}"
+            raise StopValidation(f"Escriba un importe {limits}")
 
 
 def save_password(customer, password: str) -> bool:
-    """Save it, end all sessions, tell every address; False if the link that was shown was used up meanwhile."""
+    """Save it, end all sessions, tell every address; False if a link was used up meanwhile."""
     hashed = hash_password(password)
     with transaction() as db:
-        changed = db.execute("UPDATE customer SET password = ?, link_serial = link_serial + 1 WHERE number = ? AND link_serial = ?",
-                             (hashed, customer.number, customer.link_serial)).rowcount
-        if changed:
+        is_saved = db.execute(
+            "UPDATE customer SET password = ?, link_serial = link_serial + 1"
+            " WHERE number = ? AND link_serial = ? AND active = 1",
+            (hashed, customer.number, customer.link_serial)).rowcount == 1
+        if is_saved:
             db.execute("DELETE FROM session WHERE customer = ?", (customer.number,))
             forgive(db, "sign-in", customer.number)
-            enqueue(db, "password_changed", emails_of(customer.number), customer.number, name=customer.name)
+            recipients = emails_of(customer.number)
+            enqueue(db, "password_changed", recipients, customer.number, name=customer.name)
             record(db, customer.number, "password")
-    return bool(changed)
-
-
-PROFILE_COLUMNS = {"contacto": "contact", "domicilio": "address", "localidad": "city", "provincia": "province",
-                   "codigo_postal": "postal_code"}
+    return is_saved
 
 
 def save_profile(customer, form: ProfileForm) -> bool:
-    """Save what was changed, each change in the log; tell old and new addresses. True if there is one to confirm."""
+    """Save what was changed and log each change; True if there is an address to confirm."""
+    emails = {canonical_email(address): address for address in emails_of(customer.number)}
+    phones = {p.number: p.number for p in many("SELECT * FROM phone WHERE customer = ?",
+                                               customer.number)}
+    typed = form.typed_emails()
     with transaction() as db:
         for field, column in PROFILE_COLUMNS.items():
-            save_change(db, customer.number, column, getattr(customer, column), form[field].data)
-        phones = {phone.number for phone in many("SELECT number FROM phone WHERE customer = ?", customer.number)}
-        save_list(db, customer.number, "phone", phones, {number: number for number in form.telefonos.data if number})
-        emails = {canonical_email(address): address for address in emails_of(customer.number)}
-        typed = form.typed_emails()
+            save_column(db, customer, column, form[field].data)
+        save_list(db, customer.number, "phone", phones, {t: t for t in form.telefonos.data if t})
         save_list(db, customer.number, "email", emails, typed)
-        if emails.keys() != typed.keys():
+        if typed.keys() != emails.keys():
             new_link(db, customer.number)
-            enqueue(db, "emails_changed", [*{**typed, **emails}.values()], customer.number, name=customer.name)
-        for canonical in typed.keys() - emails.keys():
-            found = db.execute("SELECT id FROM email WHERE customer = ? AND canonical = ?", (customer.number, canonical)).fetchone()
-            enqueue(db, "confirm_email", [typed[canonical]], customer.number, email=found.id, canonical=canonical, name=customer.name)
+            recipients = (emails | typed).values()
+            enqueue(db, "emails_changed", recipients, customer.number, name=customer.name)
+        for added in typed.keys() - emails.keys():
+            email = one("SELECT * FROM email WHERE customer = ? AND canonical = ?",
+                        customer.number, added)
+            enqueue(db, "confirm_email", [email.address], customer.number, name=customer.name,
+                    email=email.id, canonical=added)
     return bool(typed.keys() - emails.keys())
 
 
-def save_change(db, number: int, column: str, old: str, new: str) -> None:
-    """Save a column of `customer`, one of PROFILE_COLUMNS, if it was changed."""
-    if old != new:
-        db.execute(f"UPDATE customer SET {column} = ? WHERE number = ?", (new, number))
-        record(db, number, "data", field=column, old=old, new=new)
+def save_column(db, customer, column: str, new: str) -> None:
+    """Save one of PROFILE_COLUMNS, if it changed."""
+    old = getattr(customer, column)
+    if new != old:
+        db.execute(f"UPDATE customer SET {column} = ? WHERE number = ?", (new, customer.number))
+        record(db, customer.number, "data", field=column, old=old, new=new)
 
 
-def save_list(db, number: int, table: str, old, new: dict) -> None:
-    """Save a customer's phones or e-mails: `old` the keys on file, `new` what to keep, by key."""
+def save_list(db, number: int, table: str, old: dict, new: dict) -> None:
+    """Save a customer's phones or e-mails, {as compared: as typed}, as far as they changed."""
     key = {"phone": "number", "email": "canonical"}[table]
-    for gone in set(old) - new.keys():
+    columns = key if table == "phone" else "canonical, address"
+    for gone in old.keys() - new.keys():
         db.execute(f"DELETE FROM {table} WHERE customer = ? AND {key} = ?", (number, gone))
-        record(db, number, "data", field=table, old=gone)
-    for added in [key for key in new if key not in old]:
-        columns, values = ("number", [added]) if table == "phone" else ("canonical, address", [added, new[added]])
-        db.execute(f"INSERT INTO {table} (customer, {columns}) VALUES ({', '.join('?' * (1 + len(values)))})", [number, *values])
+        record(db, number, "data", field=table, old=old[gone])
+    for added in [added for added in new if added not in old]:
+        values = [number, added] if table == "phone" else [number, added, new[added]]
+        marks = ", ".join("?" * len(values))
+        db.execute(f"INSERT INTO {table} (customer, {columns}) VALUES ({marks})", values)
         record(db, number, "data", field=table, new=new[added])
 
 
@@ -1646,7 +1697,7 @@ bp = Blueprint("cac", __name__, cli_group=None)
 
 
 def form_page(template: str, form: Form, **values):
-    """A page with a form: 200 when it is new, 422 when it was not right."""
+    """A page with a form: new, or to be corrected."""
     return render_template(template, form=form, **values), 422 if form.problems() else 200
 
 
@@ -1658,11 +1709,12 @@ def download(content: bytes, mimetype: str, name: str) -> Response:
 @bp.get("/")
 @login_required
 def home():
-    """Bienvenido/a: balance, next due date, the last movements, the two groups of the manual, news."""
-    recent = statement(current_user.number, 5, 5)
+    """Bienvenido/a: the balance, the last movements, the two groups of the manual, news."""
+    found = statement(current_user.number, 5, 5)
+    due = next_due(current_user.number, found.balance)
     news = many("SELECT * FROM news ORDER BY date DESC, id DESC LIMIT 3")
-    due = next_due(current_user.number, recent.balance)
-    return render_template("home.html", found=recent, news=news, due=due, is_overdue=bool(due and due < today()))
+    return render_template("home.html", found=found, due=due, news=news,
+                           is_overdue=bool(due and due < today()))
 
 
 @bp.route("/ingresar", methods=["GET", "POST"])
@@ -1684,12 +1736,8 @@ def sign_in():
 @bp.post("/salir")
 @login_required
 def sign_out():
-    """Salir: the session ends here and for every copy of the cookie."""
-    with transaction() as db:
-        db.execute("DELETE FROM session WHERE token_hash = ?", (sha256(current_user.token),))
-        record(db, current_user.number, "sign-out")
-    logout_user()
-    session.clear()
+    """Salir."""
+    close_session()
     flash("Salió de su cuenta.")
     answer = redirect(url_for(".sign_in"), 303)
     answer.headers["Clear-Site-Data"] = '"cache", "storage"'
@@ -1708,7 +1756,7 @@ def forgot():
 
 @bp.route("/clave/<token>", methods=["GET", "POST"])
 def new_password(token):
-    """A password chosen by a link: looking at it changes nothing, choosing uses it up."""
+    """A password chosen by a link: to look at it changes nothing, to choose uses it up."""
     customer = customer_of_link(token) or abort(410)
     form = NewPasswordForm(customer.number)
     if not form.validate_on_submit():
@@ -1722,7 +1770,7 @@ def new_password(token):
 @bp.route("/clave", methods=["GET", "POST"])
 @login_required
 def password():
-    """Cambiar Clave."""
+    """Cambiar Clave: the other sessions end, this one goes on under a new token."""
     form = PasswordForm(current_user.number)
     if not form.validate_on_submit():
         return form_page("password.html", form)
@@ -1736,21 +1784,24 @@ def password():
 @login_required
 def profile():
     """Modificar Datos."""
-    number, phones = current_user.number, many("SELECT number FROM phone WHERE customer = ? ORDER BY id", current_user.number)
-    form = ProfileForm(data={field: getattr(current_user, column) for field, column in PROFILE_COLUMNS.items()}
-                       | {"emails": [*emails_of(number), ""], "telefonos": [*(phone.number for phone in phones), ""]})
+    number = current_user.number
+    emails = many("SELECT * FROM email WHERE customer = ? ORDER BY id", number)
+    phones = many("SELECT * FROM phone WHERE customer = ? ORDER BY id", number)
+    columns = {field: getattr(current_user, name) for field, name in PROFILE_COLUMNS.items()}
+    form = ProfileForm(emails=[*(email.address for email in emails), ""],
+                       telefonos=[*(phone.number for phone in phones), ""], **columns)
     if not form.validate_on_submit():
-        return form_page("profile.html", form, unconfirmed=unconfirmed_emails(number))
-    has_new_email = save_profile(current_user.customer, form)
-    flash("Guardamos sus datos." + (" Le enviamos un enlace para confirmar el correo nuevo." if has_new_email else ""))
+        unconfirmed = [email.address for email in emails if not email.confirmed_at]
+        return form_page("profile.html", form, unconfirmed=unconfirmed)
+    is_to_confirm = save_profile(current_user.customer, form)
+    flash("Guardamos sus datos." + " Le enviamos un enlace al correo nuevo." * is_to_confirm)
     return redirect(url_for(".profile"), 303)
 
 
 @bp.route("/confirmar/<token>", methods=["GET", "POST"])
 def confirm_email(token):
     """Confirm a new address, by the link that was sent to it."""
-    email = email_of_link(token) or abort(410)
-    form = Form()
+    email, form = email_of_link(token) or abort(410), Form()
     if not form.validate_on_submit():
         return form_page("confirm_email.html", form, email=email)
     with transaction() as db:
@@ -1763,10 +1814,11 @@ def confirm_email(token):
 @bp.get("/cuenta")
 @login_required
 def account():
-    """Mi cuenta corriente: a page of the last movements, oldest first; the newest page unless asked."""
+    """Mi cuenta corriente: a page of the last movements, oldest first."""
     asked = request.args.get("pagina")
     page = int(asked) if re.fullmatch(r"[0-9]{1,9}", asked or "") else None
-    found = statement(current_user.number, business().statement_window, business().page_size, page)
+    window, size = business().statement_window, business().page_size
+    found = statement(current_user.number, window, size, page)
     if asked is not None and page != found.page:
         return redirect(url_for(".account"))
     return render_template("account.html", found=found)
@@ -1776,8 +1828,8 @@ def account():
 @login_required
 def account_csv():
     """The same movements for a spreadsheet."""
-    name = f"cuenta-corriente-{current_user.number}.csv"
-    return download(statement_csv(whole_statement(current_user.number)), "text/csv; charset=utf-8", name)
+    content = statement_csv(whole_statement(current_user.number))
+    return download(content, "text/csv", f"cuenta-corriente-{current_user.number}.csv")
 
 
 @bp.get("/cuenta.pdf")
@@ -1792,17 +1844,29 @@ def account_pdf():
 @login_required
 def voucher(voucher):
     """One of the customer's own vouchers: as it is stored, else a copy."""
-    movement = find_voucher(current_user.number, voucher)
-    content = stored_document(movement.document) if movement.document else voucher_pdf(current_user, movement)
-    number = voucher_number(movement.date, movement.point_of_sale, movement.number)
-    return download(content, "application/pdf", f"{movement.type_name.replace(' ', '-')}-{number}.pdf")
+    found = one("SELECT movement.*, voucher_type.name AS type_name, voucher_type.letter"
+                " FROM movement JOIN voucher_type ON voucher_type.code = movement.type"
+                " WHERE movement.id = ? AND customer = ?", voucher, current_user.number)
+    if not found or not has_pdf(found):
+        abort(404)
+    name = f"{found.type_name} {voucher_number(found)}.pdf".replace(" ", "-")
+    is_stored = found.document is not None
+    content = stored_document(found.document) if is_stored else voucher_pdf(current_user, found)
+    return download(content, "application/pdf", name)
+
+
+def pay_page(form: PaymentForm, offer: Offer):
+    """PAGO ONLINE, new or with an amount to be corrected."""
+    accounts = many("SELECT * FROM bank_account ORDER BY id")
+    under_way = many(UNDER_WAY, current_user.number)
+    return form_page("pay.html", form, offer=offer, accounts=accounts, under_way=under_way)
 
 
 @bp.get("/pago")
 @login_required
 def pay():
     """PAGO ONLINE: the balance, where to deposit it, and the buttons that the rules allow."""
-    return render_template("pay.html", form=PaymentForm(), **payment_page_values())
+    return pay_page(PaymentForm(), payment_offer(current_user.number))
 
 
 @bp.post("/pago")
@@ -1810,13 +1874,13 @@ def pay():
 def start_payment():
     """Begin a payment, if the rules allow it now."""
     form, offer = PaymentForm(), payment_offer(current_user.number)
-    is_advance = form.concepto.data == "adelanto"
-    if form.concepto.data and not (offer.shows_advance() if is_advance else offer.shows_balance()):
+    shown = {"saldo": offer.shows_balance, "adelanto": offer.shows_advance}
+    if not shown.get(form.concepto.data, bool)() and form.concepto.data in shown:
         abort(403)
     if not form.validate():
-        return form_page("pay.html", form, **payment_page_values())
-    amount = form.amount() if is_advance else offer.balance
-    purpose = "advance" if is_advance else "balance"
+        return pay_page(form, offer)
+    purpose, amount = (("balance", offer.balance) if form.concepto.data == "saldo"
+                       else ("advance", parse_money(form.importe.data)))
     reference = start_attempt(current_user.number, form.medio.data, purpose, amount)
     return redirect(url_for(".payment", reference=reference), 303)
 
@@ -1826,38 +1890,36 @@ def start_payment():
 def payment(reference):
     """A payment: the form that leads to the service while it is new, then what became of it."""
     sql = "SELECT * FROM payment WHERE reference = ? AND customer = ?"
-    found = one_or_404(sql, reference, current_user.number)
+    found = one(sql, reference, current_user.number) or abort(404)
     is_back = "vuelta" in request.args
-    if found.query_at and may_be_asked_about(found, is_back=is_back):
+    is_asked_lately = found.queried_at and age_of(found.queried_at) < ASK_AGAIN_SECONDS
+    if found.query_at and not is_asked_lately and (is_back or found.state == "pending"):
         with suppress(ServiceError):
-            settle(found.service, found.reference)
+            settle(found.service, reference)
         found = one(sql, reference, current_user.number)
-    is_outdated = found.purpose == "balance" and found.amount != balance_of(current_user.number)
     service = payment_service(found.service)
+    is_current = found.purpose == "advance" or found.amount == balance_of(current_user.number)
+    checkout = service.checkout(found) if found.state == "new" and is_current else None
     return render_template("payment.html", payment=found, service=service, is_back=is_back,
-                           checkout=service.checkout(found) if found.state == "new" and not is_outdated else None)
+                           checkout=checkout)
 
 
 @bp.post("/aviso/<any(dineromail):service>")
 @csrf.exempt
 def receive_notice(service):
-    """A payment service tells of a payment: kept as it came, then the service itself is asked."""
-    body = request.get_data(cache=False)[:NOTICE_BYTES + 1]
+    """A payment service tells of a payment: kept as it came, then the service is asked."""
+    body = request.get_data()[:NOTICE_BYTES + 1]
     notice = store_notice(service, body)
     try:
         if len(body) > NOTICE_BYTES:
-            raise ValueError("too long")
+            raise ValueError("it is too long")
         payment_service(service).references(body)
     except ValueError as error:
         close_notice(notice, f"refused: {error}")
         log.warning("event=notice-refused notice=%s address=%s", notice, request.remote_addr)
         abort(400)
-    if SETTLING.acquire(blocking=False):  # else the chores will, in a moment
-        try:
-            settle_notice(notice)
-        finally:
-            SETTLING.release()
-    return "OK", 200, {"Content-Type": "text/plain; charset=utf-8"}
+    settle_soon(notice)
+    return Response("OK", mimetype="text/plain")
 
 
 @bp.get("/noticias")
@@ -1891,7 +1953,7 @@ def contact():
 def health():
     """For monitors: whether the database answers."""
     try:
-        one("SELECT 1 AS ok")
+        one("SELECT 1 FROM setting")
     except (sqlite3.Error, Refused):
         return {"status": "unavailable"}, 503
     return {"status": "ok"}
@@ -1899,77 +1961,78 @@ def health():
 
 @bp.get("/demo/correo")
 def demo_mail():
-    """The mails of the demo; in a portal that serves customers there is no such page."""
+    """The mails of the demo, the newest first; a portal that serves customers has no such page."""
     folder = current_app.config["DEMO"] or abort(404)
-    mails = [message_from_bytes(file.read_bytes(), policy=default_policy) for file in sorted(Path(folder).glob("*.eml"), reverse=True)]
+    files = sorted(Path(folder).glob("*.eml"), key=lambda file: file.stat().st_mtime_ns)
+    mails = [message_from_bytes(file.read_bytes(), policy=email_policy) for file in files[::-1]]
     return render_template("demo_mail.html", mails=mails)
 
 
 # === Errors =======================================================================================
-# What a page says when it cannot be shown. No codes, no traces; what to do, and where to ask.
+# What a page says when it cannot be shown: no codes, no traces; what to do, and where to ask.
 
 ERRORS = {  # status: (title, what to do)
     400: ("No entendimos el pedido", "Vuelva a la página anterior e intente de nuevo."),
-    403: ("Ese pago no está disponible", "No se registró nada. En PAGO ONLINE puede ver de qué formas puede pagar hoy."),
+    403: ("Ese pago no está disponible",
+          "No se registró nada. En PAGO ONLINE puede ver cómo pagar."),
     404: ("No encontramos esa página", "Revise la dirección o vuelva al inicio."),
-    405: ("Esa página no se usa así", "Vuelva al inicio."),
     410: ("El enlace ya no sirve", "Venció, ya se usó o se pidió otro más nuevo."),
-    413: ("El envío es demasiado grande", "No se guardó nada. Envíe menos texto."),
-    429: ("Demasiados intentos", "Espere y vuelva a probar, o use «¿Olvidó su Clave?»."),
-    500: ("Hay un problema con el sitio", "Pruebe de nuevo en unos minutos. Si recién hizo un pago, no lo repita:"
-          " fíjese primero en su cuenta corriente."),
+    413: ("El envío es demasiado grande", "No se guardó nada."),
+    429: ("Demasiados intentos", "Espere y pruebe de nuevo, o use «¿Olvidó su Clave?»."),
+    500: ("Hay un problema con el sitio", "Pruebe de nuevo en unos minutos. Si recién hizo un pago,"
+          " no lo repita: fíjese primero en su cuenta corriente."),
     503: ("El sitio está ocupado", "No se guardó nada. Pruebe de nuevo en un minuto."),
 }
 MISSING_DOCUMENT = ("No encontramos el archivo de este comprobante", "Escríbanos y se lo enviamos.")
-OLD_FORM = ("El formulario venció", "No se guardó nada. Vuelva a abrir la página e intente de nuevo.")
+OLD_FORM = ("El formulario venció", "No se guardó nada. Abra la página de nuevo y repítalo.")
 
 
 def error_page(status: int, texts: tuple[str, str] | None = None, **headers):
     """The page of an error."""
     title, advice = texts or ERRORS.get(status, ERRORS[500 if status >= 500 else 400])
-    return render_template("error.html", title=title, advice=advice, status=status), status, headers
+    page = render_template("error.html", title=title, advice=advice, status=status)
+    return page, status, headers
 
 
 @bp.app_errorhandler(HTTPError)
 def http_error(error):
-    """What Flask, Werkzeug or a view refused."""
-    if error.response:  # a redirect of Werkzeug's own
-        return error.response
+    """What Flask, or a view, refused."""
+    if error.code < 400:  # Werkzeug's redirects
+        return error
+    headers = {"Allow": ", ".join(error.valid_methods)} if error.code == 405 else {}
     missing = MISSING_DOCUMENT if error.description == "document" else None
-    page = error_page(error.code, OLD_FORM if isinstance(error, CSRFError) else missing)
-    return (*page[:2], dict(error.get_headers()) | {"Content-Type": "text/html; charset=utf-8"} if error.code == 405 else {})
+    return error_page(error.code, OLD_FORM if isinstance(error, CSRFError) else missing, **headers)
 
 
 @bp.app_errorhandler(TooManyTries)
 def too_many_tries(error):
-    """The customer has to wait."""
-    minutes = -(-error.seconds // 60)
-    wait = "un minuto" if minutes == 1 else f"{minutes} minutos"
-    texts = (ERRORS[429][0], f"Hizo demasiados intentos. Espere {wait} o use «¿Olvidó su Clave?».")
-    return error_page(429, texts, **{"Retry-After": str(error.seconds)})
+    """The visitor has to wait."""
+    seconds = error.args[0]
+    wait = "un minuto" if seconds <= 60 else f"{-(-seconds // 60)} minutos"
+    advice = f"Hizo demasiados intentos. Espere {wait} o use «¿Olvidó su Clave?»."
+    return error_page(429, ("Demasiados intentos", advice), **{"Retry-After": seconds})
 
 
 @bp.app_errorhandler(sqlite3.OperationalError)
 def database_busy(error):
-    """The database cannot be written now: locked, full or read-only."""
-    log.error("event=database-error error=%s path=%s", error, request.path)
-    g.pop("business", None)
-    return error_page(503, **{"Retry-After": "60"})
+    """The database cannot be written now: it is locked, full or read-only."""
+    log.error("event=database-error path=%s error=%s", request.path, error)
+    return error_page(503, **{"Retry-After": 60})
 
 
 @bp.app_errorhandler(Exception)
-def unexpected(error):
-    """A fault of ours: the trace goes to the log, the customer gets a page."""
-    log.exception("event=fault path=%s", request.path)
+def fault(error):
+    """A fault of ours: its trace is for the log."""
+    log.error("event=fault path=%s", request.path, exc_info=error)
     return error_page(500)
 
 
 # === Commands =====================================================================================
-# What the operator types: `python cac.py COMMAND`, or `flask --app cac COMMAND`. Results on standard output.
+# `python cac.py COMMAND`, or `flask --app cac COMMAND`. Results go to standard output.
 
 
 def command(name: str, example: str):
-    """A command, whose help ends with an example."""
+    """A command whose help ends with an example."""
     def decorate(function):
         function.__doc__ += f"\n\nExample: python cac.py {example}"
         return bp.cli.command(name)(function)
@@ -1984,6 +2047,11 @@ def known_customer(number: int):
     return customer
 
 
+def shown_setting(setting) -> str:
+    """A setting's value as the operator types it."""
+    return plain_money(int(setting.value)) if setting.kind == "money" else setting.value
+
+
 @command("init", "init")
 def init():
     """Make the database, or bring an older one up to date."""
@@ -1991,20 +2059,19 @@ def init():
     if not path.is_file():
         make_database(path, "schema.sql")
         return click.echo(f"Made {path}.")
-    steps = upgrade_database(get_db())
-    return click.echo(f"{path}: upgraded by steps {steps}." if steps else f"{path} is up to date.")
+    steps = upgrade_database()
+    return click.echo(f"{path} is up to date." + f" Upgraded by steps {steps}." * bool(steps))
 
 
 @command("settings", "settings")
 def settings():
-    """List all settings: of the process (secrets masked) and of the business."""
+    """List the settings of the process, secrets masked, and of the business."""
     for name, (_, about) in SETTINGS.items():
         value = current_app.config[name]
-        shown = ("(set)" if value else "(not set)") if name in SECRETS else value
-        click.echo(f"CAC_{name:22} {shown!s:32} {about}")
+        value = ("(set)" if value else "") if name in SECRETS else value
+        click.echo(f"CAC_{name:22} {value or '(not set)':32} {about}")
     for setting in many("SELECT * FROM setting WHERE kind <> 'mark' ORDER BY name"):
-        value = plain_money(int(setting.value)) if setting.kind == "money" else setting.value
-        click.echo(f"{setting.name:26} {value:32} {setting.about}")
+        click.echo(f"{setting.name:26} {shown_setting(setting):32} {setting.about}")
 
 
 @command("set", "set dm_limit 5000,00")
@@ -2012,28 +2079,39 @@ def settings():
 @click.argument("value")
 def set_setting(name, value):
     """Change a setting of the business."""
-    setting = one("SELECT * FROM setting WHERE name = ?", name)
-    if not setting:
-        raise Refused(f"There is no setting {name}: `python cac.py settings` lists them. Nothing was changed.")
+    before = one("SELECT * FROM setting WHERE name = ? AND kind <> 'mark'", name)
+    if not before:
+        raise Refused(f"There is no setting {name}: see `settings`. Nothing was changed.")
     try:
-        parsed = parse_setting(setting.kind, value)
+        parsed = parse_setting(before.kind, value)
     except ValueError as error:
-        raise Refused(f"{name}: {value!r}: {error}. Nothing was changed.") from error
+        takes = SETTING_TAKES[before.kind]
+        raise Refused(f"{name} takes {takes}, not {value!r}. Nothing was changed.") from error
     with transaction() as db:
         db.execute("UPDATE setting SET value = ? WHERE name = ?", (parsed, name))
-    click.echo(f"{name}: {value} (before: {plain_money(int(setting.value)) if setting.kind == 'money' else setting.value})")
+    after = one("SELECT * FROM setting WHERE name = ?", name)
+    click.echo(f"{name}: {shown_setting(after)} (before: {shown_setting(before)})")
 
 
 @command("voucher-type", "voucher-type 6 --dineromail on")
 @click.argument("code", type=int)
-@click.option("--dineromail", type=click.Choice(["on", "off"]), required=True, help="Whether these vouchers may be paid on line.")
+@click.option("--dineromail", type=click.Choice(["on", "off"]), required=True,
+              help="Whether a customer whose last invoice is of this type may pay on line.")
 def voucher_type(code, dineromail):
     """Switch DineroMail on or off for a type of voucher, by its AFIP code."""
     with transaction() as db:
-        found = db.execute("UPDATE voucher_type SET dineromail = ? WHERE code = ? RETURNING name", (dineromail == "on", code)).fetchone()
+        found = db.execute("UPDATE voucher_type SET dineromail = ? WHERE code = ? RETURNING name",
+                           (dineromail == "on", code)).fetchone()
     if not found:
         raise Refused(f"There is no voucher type {code}. Nothing was changed.")
     click.echo(f"{code} {found.name}: DineroMail {dineromail}")
+
+
+def explain(button: str, *conditions: tuple[bool, str]) -> None:
+    """Print whether a button shows, and each condition, all of which must hold."""
+    click.echo(f"{button}: {'shown' if all(holds for holds, _ in conditions) else 'not shown'}")
+    for holds, condition in conditions:
+        click.echo(f"  {'yes' if holds else 'NO':3}  {condition}")
 
 
 @command("customer", "customer 1004")
@@ -2041,60 +2119,66 @@ def voucher_type(code, dineromail):
 def customer(number):
     """Show a customer, and why each payment button shows or not."""
     found, offer = known_customer(number), payment_offer(number)
-    click.echo(f"{found.number} {found.name}" + ("" if found.active else "  BLOCKED") + ("" if found.password else "  no password yet"))
-    click.echo(f"brand {found.brand} · CUIT {found.cuit or '-'} · e-mails {', '.join(emails_of(number)) or '-'}")
-    click.echo(f"balance {money(offer.balance)}")
-    configured = f"payment services configured: {offer.labels() or 'none'}"
-    click.echo(f"DineroMail button: {'shown' if offer.shows_balance() else 'not shown'}")
-    dm_state = f"{offer.last_invoice or 'there is none'}: DineroMail {'on' if offer.dm_active else 'off'}"
-    explain([(offer.balance > 0, f"balance {money(offer.balance)} > 0"),
-             (offer.balance < offer.limit, f"balance {money(offer.balance)} < limit {money(offer.limit)}"),
-             (offer.dm_active, f"last invoice is {dm_state}"), (bool(offer.services), configured)])
-    click.echo(f"Advance payment: {'shown' if offer.shows_advance() else 'not shown'}")
-    explain([(shows_advance_payment(offer.balance, offer.limit),
-              f"balance {money(offer.balance)} <= 0, or > limit {money(offer.limit)}"), (bool(offer.services), configured)])
+    marks = "" if found.active else ", BLOCKED", "" if found.password else ", no password yet"
+    click.echo(f"{number} {found.name}{''.join(marks)}")
+    click.echo(f"brand {found.brand}, CUIT {found.cuit or '-'}, {found.tax_condition or '-'}")
+    click.echo(f"e-mails: {', '.join(emails_of(number)) or 'none'}")
+    balance, limit = money(offer.balance), money(offer.limit)
+    click.echo(f"balance: {balance}, DineroMail limit: {limit}")
+    services = bool(offer.services), f"services configured: {', '.join(offer.services) or 'none'}"
+    state = "on" if offer.dm_active else "off"
+    explain("DineroMail button", (offer.balance > 0, f"balance {balance} is greater than 0"),
+            (offer.balance < offer.limit, f"balance {balance} is less than the limit {limit}"),
+            (offer.dm_active, f"last invoice: {offer.last_invoice or 'none'}, DineroMail {state}"),
+            services)
+    explain("Advance payment", (shows_advance_payment(offer.balance, offer.limit),
+            f"balance {balance} is 0 or less, or greater than the limit {limit}"), services)
 
 
-def explain(conditions: list[tuple[bool, str]]) -> None:
-    """Print each condition of a button, all of which must hold."""
-    for holds, condition in conditions:
-        click.echo(f"  {'yes' if holds else 'NO '}  {condition}")
+UNINVITED = """SELECT number FROM customer WHERE active = 1 AND password IS NULL AND number NOT IN
+    (SELECT customer FROM event WHERE kind = 'invite') AND number IN
+    (SELECT customer FROM email WHERE confirmed_at IS NOT NULL) ORDER BY number"""
+
+
+def reachable_customer(number: int):
+    """(customer, confirmed addresses) of an active customer who has any, or Refused."""
+    customer, recipients = known_customer(number), emails_of(number, only_confirmed=True)
+    if not customer.active or not recipients:
+        raise Refused(f"Customer {number} is blocked, or has no e-mail. Nothing was changed.")
+    return customer, recipients
 
 
 @command("invite", "invite --new")
 @click.argument("numbers", type=int, nargs=-1)
-@click.option("--new", is_flag=True, help="All active customers that have an e-mail, no password, and were not invited yet.")
+@click.option("--new", is_flag=True, help="All with an e-mail and no password, not invited yet.")
 def invite(numbers, new):
     """Mail customers their user number and a link to choose a password, good for 7 days."""
     if new == bool(numbers):
-        raise click.UsageError("give user numbers, or --new")
-    sql = ("SELECT number FROM customer WHERE active AND password IS NULL AND link_serial = 0"
-           " AND EXISTS (SELECT 1 FROM email WHERE customer = number AND confirmed_at IS NOT NULL)")
-    chosen = [known_customer(number) for number in (numbers or [row.number for row in many(sql)])]
-    for customer in chosen:
-        if not customer.active or not emails_of(customer.number, only_confirmed=True):
-            raise Refused(f"Customer {customer.number} is blocked or has no e-mail. Nobody was invited.")
+        raise click.UsageError("Give user numbers, or --new.")
+    chosen = [reachable_customer(number) for number in
+              (numbers or [row.number for row in many(UNINVITED)])]
     with transaction() as db:
-        for customer in chosen:
-            mail_links(db, [customer], emails_of(customer.number, only_confirmed=True), "invite")
-    click.echo(f"Invited: {len(chosen)}. The mails leave from the running service.")
+        for customer, recipients in chosen:
+            mail_links(db, [customer], recipients, "invite")
+    click.echo(f"Invited: {len(chosen)}. The running service sends the mails.")
 
 
 @command("password", "password 1001 --mail")
 @click.argument("number", type=int)
 @click.option("--mail", is_flag=True, help="Mail it to the customer instead of printing it.")
-def password_command(number, mail):
-    """Print a link with which the customer chooses a new password, good for 60 minutes."""
-    customer, recipients = known_customer(number), emails_of(number, only_confirmed=True)
-    if not customer.active or (mail and not recipients):
-        raise Refused(f"Customer {number} is blocked or has no e-mail. Nothing was changed.")
-    absolute("home"), signer("password")  # refused here, if it cannot be made, before earlier links die
-    with transaction() as db:
-        if mail:
+def password_link_command(number, mail):
+    """Print a link with which the customer chooses a password, good for 60 minutes."""
+    password_link(number, 0)  # refused now if links cannot be made, not after the old ones died
+    if mail:
+        customer, recipients = reachable_customer(number)
+        with transaction() as db:
             mail_links(db, [customer], recipients)
-            return click.echo(f"Mailed to {', '.join(recipients)}, by the running service.")
+        return click.echo(f"The running service sends it to {', '.join(recipients)}.")
+    if not known_customer(number).active:
+        raise Refused(f"Customer {number} is blocked. Nothing was changed.")
+    with transaction() as db:
         serial = new_link(db, number)
-        record(db, number, "reset-link", "operator")
+        record(db, number, "reset", "operator")
     return click.echo(password_link(number, serial))
 
 
@@ -2104,66 +2188,75 @@ def unlock(number):
     """Let a customer who tried too often try again at once."""
     known_customer(number)
     with transaction() as db:
-        db.executemany("DELETE FROM throttle WHERE key = ?", [(f"{deed}:{number}",) for deed in ("sign-in", "password", "forgot")])
+        db.execute("DELETE FROM throttle WHERE key IN (?, ?, ?)",
+                   [f"{deed}:{number}" for deed in ("sign-in", "password", "forgot")])
         record(db, number, "unlock", "operator")
-    click.echo(f"{number}: may try again.")
+    click.echo(f"{number} may try again.")
 
 
-COUNTED_CHECKS = [  # (level if any are found, what is looked for, SQL that counts them)
-    ("BAD", "rows that refer to nothing", "SELECT count(*) FROM pragma_foreign_key_check"),
-    ("BAD", "receipts that differ from their payment", "SELECT count(*) FROM payment JOIN movement ON movement.id = payment.movement"
-     " WHERE movement.amount <> -payment.amount OR movement.customer <> payment.customer"),
-    ("BAD", "receipts of this portal without a payment",
-     "SELECT count(*) FROM movement WHERE origin = 'portal' AND id NOT IN (SELECT movement FROM payment WHERE movement IS NOT NULL)"),
-    ("WARN", "payments for a person to review", "SELECT count(*) FROM review"),
-    ("WARN", "notices not settled for an hour", "SELECT count(*) FROM notice WHERE query_at IS NOT NULL AND received_at < ?1"),
-    ("WARN", "mails not sent for an hour", "SELECT count(*) FROM outbox WHERE sent_at IS NULL AND created_at < ?1"),
-    ("WARN", "active customers without a confirmed e-mail", "SELECT count(*) FROM customer WHERE active AND number NOT IN"
-     " (SELECT customer FROM email WHERE confirmed_at IS NOT NULL)"),
+COUNTED_CHECKS = [  # (level if there are any, what, SQL that counts them; ? = an hour ago)
+    ("BAD", "rows that refer to nothing", "SELECT count(*) AS n FROM pragma_foreign_key_check"),
+    ("BAD", "receipts that differ from their payment", """
+        SELECT count(*) AS n FROM payment JOIN movement ON movement.id = payment.movement
+        WHERE movement.amount <> -payment.amount OR movement.customer <> payment.customer"""),
+    ("BAD", "receipts of the portal without a payment", """
+        SELECT count(*) AS n FROM movement WHERE origin = 'portal'
+        AND id NOT IN (SELECT movement FROM payment WHERE movement IS NOT NULL)"""),
+    ("WARN", "payments for a person to review", "SELECT count(*) AS n FROM review"),
+    ("WARN", "notices not settled for an hour",
+     "SELECT count(*) AS n FROM notice WHERE query_at IS NOT NULL AND received_at < ?"),
+    ("WARN", "mails not sent for an hour",
+     "SELECT count(*) AS n FROM outbox WHERE sent_at IS NULL AND created_at < ?"),
+    ("WARN", "active customers without a confirmed e-mail", """
+        SELECT count(*) AS n FROM customer WHERE active = 1
+        AND number NOT IN (SELECT customer FROM email WHERE confirmed_at IS NOT NULL)"""),
 ]
 
 
 def check_results() -> list[tuple[str, str]]:
-    """(ok | WARN | BAD, what was found) of settings, database, ledger, payments, mail and documents."""
+    """(ok | WARN | BAD, what was found) of settings, database, ledger, payments, mail, files."""
     unsafe = [("BAD", problem) for problem in unsafe_settings(current_app.config)]
+    unsafe += [("BAD", "the database holds the demo's data")] * is_demo_data(get_db())
     integrity = one("PRAGMA integrity_check").integrity_check
-    results = unsafe or [("ok", "settings are safe")]
-    results.append(("ok" if integrity == "ok" else "BAD", f"database integrity: {integrity}"))
+    results = [*(unsafe or [("ok", "settings are safe")]),
+               ("ok" if integrity == "ok" else "BAD", f"integrity of the database: {integrity}")]
     for level, what, sql in COUNTED_CHECKS:
-        count = get_db().execute(sql, (now(-3600),) if "?1" in sql else ()).fetchone()[0]
+        count = one(sql, *[now(-3600)] * sql.count("?")).n
         results.append((level if count else "ok", f"{what}: {count}"))
     folder = Path(current_app.config["DOCUMENTS"])
-    missing = sum(not (folder / row.document).is_file() for row in many("SELECT document FROM movement WHERE document IS NOT NULL"))
-    results.append(("BAD" if missing else "ok", f"documents missing in {folder}: {missing}"))
-    total = one("SELECT coalesce(sum(amount), 0) AS total, count(*) AS n FROM movement")
-    return [*results, ("ok", f"ledger: {total.n} movements, total balance {plain_money(total.total)}"),
-            ("ok", f"SQLite {sqlite3.sqlite_version}, time {now()}")]
+    stored = many("SELECT document FROM movement WHERE document IS NOT NULL")
+    missing = sum(not (folder / movement.document).is_file() for movement in stored)
+    total = one("SELECT count(*) AS n, coalesce(sum(amount), 0) AS balance FROM movement")
+    return [*results, ("BAD" if missing else "ok", f"documents missing in {folder}: {missing}"),
+            ("ok", f"ledger: {total.n} movements, total balance {plain_money(total.balance)}"),
+            ("ok", f"SQLite {sqlite3.sqlite_version}, time {now()}, today {today()}")]
 
 
 @command("check", "check --json")
 @click.option("--json", "as_json", is_flag=True, help="For a monitor.")
 def check(as_json):
-    """Look at everything that may be wrong; exit code 1 if something is BAD."""
+    """Look at all that may be wrong; exit code 1 if something is BAD."""
     results = check_results()
     if as_json:
-        click.echo(json.dumps([{"level": level, "what": what} for level, what in results], ensure_ascii=False, indent=1))
+        found = [{"level": level, "what": what} for level, what in results]
+        click.echo(json.dumps(found, indent=1, ensure_ascii=False))
     else:
-        for level, what in results:
-            click.echo(f"{level:5} {what}")
+        click.echo("\n".join(f"{level:4}  {what}" for level, what in results))
     sys.exit(any(level == "BAD" for level, _ in results))
 
 
 def run_server(host: str, port: int, workers: int) -> None:
-    """Serve with granian until it is told to stop."""
+    """Serve until told to stop. Two threads a worker: more are slower."""
     from granian import Granian
     from granian.constants import Interfaces
-    Granian("cac:serving_app", host, port, interface=Interfaces.WSGI, factory=True, workers=workers, blocking_threads=2,
-            working_dir=HERE, respawn_failed_workers=True, log_level="warning").serve()
+    Granian("cac:serving_app", host, port, interface=Interfaces.WSGI, factory=True,
+            workers=workers, blocking_threads=2, working_dir=HERE, respawn_failed_workers=True,
+            log_level="warning").serve()
 
 
 def is_demo_data(db) -> bool:
-    """Whether the database holds the demo's cast."""
-    return db.execute("SELECT 1 FROM setting WHERE name = 'demo'").fetchone() is not None
+    """Whether a database holds the demo's cast."""
+    return bool(db.execute("SELECT 1 FROM setting WHERE name = 'demo'").fetchone())
 
 
 @command("serve", "serve --port 8000 --workers 2")
@@ -2173,90 +2266,105 @@ def is_demo_data(db) -> bool:
 def serve(host, port, workers):
     """Serve customers; refuses while a setting is missing or unsafe."""
     problems = unsafe_settings(current_app.config)
-    if not problems and is_demo_data(get_db()):
-        problems = [f"{current_app.config['DATABASE']}: holds the demo's data; make another with `python cac.py init`"]
+    path = current_app.config["DATABASE"]
+    if not Path(path).is_file():
+        problems.append(f"CAC_DATABASE: there is no {path}; `python cac.py init` makes it")
+    elif is_demo_data(get_db()):
+        problems.append(f"CAC_DATABASE: {path} holds the demo's data")
     if problems:
         raise Refused("not started.\n" + "\n".join(f"  {problem}" for problem in problems))
-    upgrade_database(get_db())
+    upgrade_database()
     click.echo(f"Serving {current_app.config['BASE_URL']} on http://{host}:{port}", err=True)
     run_server(host, port, workers)
 
 
-def demo_database(path: Path) -> None:
-    """A fresh database with the cast; an earlier demo's is replaced, any other is refused."""
+def make_demo_database(path: Path) -> None:
+    """A fresh database with the cast. An earlier demo's is replaced, any other file refused."""
     if path.exists():
-        with suppress(sqlite3.DatabaseError), closing(connect(path)) as db:
-            if is_demo_data(db):
-                for file in (path, Path(f"{path}-wal"), Path(f"{path}-shm")):
-                    file.unlink(missing_ok=True)
-    if path.exists():
-        raise Refused(f"{path} is not a demo's database. Nothing was changed.")
+        try:
+            with closing(connect(path)) as db:
+                is_ours = is_demo_data(db)
+        except sqlite3.DatabaseError:
+            is_ours = False
+        if not is_ours:
+            raise Refused(f"{path} is not an earlier demo's database. Nothing was changed.")
+        for file in (path, Path(f"{path}-wal"), Path(f"{path}-shm")):
+            file.unlink(missing_ok=True)
     make_database(path, "schema.sql", "seed_data.sql")
 
 
 @contextmanager
-def demo_payment_services(base_url: str):
-    """The stand-ins of the payment services, in a process of their own that ends with this one; yields their settings."""
-    settings = {"DINEROMAIL_ACCOUNT": "11925320", "DINEROMAIL_PASSWORD": "demo-ipn-key"}
-    command = [sys.executable, str(HERE / "tests" / "standins.py"), "--port", "0", "--with-parent", "--notify", base_url,
-               "--account", settings["DINEROMAIL_ACCOUNT"], "--key", settings["DINEROMAIL_PASSWORD"]]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as standins:
-        address = standins.stdout.readline().strip()
-        yield settings | {"DINEROMAIL_URL": address}
-        standins.terminate()
+def demo_services(base_url: str):
+    """The settings of the payment services' stand-ins, a process that ends with this one."""
+    account, key = "11925320", "demo-ipn-key"
+    command = [sys.executable, str(HERE / "tests" / "standins.py"), "--with-parent", "--notify",
+               base_url, "--account", account, "--key", key]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as run:
+        yield {"DINEROMAIL_URL": run.stdout.readline().strip(), "DINEROMAIL_ACCOUNT": account,
+               "DINEROMAIL_PASSWORD": key}
+        run.terminate()
 
 
 @command("demo", "demo --port 8000")
-@click.option("--host", default="127.0.0.1", show_default=True, help="Loopback only.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Of this machine only.")
 @click.option("--port", default=8000, show_default=True)
-@click.option("--database", type=click.Path(path_type=Path), help="Where to make the demo's database; a temporary file unless given.")
+@click.option("--database", type=click.Path(path_type=Path), help="Instead of a temporary file.")
 def demo(host, port, database):
-    """Show the portal with made-up customers, payment services and mail; nothing real is touched."""
-    if host != "localhost" and not ipaddress.ip_address(host).is_loopback:
-        raise Refused(f"--host {host}: the demo listens on this machine only.")
+    """Show the portal with made-up customers, mail and payment services; nothing is real."""
+    if host not in ("localhost", "127.0.0.1", "::1"):
+        raise Refused(f"--host {host}: the demo is for this machine only, 127.0.0.1.")
+    base_url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
     with tempfile.TemporaryDirectory(prefix="cac-demo-") as folder:
         path = (database or Path(folder, "cac.db")).absolute()
-        demo_database(path)
-        base_url = f"http://{host}:{port}"
-        with demo_payment_services(base_url) as services:
-            defaults = {"SECRET_KEY": secrets.token_urlsafe(48), "BASE_URL": base_url, "DOCUMENTS": folder, **services}
-            for name, value in defaults.items():
+        make_demo_database(path)
+        with demo_services(base_url) as settings:
+            settings |= {"SECRET_KEY": secrets.token_urlsafe(48), "BASE_URL": base_url,
+                         "DOCUMENTS": folder}
+            for name, value in settings.items():
                 os.environ.setdefault(f"CAC_{name}", value)
             os.environ |= {"CAC_DATABASE": str(path), "CAC_DEMO": folder}
-            click.echo(f"CAC demo: {base_url}  (mail: {base_url}/demo/correo)\nusuario 1001 to 1013, clave demo-2010:")
-            with closing(connect(path)) as db:
-                for found in db.execute("SELECT number, name FROM customer ORDER BY number"):
-                    click.echo(f"  {found.number}  {found.name}")
+            introduce_demo(path, base_url)
             run_server(host, port, 1)
 
 
-# === Application ==================================================================================
-# create_app has no side effect: nothing is opened, started or written before the first request, or the server.
+def introduce_demo(path: Path, base_url: str) -> None:
+    """Print where the demo is, and who can sign in."""
+    click.echo(f"CAC demo: {base_url}\nMails:    {base_url}/demo/correo\nStop it with Ctrl-C.\n")
+    with closing(connect(path)) as db:
+        for row in db.execute("SELECT * FROM customer ORDER BY number"):
+            state = "clave demo-2010" if row.password and row.active else "cannot sign in"
+            click.echo(f"  usuario {row.number}  {state:15}  {row.name}")
 
-CHORES = {  # what the running service does by itself: (each in one worker at a time)
+
+# === Application ==================================================================================
+# create_app has no side effect: what opens, starts or writes waits for a request, or the server.
+
+CHORES = {  # what the running service does by itself, each in one worker at a time
     "mail": send_due_mail, "payments": settle_due_payments, "notices": settle_due_notices,
 }
-CHORE_SECONDS = 1                                # between two rounds of a chore
-LEASE_SECONDS = 60                               # a dead worker's chores are taken over after this; a round takes less
+CHORE_SECONDS = 1                   # between two rounds of a chore
+LEASE_SECONDS = 60                  # a dead worker's chores are taken over after this
 
 
 def holds_lease(chore: str, holder: str) -> bool:
-    """Whether this worker does the chore: nobody else does, or whoever did has not renewed it."""
-    found = one("SELECT holder, ends_at FROM lease WHERE chore = ?", chore)
-    if found and found.holder != holder and found.ends_at > now():
+    """Whether this worker does the chore: it does already, or whoever did died."""
+    lease = one("SELECT * FROM lease WHERE chore = ?", chore)
+    if lease and lease.holder != holder and lease.ends_at > now():
         return False
-    if found and found.holder == holder and found.ends_at > now(LEASE_SECONDS / 2):
+    if lease and lease.holder == holder and lease.ends_at > now(LEASE_SECONDS / 2):
         return True
     with transaction() as db:
-        return db.execute("INSERT INTO lease VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET holder = excluded.holder,"
-                          " ends_at = excluded.ends_at WHERE holder = excluded.holder OR ends_at <= ?",
+        return db.execute("INSERT INTO lease VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET"
+                          " holder = excluded.holder, ends_at = excluded.ends_at"
+                          " WHERE holder = excluded.holder OR ends_at <= ?",
                           (chore, holder, now(LEASE_SECONDS), now())).rowcount == 1
 
 
-def do_chore(app: Flask, chore: str, stop: threading.Event) -> None:
-    """Do a chore, round after round, whenever this worker holds its lease."""
+def do_chore(app: Flask, chore: str) -> None:
+    """Do a chore, round after round, while this worker holds its lease."""
     holder = secrets.token_hex(8)
-    while not stop.wait(CHORE_SECONDS):
+    while True:
+        time.sleep(CHORE_SECONDS)
         with app.app_context():
             try:
                 if holds_lease(chore, holder):
@@ -2268,90 +2376,98 @@ def do_chore(app: Flask, chore: str, stop: threading.Event) -> None:
 def start_chores(app: Flask) -> None:
     """Start this worker's chores, once."""
     with app.extensions["cac.starting"]:
-        if app.config["CHORES"] != "on":
-            return
-        app.config["CHORES"] = "started"
-    for chore in CHORES:
-        threading.Thread(target=do_chore, args=(app, chore, threading.Event()), name=f"chore-{chore}", daemon=True).start()
-
-
-def asset(name: str) -> str:
-    """The address of a file in static/, which changes with its content: browsers may keep it for a year."""
-    return url_for("static", filename=name, v=file_version(HERE / "static" / name))
+        is_first, app.config["CHORES"] = app.config["CHORES"] == "on", "off"
+    for chore in CHORES if is_first else ():
+        threading.Thread(target=do_chore, args=(app, chore), daemon=True).start()
 
 
 @cache
-def file_version(path: Path) -> str:
-    """A few characters that change with a file's content."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()[:10]
+def asset_version(name: str) -> str:
+    """A few characters that change with the content of a file in static/."""
+    return hashlib.sha256((HERE / "static" / name).read_bytes()).hexdigest()[:10]
+
+
+def asset(name: str) -> str:
+    """The address of a file in static/, which browsers may keep for a year."""
+    return url_for("static", filename=name, v=asset_version(name))
 
 
 def page_values() -> dict:
     """What every page has at hand."""
     brands = many("SELECT * FROM brand ORDER BY position")
-    code = current_user.brand if current_user.is_authenticated else "netone"
-    return {"company": business(), "brands": brands, "brand": next(brand for brand in brands if brand.code == code),
-            "asset": asset, "has_pdf": has_pdf, "today": today()}
+    code = current_user.brand if current_user.is_authenticated else brands[0].code
+    brand = next(brand for brand in brands if brand.code == code)
+    return {"company": business(), "brands": brands, "brand": brand}
 
 
 def content_policy(config) -> str:
-    """The Content-Security-Policy: only this site, and forms also to the payment services that are configured."""
-    forms = " ".join(["'self'", *(config[f"{name}_URL"] for name in ("DINEROMAIL",) if config[f"{name}_ACCOUNT"])])
-    return (f"default-src 'none'; style-src 'self'; img-src 'self'; script-src 'self'; connect-src 'self'; form-action {forms};"
-            " base-uri 'none'; object-src 'none'; frame-ancestors 'none'")
+    """The Content-Security-Policy: this site only; forms lead to the payment services, too."""
+    services = f" {config['DINEROMAIL_URL']}" if config["DINEROMAIL_ACCOUNT"] else ""
+    return ("default-src 'none'; style-src 'self'; img-src 'self'; script-src 'self';"
+            f" connect-src 'self'; form-action 'self'{services}; base-uri 'none';"
+            " object-src 'none'; frame-ancestors 'none'")
 
 
 def add_headers(answer: Response) -> Response:
-    """What every answer carries, whatever it is."""
-    config = current_app.config
-    answer.headers["Content-Security-Policy"] = content_policy(config)
+    """What every answer carries."""
+    answer.headers["Content-Security-Policy"] = content_policy(current_app.config)
     answer.headers["X-Content-Type-Options"] = "nosniff"
     answer.headers["Referrer-Policy"] = "same-origin"
-    answer.headers["Cross-Origin-Opener-Policy"] = answer.headers["Cross-Origin-Resource-Policy"] = "same-origin"
+    answer.headers["Cross-Origin-Opener-Policy"] = "same-origin"
+    answer.headers["Cross-Origin-Resource-Policy"] = "same-origin"
     answer.headers["Permissions-Policy"] = "camera=(), microphone=(), geolocation=(), payment=()"
-    if config["SESSION_COOKIE_SECURE"]:
+    if current_app.config["SESSION_COOKIE_SECURE"]:
         answer.headers["Strict-Transport-Security"] = "max-age=63072000; includeSubDomains"
-    if request.endpoint != "static":
+    if request.endpoint != "static" or answer.status_code >= 400:
         answer.headers["Cache-Control"] = "no-store"
     return answer
 
 
-def refuse_strangers() -> None:
-    """A form sent from another site is refused, even with a token; so the check of the Referer is not needed."""
-    is_notice = request.endpoint == "cac.receive_notice"
-    if request.method == "POST" and not is_notice and request.headers.get("Sec-Fetch-Site") == "cross-site":
+def guard() -> None:
+    """Before each request: refuse other sites' forms; under a foreign server, start the chores."""
+    is_foreign = request.headers.get("Sec-Fetch-Site") == "cross-site"
+    if request.method == "POST" and is_foreign and request.endpoint != "cac.receive_notice":
         abort(400)
+    if current_app.config["CHORES"] == "on":
+        start_chores(current_app._get_current_object())
+
+
+@login_manager.unauthorized_handler
+def ask_to_sign_in():
+    """To Ingrese a su Cuenta, and back afterwards."""
+    if "_user_id" in session:
+        session.clear()
+        flash("Su sesión venció. Ingrese de nuevo.")
+    may_return = request.method == "GET" and request.endpoint != "cac.home"
+    target = request.script_root + request.full_path.rstrip("?") if may_return else None
+    return redirect(url_for("cac.sign_in", next=target))
 
 
 def create_app(**settings) -> Flask:
-    """The WSGI application. Settings in lower case, as `database="…"`, win over the environment's."""
+    """The WSGI application. Settings in lower case, as database="…", win over the environment."""
     app = Flask(__name__, root_path=str(HERE))
     app.config.from_mapping(read_settings(**settings))
     is_https = app.config["BASE_URL"].startswith("https://")
     app.config.update(
-        SESSION_COOKIE_NAME="__Host-cac" if is_https else "cac", SESSION_COOKIE_SECURE=is_https, SESSION_COOKIE_SAMESITE="Lax",
-        MAX_CONTENT_LENGTH=2**20, SEND_FILE_MAX_AGE_DEFAULT=365 * 86400,
-        WTF_CSRF_TIME_LIMIT=None, WTF_CSRF_SSL_STRICT=False)  # the token lives as long as the session; refuse_strangers
+        SESSION_COOKIE_NAME="__Host-cac" if is_https else "cac", SESSION_COOKIE_SECURE=is_https,
+        SESSION_COOKIE_SAMESITE="Lax", MAX_CONTENT_LENGTH=2**20,
+        SEND_FILE_MAX_AGE_DEFAULT=365 * 86400,
+        WTF_CSRF_TIME_LIMIT=None,   # as long as the session
+        WTF_CSRF_SSL_STRICT=False)  # guard() does it without the Referer, which some browsers omit
     app.extensions |= {"cac.connections": threading.local(), "cac.starting": threading.Lock()}
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
-    app.jinja_env.filters |= {"money": money, "plain_money": plain_money, "day": day, "cuit": cuit.format, "cbu": cbu.format}
-    app.jinja_env.globals |= {"voucher_number": voucher_number}
+    app.jinja_env.filters |= {"money": money, "plain_money": plain_money, "day": day,
+                              "cuit": cuit.format, "voucher_number": voucher_number}
+    app.jinja_env.globals |= {"has_pdf": has_pdf, "asset": asset, "today": today}
     app.context_processor(page_values)
-    app.before_request(refuse_strangers)
+    app.before_request(guard)
     app.after_request(add_headers)
     login_manager.init_app(app)
     csrf.init_app(app)
     app.register_blueprint(bp)
     if hops := int(app.config["PROXIES"]):
-        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops, x_prefix=hops)
+        app.wsgi_app = ProxyFix(app.wsgi_app, hops, hops, hops, x_prefix=hops)
     return app
-
-
-@bp.before_app_request
-def chores_run_where_requests_come() -> None:
-    """Under another server than ours, the first request starts the chores."""
-    if current_app.config["CHORES"] == "on":
-        start_chores(current_app._get_current_object())
 
 
 def serving_app() -> Flask:
@@ -2362,17 +2478,8 @@ def serving_app() -> Flask:
     return app
 
 
-@login_manager.unauthorized_handler
-def ask_to_sign_in():
-    """Nobody is signed in: to Ingrese a su Cuenta, and back afterwards."""
-    if "_user_id" in session:
-        session.clear()
-        flash("Su sesión venció. Ingrese de nuevo.")
-    is_page = request.method == "GET" and request.endpoint != "cac.home"
-    return redirect(url_for("cac.sign_in", next=request.full_path.rstrip("?") if is_page else None))
-
-
-cli = FlaskGroup(create_app=create_app, add_default_commands=False, add_version_option=False, help="The operator's commands.")
+cli = FlaskGroup(create_app=create_app, add_default_commands=False, add_version_option=False,
+                 help="CAC, Centro de Atención al Cliente: the operator's commands.")
 
 if __name__ == "__main__":
     cli()

@@ -69,10 +69,9 @@ CREATE INDEX session_customer ON session (customer);        -- ending a customer
 
 -- Tries that were refused lately, by what is being tried ('sign-in:1001', 'sign-in:203.0.113.9', …).
 CREATE TABLE throttle (
-    key            TEXT PRIMARY KEY,
-    tries          INTEGER NOT NULL,
-    last_at        TEXT NOT NULL,            -- tries are forgotten some time after this
-    blocked_until  TEXT                      -- NULL = not blocked
+    key      TEXT PRIMARY KEY,
+    tries    INTEGER NOT NULL,
+    last_at  TEXT NOT NULL             -- the wait counts from here, and then the tries are forgotten
 ) STRICT, WITHOUT ROWID;
 
 -- What happened to each account, for its customer and for the operator. Nothing here is ever changed.
