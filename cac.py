@@ -27,6 +27,7 @@ Argentina, both as text.
 
 import csv
 import hashlib
+import hmac
 import html
 import io
 import ipaddress
@@ -78,7 +79,7 @@ from flask_login import (
     LoginManager, UserMixin, current_user, login_required, login_user, logout_user,
 )
 from flask_wtf import CSRFProtect, FlaskForm
-from flask_wtf.csrf import CSRFError
+from flask_wtf.csrf import CSRFError, generate_csrf
 from itsdangerous import BadSignature, URLSafeTimedSerializer
 from stdnum.ar import cbu, cuit
 from werkzeug.exceptions import HTTPException as HTTPError
@@ -378,10 +379,14 @@ SETTINGS = {  # name: (default, what it is)
     "DINEROMAIL_URL": ("https://argentina.dineromail.com", "base address of DineroMail"),
     "DINEROMAIL_ACCOUNT": ("", "all 8 digits; without it DineroMail is not offered"),
     "DINEROMAIL_PASSWORD": ("", "the IPN key, with which operations are queried"),
+    "MERCADOPAGO_URL": ("https://api.mercadopago.com", "base address of Mercado Pago"),
+    "MERCADOPAGO_TOKEN": ("", "access token; without it Mercado Pago is not offered"),
+    "MERCADOPAGO_SECRET": ("", "with which its notices are signed"),
     "CHORES": ("on", "off = this process neither sends mail nor queries payments by itself"),
     "DEMO": ("", "set by the demo alone: the folder of its mails"),
 }
-SECRETS = {"SECRET_KEY", "SECRET_KEY_FALLBACKS", "SMTP_URL", "DINEROMAIL_PASSWORD"}
+SECRETS = {"SECRET_KEY", "SECRET_KEY_FALLBACKS", "SMTP_URL", "DINEROMAIL_PASSWORD",
+           "MERCADOPAGO_TOKEN", "MERCADOPAGO_SECRET"}
 
 
 class Refused(click.ClickException):
@@ -424,6 +429,8 @@ def unsafe_settings(settings) -> list[str]:
                         "python3 -c 'import secrets; print(secrets.token_urlsafe(48))'")
     if not re.match(r"https?://[^/]", settings["BASE_URL"]):
         problems.append("CAC_BASE_URL: the public address, as https://www.example.com/clientes/")
+    if settings["MERCADOPAGO_TOKEN"] and not settings["MERCADOPAGO_SECRET"]:
+        problems.append("CAC_MERCADOPAGO_SECRET: without it the notices are refused")
     if settings["DEMO"]:
         problems.append("CAC_DEMO: is for the demo alone")
     return problems
@@ -574,6 +581,12 @@ UNDER_WAY = """
     SELECT * FROM payment WHERE customer = ? AND state IN ('pending', 'review') ORDER BY id"""
 
 
+PAYMENT_SERVICES = {  # name: (label, the setting without which it is not offered)
+    "dineromail": ("DineroMail", "DINEROMAIL_ACCOUNT"),
+    "mercadopago": ("Mercado Pago", "MERCADOPAGO_TOKEN"),
+}
+
+
 class Statement(NamedTuple):
     """Some consecutive movements of a customer, each with the balance after it."""
 
@@ -659,7 +672,8 @@ class Offer(NamedTuple):
 def payment_offer(number: int) -> Offer:
     """What the payment page offers this customer now."""
     last = one("SELECT type_name, dineromail FROM last_invoice WHERE customer = ?", number)
-    services = {"dineromail": "DineroMail"} if current_app.config["DINEROMAIL_ACCOUNT"] else {}
+    services = {name: label for name, (label, setting) in PAYMENT_SERVICES.items()
+                if current_app.config[setting]}
     return Offer(balance_of(number), business().dm_limit, bool(last and last.dineromail),
                  last.type_name if last else "", services)
 
@@ -980,11 +994,14 @@ def send(message: EmailMessage) -> None:
 
 
 def send_one(mail) -> None:
-    """Try to send a mail. It is postponed first: if this worker dies now, it is tried again."""
+    """Try to send a mail. It is postponed first: by one worker, and if that dies, not lost."""
     age = age_of(mail.created_at)
     later = now(next_try(age, 60)) if age < GIVE_UP_MAIL_SECONDS else None
     with transaction() as db:
-        db.execute("UPDATE outbox SET tries = tries + 1, due_at = ? WHERE id = ?", (later, mail.id))
+        is_ours = db.execute("UPDATE outbox SET tries = tries + 1, due_at = ? WHERE id = ?"
+                             " AND tries = ?", (later, mail.id, mail.tries)).rowcount == 1
+    if not is_ours:
+        return
     try:
         send(write_mail(mail))
         change = {"due_at": None, "sent_at": now(), "error": None}
@@ -1010,6 +1027,7 @@ NOTICE_BYTES = 64 * 1024
 ANSWER_BYTES = 256 * 1024
 FIRST_QUERY_SECONDS = 180           # a new payment is asked about if there was no notice by then
 ASK_AGAIN_SECONDS = 5               # a payment's page does not ask more often
+REFRESH_SECONDS = 15                # it asks by itself while the customer waits
 GIVE_UP_SECONDS = 30 * 86400
 WAIT_SECONDS = 1                    # how long the sender of a notice waits for it to be settled
 SETTLING = threading.Lock()         # in each process one notice is settled at once
@@ -1026,10 +1044,10 @@ class NoRedirect(HTTPRedirectHandler):
         """Follow nothing."""
 
 
-def fetch(url: str, fields: dict) -> bytes:
-    """POST a form to a payment service; its whole answer in time, or ServiceError."""
+def fetch(url: str, data: bytes | None = None, headers: dict | None = None) -> bytes:
+    """A payment service's whole answer, to a GET or, with `data`, a POST; ServiceError if none."""
     deadline, answer = time.monotonic() + SERVICE_SECONDS, b""
-    question = Request(url, urlencode(fields).encode())
+    question = Request(url, data, headers or {})
     try:
         with build_opener(NoRedirect).open(question, timeout=SERVICE_SECONDS / 2) as reply:
             while chunk := reply.read1(65536):
@@ -1064,6 +1082,17 @@ def read_xml(body: bytes):
     return tree
 
 
+def read_json(body: bytes) -> dict:
+    """A JSON object; ValueError if it is something else."""
+    try:
+        found = json.loads(body)
+    except RecursionError as error:
+        raise ValueError("it is nested too deep") from error
+    if not isinstance(found, dict):
+        raise ValueError("it is no JSON object")
+    return found
+
+
 def centavos(decimal: str) -> int | None:
     """Of an amount with a decimal point, as payment services write it; None if it is not one."""
     with suppress(InvalidOperation, ValueError, OverflowError):
@@ -1073,9 +1102,11 @@ def centavos(decimal: str) -> int | None:
 
 
 class DineroMail:
-    """Checkout of generation 1 and IPN v2, after DineroMail's manual of July 2011."""
+    """Checkout of generation 1 and IPN v2, after DineroMail's manual of July 2011.
 
-    label = "DineroMail"
+    Every payment service has these methods: checkout, is_genuine, subjects, look_up, query.
+    """
+
     states = {"1": "pending", "2": "credited", "3": "rejected"}     # ESTADO
     currencies = {"1": "ARS", "2": "USD"}                           # MONEDA
 
@@ -1084,8 +1115,8 @@ class DineroMail:
         self.base = config["DINEROMAIL_URL"].rstrip("/")
         self.account, self.key = config["DINEROMAIL_ACCOUNT"][:-1], config["DINEROMAIL_PASSWORD"]
 
-    def checkout(self, payment) -> tuple[str, dict]:
-        """(address, fields) of the form that takes the customer there."""
+    def checkout(self, payment) -> tuple[str, dict | None]:
+        """Where the customer pays: (address, fields to POST there; None = a plain link)."""
         back = absolute("payment", reference=payment.reference, vuelta=1)
         return f"{self.base}/Shop/Shop_Ingreso.asp", {
             "NombreItem": f"{business().company_name}, usuario {payment.customer}",
@@ -1095,8 +1126,12 @@ class DineroMail:
             "DireccionFracaso": back, "DireccionEnvio": "0", "Mensaje": "0", "MediosPago": "",
         }
 
-    def references(self, body: bytes) -> list[str]:
-        """Of what a notice speaks; ValueError if it cannot be read."""
+    def is_genuine(self, headers, query: str) -> bool:
+        """Whether a notice is signed by the service. DineroMail signs none, so we believe none."""
+        return True
+
+    def subjects(self, query: str, body: bytes) -> list[str]:
+        """What a notice tells us to look up: here, our references. ValueError: unreadable."""
         fields = parse_qsl(body.decode("latin-1"), encoding="latin-1")
         xml = next((value for name, value in fields if name.lower() == "notificacion"), "")
         ids = read_xml(xml.encode("latin-1")).iterfind("operaciones/operacion/id")
@@ -1106,17 +1141,20 @@ class DineroMail:
         return references
 
     def query(self, reference: str) -> list[Operation]:
-        """What DineroMail says of a reference; nothing if it does not know it."""
+        """What the service says of our reference; nothing if it does not know it."""
         root = ElementTree.Element("REPORTE")
         ElementTree.SubElement(root, "NROCTA").text = self.account
         query = ElementTree.SubElement(ElementTree.SubElement(root, "DETALLE"), "CONSULTA")
         ElementTree.SubElement(query, "CLAVE").text = self.key
         ElementTree.SubElement(query, "TIPO").text = "1"
         ElementTree.SubElement(ElementTree.SubElement(query, "OPERACIONES"), "ID").text = reference
-        question = {"DATA": ElementTree.tostring(root, "unicode")}
-        return self.read_report(fetch(f"{self.base}/Vender/Consulta_IPN.asp", question))
+        question = urlencode({"DATA": ElementTree.tostring(root, "unicode")}).encode()
+        answer = fetch(f"{self.base}/Vender/Consulta_IPN.asp", question)
+        return [self.read_operation(found, reference) for found in self.read_report(answer)]
 
-    def read_report(self, answer: bytes) -> list[Operation]:
+    look_up = query
+
+    def read_report(self, answer: bytes) -> list:
         """The operations of an answer; ServiceError if it does not answer the question."""
         try:
             report = read_xml(answer)
@@ -1125,20 +1163,114 @@ class DineroMail:
         outcome = report.findtext("estadoreporte", "").strip()
         if outcome not in ("1", "8"):  # 8 = it knows no such operation
             raise ServiceError(f"ESTADOREPORTE {outcome or 'is missing'}")
-        return [self.read_operation(o) for o in report.iterfind("detalle/operaciones/operacion")]
+        return report.findall("detalle/operaciones/operacion")
 
-    def read_operation(self, operation) -> Operation:
+    def read_operation(self, operation, asked: str) -> Operation:
         """An operation of a report. MONTO is what was paid; MONTONETO is less their fees."""
         text = {name: operation.findtext(name, "").strip()
                 for name in ("id", "numtransaccion", "estado", "monto")}
         codes = {(item.text or "").strip() for item in operation.iterfind("items/item/moneda")}
         currency = self.currencies.get(codes.pop(), "?") if len(codes) == 1 else ""
         state = self.states.get(text["estado"], f"unknown state {text['estado']}")
-        return Operation(text["id"], text["numtransaccion"], state, centavos(text["monto"]),
-                         currency)
+        if text["id"].upper() != asked.upper():
+            state = f"the answer was about {text['id']}"
+        return Operation(asked, text["numtransaccion"], state, centavos(text["monto"]), currency)
 
 
-SERVICES = {"dineromail": DineroMail}
+class MercadoPago:
+    """Checkout Pro: a preference, a signed notice that tells a payment's id, a query about it."""
+
+    states = {"approved": "credited", "pending": "pending", "in_process": "pending",
+              "authorized": "pending", "rejected": "rejected", "cancelled": "rejected"}
+
+    def __init__(self, config):
+        """The token opens their interface; the secret is what they sign notices with."""
+        self.base, self.secret = config["MERCADOPAGO_URL"].rstrip("/"), config["MERCADOPAGO_SECRET"]
+        self.headers = {"Authorization": f"Bearer {config['MERCADOPAGO_TOKEN']}"}
+
+    def checkout(self, payment) -> tuple[str, dict | None]:
+        """Where the customer pays; however often we ask, it is one preference for each payment."""
+        back = absolute("payment", reference=payment.reference, vuelta=1)
+        item = {"id": f"CC-{payment.customer}", "currency_id": "ARS", "quantity": 1,
+                "title": f"{business().company_name}, usuario {payment.customer}",
+                "unit_price": payment.amount / 100}
+        notices = absolute("receive_notice", service="mercadopago", source_news="webhooks")
+        preference = {"items": [item], "external_reference": payment.reference,
+                      "back_urls": {"success": back, "pending": back, "failure": back},
+                      "auto_return": "approved", "notification_url": notices}
+        headers = {"X-Idempotency-Key": payment.reference, "Content-Type": "application/json"}
+        answer = self.ask("/checkout/preferences", json.dumps(preference).encode(), headers)
+        address = str(answer.get("init_point", ""))
+        if urlsplit(address).scheme not in ("http", "https"):
+            raise ServiceError("the preference has no address")
+        return address, None
+
+    def ask(self, path: str, data: bytes | None = None, headers: dict | None = None) -> dict:
+        """Their answer, from JSON. An unknown payment may be known in a moment: ServiceError."""
+        try:
+            return read_json(fetch(self.base + path, data, self.headers | (headers or {})))
+        except ValueError as error:
+            raise ServiceError(f"the answer: {error}") from error
+
+    def is_genuine(self, headers, query: str) -> bool:
+        """Whether x-signature is right; what is missing is left out of what is signed.
+
+        The old form of notice has `id` for `data.id`; some ids were signed in lower case.
+        """
+        parts = dict(part.strip().split("=", 1) for part in
+                     headers.get("x-signature", "").split(",") if "=" in part)
+        fields, request_id = dict(parse_qsl(query)), headers.get("x-request-id", "")
+        subject = fields.get("data.id", fields.get("id", ""))
+        return bool(self.secret) and any(
+            hmac.compare_digest(self.sign(tried, request_id, parts.get("ts", "")),
+                                parts.get("v1", "").lower().encode())
+            for tried in {subject, subject.lower(), fields.get("data.id", "")})
+
+    def sign(self, subject: str, request_id: str, moment: str) -> bytes:
+        """The signature, in hex, of a notice; '' = it had no such part."""
+        named = (("id", subject), ("request-id", request_id), ("ts", moment))
+        manifest = "".join(f"{name}:{value};" for name, value in named if value)
+        return hmac.new(self.secret.encode(), manifest.encode(), "sha256").hexdigest().encode()
+
+    def subjects(self, query: str, body: bytes) -> list[str]:
+        """Their payment's id, in the new and in the old form; nothing if it is not of a payment."""
+        fields = dict(parse_qsl(query))
+        told = read_json(body or b"{}")
+        data = told.get("data") if isinstance(told.get("data"), dict) else {}
+        kind = fields.get("type") or fields.get("topic") or told.get("type") or told.get("topic")
+        subject = str(fields.get("data.id") or fields.get("id") or data.get("id") or "")
+        if kind != "payment":
+            return []
+        if not re.fullmatch(r"[0-9]{1,30}", subject):
+            raise ValueError("it names no payment, or an impossible one")
+        return [subject]
+
+    def look_up(self, subject: str) -> list[Operation]:
+        """What the service says of one of its payments."""
+        return [self.read_payment(self.ask(f"/v1/payments/{subject}"), subject)]
+
+    def query(self, reference: str) -> list[Operation]:
+        """Its payments of our reference, oldest first: a refused one may be followed by another."""
+        found = self.ask(f"/v1/payments/search?{urlencode({'external_reference': reference})}")
+        payments = [payment for payment in found.get("results", []) if isinstance(payment, dict)]
+        payments.sort(key=lambda payment: (str(payment.get("date_created")), str(payment["id"])))
+        return [self.read_payment(payment, str(payment["id"])) for payment in payments
+                if str(payment.get("external_reference")).upper() == reference.upper()]
+
+    def read_payment(self, payment: dict, asked: str) -> Operation:
+        """A payment of theirs. Money given back, whole or in part, is a state of its own."""
+        status = str(payment.get("status"))
+        state = self.states.get(status, status)
+        if payment.get("status_detail") == "partially_refunded":
+            state = "partially refunded"
+        if str(payment.get("id")) != asked:
+            raise ServiceError("the answer is about another payment")
+        return Operation(str(payment.get("external_reference") or ""), asked, state,
+                         centavos(str(payment.get("transaction_amount"))),
+                         str(payment.get("currency_id") or ""))
+
+
+SERVICES = {"dineromail": DineroMail, "mercadopago": MercadoPago}
 
 
 def payment_service(name: str):
@@ -1163,7 +1295,7 @@ def start_attempt(number: int, service: str, purpose: str, amount: int) -> str:
 
 def credit(db, payment, operation: Operation) -> None:
     """Write the receipt of a payment in the ledger."""
-    detail = f"Pago con {SERVICES[payment.service].label} {operation.service_payment}"
+    detail = f"Pago con {PAYMENT_SERVICES[payment.service][0]} {operation.service_payment}"
     receipt = db.execute(
         "INSERT INTO movement (customer, date, type, point_of_sale, number, detail, amount, origin)"
         " VALUES (?, ?, 900, 0, ?, ?, ?, 'portal')",
@@ -1172,6 +1304,8 @@ def credit(db, payment, operation: Operation) -> None:
                " query_at = NULL WHERE id = ?", (operation.service_payment, receipt, payment.id))
     record(db, payment.customer, "payment", "service", field=payment.reference,
            new=plain_money(payment.amount))
+    enqueue(db, "receipt", emails_of(payment.customer), payment.customer, detail=detail,
+            amount=payment.amount, reference=payment.reference)
 
 
 def put_in_review(db, service: str, operation: Operation, reason: str) -> None:
@@ -1185,16 +1319,14 @@ def put_in_review(db, service: str, operation: Operation, reason: str) -> None:
                 reason)
 
 
-def act_on(db, service: str, asked: str, operation: Operation) -> str:
+def act_on(db, service: str, operation: Operation) -> str:
     """Do what the verdict on an operation says; return it."""
     payment = one("SELECT * FROM payment WHERE service = ? AND reference = ?",
                   service, operation.reference)
-    owner = one("SELECT reference FROM payment WHERE service = ? AND service_payment = ?",
+    owner = one("SELECT * FROM payment WHERE service = ? AND service_payment = ?",
                 service, operation.service_payment)
     deed, why = verdict(payment, operation)
-    if operation.reference.upper() != asked.upper():
-        deed, why = "review", f"it came as the answer about {asked}"
-    elif deed == "credit" and owner:
+    if deed == "credit" and owner:
         deed, why = "review", f"it was credited as {owner.reference} already"
     if deed == "credit":
         credit(db, payment, operation)
@@ -1203,6 +1335,12 @@ def act_on(db, service: str, asked: str, operation: Operation) -> str:
     elif deed != "nothing":
         db.execute("UPDATE payment SET state = ? WHERE id = ?", (deed, payment.id))
     return deed
+
+
+def act_on_all(service: str, operations: list[Operation]) -> list[str]:
+    """Act on what the service answered, all or nothing; the verdicts."""
+    with transaction() as db:
+        return [act_on(db, service, operation) for operation in operations]
 
 
 def postpone(service: str, reference: str) -> None:
@@ -1221,14 +1359,12 @@ def postpone(service: str, reference: str) -> None:
 
 
 def settle(service: str, reference: str) -> list[str]:
-    """Ask the service about a reference and act on its answer, all or nothing; the verdicts.
+    """Ask the service about a reference and act on its answer; the verdicts.
 
     ServiceError if it could not be asked: nothing changed, it will be asked again.
     """
     postpone(service, reference)
-    operations = payment_service(service).query(reference)
-    with transaction() as db:
-        return [act_on(db, service, reference, operation) for operation in operations]
+    return act_on_all(service, payment_service(service).query(reference))
 
 
 def settle_due_payments() -> None:
@@ -1239,14 +1375,13 @@ def settle_due_payments() -> None:
             settle(payment.service, payment.reference)
 
 
-def store_notice(service: str, body: bytes) -> int:
+def store_notice(service: str, query: str, body: bytes) -> int:
     """Keep what a payment service sent, as it came; its id."""
     with transaction() as db:
         return db.execute(
             "INSERT INTO notice (service, received_at, address, query, body, query_at)"
             " VALUES (?, ?, ?, ?, ?, ?)",
-            (service, now(), request.remote_addr or "", request.query_string.decode("latin-1"),
-             body, now())).lastrowid
+            (service, now(), request.remote_addr or "", query, body, now())).lastrowid
 
 
 def close_notice(notice: int, outcome: str, query_at: str | None = None) -> None:
@@ -1259,10 +1394,10 @@ def close_notice(notice: int, outcome: str, query_at: str | None = None) -> None
 def settle_notice(notice: int) -> None:
     """Settle what a notice speaks of; later, if the service cannot be asked now."""
     kept = one("SELECT * FROM notice WHERE id = ?", notice)
-    age = age_of(kept.received_at)
+    service, age = payment_service(kept.service), age_of(kept.received_at)
     try:
-        for reference in payment_service(kept.service).references(kept.body):
-            settle(kept.service, reference)
+        for subject in service.subjects(kept.query, kept.body):
+            act_on_all(kept.service, service.look_up(subject))
         close_notice(notice, "settled")
     except ServiceError as error:
         later = now(next_try(age, 15)) if age < GIVE_UP_SECONDS else None
@@ -1332,6 +1467,7 @@ def new_pdf(title: str, colour: str):
     pdf.add_page()
     pdf.set_fill_color(colour)
     pdf.rect(0, 0, 210, 4, style="F")
+    pdf.set_fill_color(255)
     return pdf
 
 
@@ -1351,12 +1487,14 @@ def write_lines(pdf, x: float, y: float, *lines: tuple) -> None:
 
 def write_table(pdf, y: float, widths: tuple, rows: list[tuple]) -> None:
     """Write rows of texts; the first is the head, wide columns are texts and the rest figures."""
-    aligns = ["LEFT" if width > 22 or column == 0 else "RIGHT"
+    from fpdf.fonts import FontFace
+    aligns = ["LEFT" if width > 30 or column == 0 else "RIGHT"
               for column, width in enumerate(widths)]
     pdf.set_y(y)
-    pdf.set_font(FONT, "", 8)
+    pdf.set_font(FONT, "", 8 if len(widths) > 2 else 10)
     with pdf.table(col_widths=widths, text_align=aligns, line_height=4.4, padding=0.6,
-                   borders_layout="HORIZONTAL_LINES") as table:
+                   borders_layout="HORIZONTAL_LINES",
+                   headings_style=FontFace(emphasis="BOLD")) as table:
         for row in rows:
             table.row([printable(cell) for cell in row])
 
@@ -1419,7 +1557,7 @@ def voucher_pdf(customer, voucher) -> bytes:
                 (f"Inicio de actividades: {us.company_since}", 9))
     write_receiver(pdf, customer, voucher)
     lines = [(voucher.detail or voucher.type_name, total), ("Total", total)]
-    write_table(pdf, 84, (158, 22), [("Detalle", "Importe"), *lines])
+    write_table(pdf, 84, (150, 30), [("Detalle", "Importe"), *lines])
     write_foot(pdf, customer, voucher)
     return bytes(pdf.output())
 
@@ -1882,44 +2020,80 @@ def start_payment():
     purpose, amount = (("balance", offer.balance) if form.concepto.data == "saldo"
                        else ("advance", parse_money(form.importe.data)))
     reference = start_attempt(current_user.number, form.medio.data, purpose, amount)
-    return redirect(url_for(".payment", reference=reference), 303)
+    return redirect(checkout_link(reference) or url_for(".payment", reference=reference), 303)
+
+
+def checkout_link(reference: str) -> str | None:
+    """The payment service's page for a new payment, if a plain link leads there."""
+    payment = one("SELECT * FROM payment WHERE reference = ?", reference)
+    try:
+        address, fields = payment_service(payment.service).checkout(payment)
+    except ServiceError as error:
+        log.warning("event=checkout-failed service=%s error=%s", payment.service, error)
+        flash("El servicio de pago no responde. No se le cobró nada; pruebe en unos minutos.")
+        return None
+    return None if fields else address
 
 
 @bp.get("/pago/<reference>")
 @login_required
 def payment(reference):
-    """A payment: the form that leads to the service while it is new, then what became of it."""
+    """A payment: while it is new, the way to the service; then what became of it."""
     sql = "SELECT * FROM payment WHERE reference = ? AND customer = ?"
     found = one(sql, reference, current_user.number) or abort(404)
     is_back = "vuelta" in request.args
     is_asked_lately = found.queried_at and age_of(found.queried_at) < ASK_AGAIN_SECONDS
     if found.query_at and not is_asked_lately and (is_back or found.state == "pending"):
         with suppress(ServiceError):
-            settle(found.service, reference)
+            settle(found.service, found.reference)
         found = one(sql, reference, current_user.number)
-    service = payment_service(found.service)
-    is_current = found.purpose == "advance" or found.amount == balance_of(current_user.number)
-    checkout = service.checkout(found) if found.state == "new" and is_current else None
-    return render_template("payment.html", payment=found, service=service, is_back=is_back,
-                           checkout=checkout)
+    is_waiting = found.state == "pending" or (found.state == "new" and is_back)
+    page = render_template("payment.html", payment=found, is_back=is_back,
+                           label=PAYMENT_SERVICES[found.service][0], checkout=checkout_form(found))
+    return page, {"Refresh": str(REFRESH_SECONDS)} if is_waiting else {}
 
 
-@bp.post("/aviso/<any(dineromail):service>")
+def checkout_form(payment) -> tuple[str, dict] | None:
+    """(address, fields) of the form that leads to the service; None if it is too late for it.
+
+    A service that a plain link leads to is reached by beginning the same payment again.
+    """
+    is_outdated = payment.purpose == "balance" and payment.amount != balance_of(payment.customer)
+    if payment.state != "new" or is_outdated:
+        return None
+    if payment.service == "dineromail":
+        return payment_service(payment.service).checkout(payment)
+    concept = {"balance": "saldo", "advance": "adelanto"}[payment.purpose]
+    return url_for(".start_payment"), {
+        "csrf_token": generate_csrf(), "medio": payment.service, "concepto": concept,
+        "importe": plain_money(payment.amount)}
+
+
+@bp.post("/aviso/<any(dineromail, mercadopago):service>")
 @csrf.exempt
 def receive_notice(service):
     """A payment service tells of a payment: kept as it came, then the service is asked."""
-    body = request.get_data()[:NOTICE_BYTES + 1]
-    notice = store_notice(service, body)
+    request.max_content_length = None  # what is too long is kept as far as it is read
+    body = io.BufferedReader(request.stream).read(NOTICE_BYTES + 1)
+    query = request.query_string.decode("latin-1")
+    notice = store_notice(service, query, body)
+    if not payment_service(service).is_genuine(request.headers, query):
+        return refuse_notice(notice, 401, "its signature is wrong")
+    if len(body) > NOTICE_BYTES:
+        return refuse_notice(notice, 400, "it is too long")
     try:
-        if len(body) > NOTICE_BYTES:
-            raise ValueError("it is too long")
-        payment_service(service).references(body)
+        payment_service(service).subjects(query, body)
     except ValueError as error:
-        close_notice(notice, f"refused: {error}")
-        log.warning("event=notice-refused notice=%s address=%s", notice, request.remote_addr)
-        abort(400)
+        return refuse_notice(notice, 400, str(error))
     settle_soon(notice)
     return Response("OK", mimetype="text/plain")
+
+
+def refuse_notice(notice: int, status: int, why: str) -> Response:
+    """Nobody will act on this notice; it stays on file."""
+    close_notice(notice, f"refused: {why}")
+    log.warning("event=notice-refused notice=%s why=%r", notice, why)
+    return Response("refused", status, mimetype="text/plain")
 
 
 @bp.get("/noticias")
@@ -2194,6 +2368,55 @@ def unlock(number):
     click.echo(f"{number} may try again.")
 
 
+def print_table(rows: list) -> None:
+    """Print rows in columns, under the columns' names."""
+    table = [rows[0]._fields, *rows] if rows else []
+    table = [["" if cell is None else str(cell) for cell in row] for row in table]
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    for row in table:
+        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        click.echo("  ".join(cells).rstrip())
+
+
+@command("payments", "payments --review")
+@click.option("--review", is_flag=True, help="Only what a person has to look at, and why.")
+def payments(review):
+    """List the last 50 payments, or those that were not credited because something is odd."""
+    rows = many("SELECT * FROM review_line ORDER BY at" if review else
+                "SELECT * FROM payment_line ORDER BY begun DESC LIMIT 50")
+    rows = [row._replace(amount=row.amount and plain_money(row.amount)) for row in rows]
+    print_table(rows)
+    if not rows:
+        click.echo("Nothing to review." if review else "No payments.")
+
+
+@command("settle", "settle --pending")
+@click.argument("reference", required=False)
+@click.option("--pending", is_flag=True, help="All payments that are new or pending.")
+def settle_command(reference, pending):
+    """Ask the payment service what became of a payment, or of all that wait."""
+    if pending == bool(reference):
+        raise click.UsageError("Give a reference, or --pending.")
+    found = many("SELECT * FROM payment WHERE reference = ?1 OR (?1 IS NULL AND state IN"
+                 " ('new', 'pending')) ORDER BY id", reference)
+    if reference and not found:
+        raise Refused(f"There is no payment {reference}. Nothing was changed.")
+    failures = [failure for failure in map(settle_and_tell, found) if failure]
+    if failures:
+        raise Refused(f"{len(failures)} of {len(found)} could not be asked. Try again later.")
+
+
+def settle_and_tell(payment) -> str | None:
+    """Settle a payment and print what came of it; why the service could not be asked."""
+    try:
+        settle(payment.service, payment.reference)
+    except ServiceError as error:
+        click.echo(f"{payment.reference}: {error}", err=True)
+        return str(error)
+    state = one("SELECT state FROM payment WHERE id = ?", payment.id).state
+    return click.echo(f"{payment.reference}: {state}")
+
+
 COUNTED_CHECKS = [  # (level if there are any, what, SQL that counts them; ? = an hour ago)
     ("BAD", "rows that refer to nothing", "SELECT count(*) AS n FROM pragma_foreign_key_check"),
     ("BAD", "receipts that differ from their payment", """
@@ -2296,12 +2519,14 @@ def make_demo_database(path: Path) -> None:
 @contextmanager
 def demo_services(base_url: str):
     """The settings of the payment services' stand-ins, a process that ends with this one."""
-    account, key = "11925320", "demo-ipn-key"
+    account, key, secret = "11925320", "demo-ipn-key", "demo-secret"
     command = [sys.executable, str(HERE / "tests" / "standins.py"), "--with-parent", "--notify",
-               base_url, "--account", account, "--key", key]
+               base_url, "--account", account, "--key", key, "--secret", secret]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as run:
-        yield {"DINEROMAIL_URL": run.stdout.readline().strip(), "DINEROMAIL_ACCOUNT": account,
-               "DINEROMAIL_PASSWORD": key}
+        address = run.stdout.readline().strip()
+        yield {"DINEROMAIL_URL": address, "DINEROMAIL_ACCOUNT": account,
+               "DINEROMAIL_PASSWORD": key, "MERCADOPAGO_URL": address,
+               "MERCADOPAGO_TOKEN": "demo-token", "MERCADOPAGO_SECRET": secret}
         run.terminate()
 
 
@@ -2343,7 +2568,7 @@ CHORES = {  # what the running service does by itself, each in one worker at a t
     "mail": send_due_mail, "payments": settle_due_payments, "notices": settle_due_notices,
 }
 CHORE_SECONDS = 1                   # between two rounds of a chore
-LEASE_SECONDS = 60                  # a dead worker's chores are taken over after this
+LEASE_SECONDS = 15                  # a dead worker's chores are taken over after this
 
 
 def holds_lease(chore: str, holder: str) -> bool:
@@ -2403,6 +2628,8 @@ def page_values() -> dict:
 def content_policy(config) -> str:
     """The Content-Security-Policy: this site only; forms lead to the payment services, too."""
     services = f" {config['DINEROMAIL_URL']}" if config["DINEROMAIL_ACCOUNT"] else ""
+    if config["MERCADOPAGO_TOKEN"]:
+        services += f" {config['MERCADOPAGO_URL']} https://www.mercadopago.com.ar"
     return ("default-src 'none'; style-src 'self'; img-src 'self'; script-src 'self';"
             f" connect-src 'self'; form-action 'self'{services}; base-uri 'none';"
             " object-src 'none'; frame-ancestors 'none'")

@@ -199,6 +199,13 @@ CREATE TABLE review (
     UNIQUE (service, reference, service_payment, reason)
 ) STRICT;
 
+-- For the operator: what the commands `payments` and `payments --review` list.
+CREATE VIEW payment_line AS
+SELECT created_at AS begun, reference, customer, service, purpose, amount, state, service_payment, queried_at AS asked FROM payment;
+CREATE VIEW review_line AS
+SELECT review.at, review.service, review.reference, payment.customer, payment.amount, payment.state, review.service_payment, review.reason
+FROM review LEFT JOIN payment ON payment.service = review.service AND payment.reference = review.reference;
+
 -- ── Mail ────────────────────────────────────────────────────────────────────────────────────────
 
 -- Mail waits here, committed with what it speaks of, and is written when it is sent: links with their secrets are never stored.
@@ -208,7 +215,6 @@ CREATE TABLE outbox (
     recipient   TEXT NOT NULL,
     customer    INTEGER REFERENCES customer, -- NULL = about several
     data        TEXT NOT NULL DEFAULT '{}' CHECK (json_valid(data)),  -- what the template needs
-    once        TEXT UNIQUE,                 -- at most one mail per such key; NULL = no matter
     created_at  TEXT NOT NULL,
     due_at      TEXT,                        -- next try; NULL = sent, or given up
     tries       INTEGER NOT NULL DEFAULT 0,

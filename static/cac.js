@@ -1,0 +1,48 @@
+// What makes CAC more comfortable. Every page works without it.
+"use strict";
+
+// After a mistake, the list of what to correct is read first.
+document.querySelector(".summary")?.focus();
+
+// Copy buttons: shown only where the browser lets a page copy.
+for (const button of navigator.clipboard ? document.querySelectorAll("[data-copy]") : []) {
+  button.hidden = false;
+  button.addEventListener("click", async () => {
+    const name = button.closest("div").querySelector("dt").textContent;
+    const status = document.getElementById("copiado");
+    status.textContent = "";  // so that a second copy is announced too
+    try {
+      await navigator.clipboard.writeText(document.getElementById(button.dataset.copy).textContent.trim());
+      status.textContent = `${name} copiado`;
+    } catch {
+      status.textContent = `No se pudo copiar: seleccione el ${name} y cópielo`;
+    }
+  });
+}
+
+// Passwords can be looked at while they are typed. The name of the button stays: aria-pressed tells its state.
+function show(input, button, isShown) {
+  input.type = isShown ? "text" : "password";
+  button.textContent = isShown ? "Ocultar" : "Mostrar";
+  button.setAttribute("aria-pressed", String(isShown));
+}
+for (const input of document.querySelectorAll("input[type=password]")) {
+  const button = Object.assign(document.createElement("button"), { type: "button", className: "quiet" });
+  const box = Object.assign(document.createElement("div"), { className: "reveal" });
+  button.setAttribute("aria-label", `Mostrar u ocultar: ${input.labels[0].textContent}`);
+  button.setAttribute("aria-controls", input.id);
+  button.addEventListener("click", () => show(input, button, input.type === "password"));
+  show(input, button, false);
+  input.replaceWith(box);
+  box.append(input, button);
+  input.form.addEventListener("submit", () => show(input, button, false));  // browsers would remember it as a text
+}
+
+// A form is sent once: a second click within ten seconds is ignored. Buttons stay enabled, as their values are sent.
+const sent = new Map();
+addEventListener("submit", (event) => {
+  if (event.target.method !== "post") return;
+  if (event.timeStamp - sent.get(event.target) < 10000) event.preventDefault();
+  else sent.set(event.target, event.timeStamp);
+});
+addEventListener("pageshow", () => sent.clear());

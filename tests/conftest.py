@@ -1,0 +1,168 @@
+"""What the tests share: a seeded database each, the cast by name, a reader of pages, processes."""
+
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from bs4 import BeautifulSoup
+from flask.testing import FlaskClient
+
+HERE = Path(__file__).parent
+ROOT = HERE.parent
+sys.path.insert(0, str(ROOT))
+
+import cac  # noqa: E402 - the product is one file at the top of the tree
+
+CAST = {"Ana": 1001, "Beto": 1002, "Caro": 1003, "Dante": 1004, "Elena": 1005, "Fabián": 1006,
+        "Gloria": 1007, "Hugo": 1008, "Inés": 1009, "Julián": 1010, "Karina": 1011, "Luis": 1012,
+        "Ñandú": 1013}
+PASSWORD = "demo-2010"
+
+
+class Browser(FlaskClient):
+    """A test client that reads pages, and fills in their forms with the token that they carry."""
+
+    def page(self, address: str) -> BeautifulSoup:
+        """The page, parsed; it must be there."""
+        answer = self.get(address)
+        assert answer.status_code == 200, (address, answer.status_code)
+        return BeautifulSoup(answer.data, "html.parser")
+
+    def send(self, address: str, page: str | None = None, **fields):
+        """POST a form with the CSRF token of `page`, which is the same address unless told."""
+        shown = BeautifulSoup(self.get(page or address).data, "html.parser")
+        token = shown.find(attrs={"name": "csrf_token"})
+        return self.post(address, data={**fields, "csrf_token": token["value"] if token else ""})
+
+    def sign_in(self, who, password=PASSWORD):
+        """Sign in as one of the cast, by name or number."""
+        return self.send("/ingresar", usuario=CAST.get(who, who), clave=password)
+
+
+def text_of(answer) -> str:
+    """What the customer reads, spaces folded."""
+    soup = BeautifulSoup(answer.data, "html.parser")
+    return " ".join((soup.find("main") or soup).get_text(" ").split())
+
+
+@pytest.fixture(scope="session")
+def seeded(tmp_path_factory):
+    """The seeded database, made once."""
+    path = tmp_path_factory.mktemp("seed") / "cac.db"
+    cac.make_database(path, "schema.sql", "seed_data.sql")
+    return path
+
+
+@pytest.fixture
+def database(seeded, tmp_path):
+    """A copy of the seeded database for this test alone."""
+    return Path(shutil.copy(seeded, tmp_path / "cac.db"))
+
+
+@pytest.fixture
+def app(database, tmp_path):
+    """The application on it; no chore runs by itself, and DineroMail is where nobody answers."""
+    app = cac.create_app(
+        database=str(database), documents=str(tmp_path), secret_key="x" * 40, chores="off",
+        base_url="http://cac.example.com/clientes", mail_from="CAC <cac@example.com>",
+        dineromail_url="http://127.0.0.1:9", dineromail_account="11925320",
+        dineromail_password="demo-ipn-key")
+    app.test_client_class = Browser
+    return app
+
+
+@pytest.fixture
+def browser(app):
+    """A visitor who is not signed in."""
+    return app.test_client()
+
+
+@pytest.fixture
+def visit(app):
+    """visit("Ana"): a browser in which she is signed in."""
+    def signed_in(who):
+        browser = app.test_client()
+        assert browser.sign_in(who).status_code == 303
+        return browser
+    return signed_in
+
+
+@pytest.fixture
+def db(app):
+    """The test's own connection to the same database."""
+    connection = cac.connect(app.config["DATABASE"])
+    yield connection
+    connection.close()
+
+
+@pytest.fixture
+def run(app):
+    """run("customer", "1004"): a command's result, with output, stderr and exit_code."""
+    return lambda *words: app.test_cli_runner().invoke(args=[str(word) for word in words])
+
+
+@pytest.fixture
+def mails(app, db):
+    """mails(): what waits in the outbox, as messages."""
+    def written():
+        with app.app_context():
+            return [cac.write_mail(mail) for mail in db.execute("SELECT * FROM outbox ORDER BY id")]
+    return written
+
+
+def link_in(message) -> str:
+    """The path of the first link of a mail, as this site's own address."""
+    return "/" + re.search(r"https?://[^/]+/clientes/(\S+)", message.get_content())[1]
+
+
+def free_port() -> int:
+    """A port of this machine that nobody uses."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def wait_for(condition, seconds=15):
+    """What the condition returns once it is true; it is asked again and again until then."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if found := condition():
+            return found
+        time.sleep(0.05)
+    raise AssertionError(f"not within {seconds} s: {condition}")
+
+
+def answers(address: str) -> bool:
+    """Whether a server answers there."""
+    try:
+        return urllib.request.urlopen(address, timeout=2).status == 200
+    except OSError:
+        return False
+
+
+@contextmanager
+def running(*command, **settings):
+    """A process of ours with these CAC_… settings and no others, ended afterwards."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("CAC_")}
+    environment |= {f"CAC_{name.upper()}": str(value) for name, value in settings.items()}
+    process = subprocess.Popen(
+        [sys.executable, *map(str, command)], cwd=ROOT, env=environment, text=True,
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    try:
+        yield process
+    finally:
+        process.terminate()
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+        for pipe in (process.stdin, process.stdout):
+            pipe.close()
