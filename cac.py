@@ -953,9 +953,9 @@ def mail_forgotten(usuario: str, address: str) -> None:
 
 def write_mail(mail) -> EmailMessage:
     """The message of a row of the outbox. Links are signed now: no secret is ever stored."""
-    text = render_template(
-        f"mail/{mail.template}.txt", **json.loads(mail.data), company=business(),
-        absolute=absolute, password_link=password_link, confirmation_link=confirmation_link)
+    text = current_app.jinja_env.get_template(f"mail/{mail.template}.txt").render(
+        json.loads(mail.data), company=business(), absolute=absolute,
+        password_link=password_link, confirmation_link=confirmation_link)
     subject, _, body = text.partition("\n")
     message = EmailMessage()
     message["Subject"] = subject
@@ -2164,7 +2164,10 @@ OLD_FORM = ("El formulario venció", "No se guardó nada. Abra la página de nue
 def error_page(status: int, texts: tuple[str, str] | None = None, **headers):
     """The page of an error."""
     title, advice = texts or ERRORS.get(status, ERRORS[500 if status >= 500 else 400])
-    page = render_template("error.html", title=title, advice=advice, status=status)
+    try:
+        page = render_template("error.html", title=title, advice=advice, status=status)
+    except (sqlite3.Error, Refused):  # not even the company's name can be read
+        page = current_app.jinja_env.get_template("down.html").render(title=title, advice=advice)
     return page, status, headers
 
 
@@ -2594,8 +2597,8 @@ def do_chore(app: Flask, chore: str) -> None:
             try:
                 if holds_lease(chore, holder):
                     CHORES[chore]()
-            except (sqlite3.Error, OSError, Refused) as error:
-                log.error("event=chore-failed chore=%s error=%s", chore, error)
+            except Exception:  # whatever it was: the trace is logged, the chore goes on
+                log.exception("event=chore-failed chore=%s", chore)
 
 
 def start_chores(app: Flask) -> None:
