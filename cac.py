@@ -11,12 +11,14 @@ Contents, each part using only those above it:
     Queries      what the pages ask
     Sessions     passwords, links, throttling, who is signed in
     Mail         the outbox and how it is emptied
-    Payments     DineroMail, and how a payment becomes a receipt
+    Services     DineroMail and Mercado Pago, as they talk
+    Payments     how a payment becomes a receipt
     Documents    CSV and PDF
     Forms        what customers may type, and how it is saved
     Views        the pages
     Errors       what a page says when it cannot be shown
     Commands     what the operator types
+    Server       the commands that serve, and the demo
     Application  create_app, and the chores of the running service
 
 Words: movement = a line of the statement; voucher = an invoice, a receipt, any comprobante;
@@ -82,6 +84,7 @@ from flask_wtf import CSRFProtect, FlaskForm
 from flask_wtf.csrf import CSRFError, generate_csrf
 from itsdangerous import BadSignature, URLSafeTimedSerializer
 from stdnum.ar import cbu, cuit
+from tabulate import tabulate
 from werkzeug.exceptions import HTTPException as HTTPError
 from werkzeug.middleware.proxy_fix import ProxyFix
 from wtforms import FieldList, PasswordField, SelectField, StringField
@@ -1019,18 +1022,12 @@ def send_due_mail() -> None:
         send_one(mail)
 
 
-# === Payments =====================================================================================
-# A notice, or the customer coming back, is only a hint. What counts is the service's own answer.
+# === Services =====================================================================================
+# The payment services, as they really talk: where to pay, what their notices mean, how to ask them.
 
 SERVICE_SECONDS = 4                 # a service that takes longer is asked again later
 NOTICE_BYTES = 64 * 1024
 ANSWER_BYTES = 256 * 1024
-FIRST_QUERY_SECONDS = 180           # a new payment is asked about if there was no notice by then
-ASK_AGAIN_SECONDS = 5               # a payment's page does not ask more often
-REFRESH_SECONDS = 15                # it asks by itself while the customer waits
-GIVE_UP_SECONDS = 30 * 86400
-WAIT_SECONDS = 1                    # how long the sender of a notice waits for it to be settled
-SETTLING = threading.Lock()         # in each process one notice is settled at once
 
 
 class ServiceError(Exception):
@@ -1276,6 +1273,17 @@ SERVICES = {"dineromail": DineroMail, "mercadopago": MercadoPago}
 def payment_service(name: str):
     """The payment service of this name, as configured."""
     return SERVICES[name](current_app.config)
+
+
+# === Payments =====================================================================================
+# A notice, or the customer coming back, is only a hint. What counts is the service's own answer.
+
+FIRST_QUERY_SECONDS = 180           # a new payment is asked about if there was no notice by then
+ASK_AGAIN_SECONDS = 5               # a payment's page does not ask more often
+REFRESH_SECONDS = 15                # it asks by itself while the customer waits
+GIVE_UP_SECONDS = 30 * 86400
+WAIT_SECONDS = 1                    # how long the sender of a notice waits for it to be settled
+SETTLING = threading.Lock()         # in each process one notice is settled at once
 
 
 def start_attempt(number: int, service: str, purpose: str, amount: int) -> str:
@@ -2224,9 +2232,15 @@ def known_customer(number: int):
     return customer
 
 
-def shown_setting(setting) -> str:
+def tables():
+    """The database by sqlite-utils, for commands: a page does not have the time to import it."""
+    from sqlite_utils import Database
+    return Database(get_db())
+
+
+def shown_setting(setting: dict) -> str:
     """A setting's value as the operator types it."""
-    return plain_money(int(setting.value)) if setting.kind == "money" else setting.value
+    return plain_money(int(setting["value"])) if setting["kind"] == "money" else setting["value"]
 
 
 @command("init", "init")
@@ -2247,8 +2261,8 @@ def settings():
         value = current_app.config[name]
         value = ("(set)" if value else "") if name in SECRETS else value
         click.echo(f"CAC_{name:22} {value or '(not set)':32} {about}")
-    for setting in many("SELECT * FROM setting WHERE kind <> 'mark' ORDER BY name"):
-        click.echo(f"{setting.name:26} {shown_setting(setting):32} {setting.about}")
+    for setting in tables()["setting"].rows_where("kind <> 'mark'", order_by="name"):
+        click.echo(f"{setting['name']:26} {shown_setting(setting):32} {setting['about']}")
 
 
 @command("set", "set dm_limit 5000,00")
@@ -2256,18 +2270,18 @@ def settings():
 @click.argument("value")
 def set_setting(name, value):
     """Change a setting of the business."""
-    before = one("SELECT * FROM setting WHERE name = ? AND kind <> 'mark'", name)
+    settings = tables()["setting"]
+    before = next(settings.rows_where("name = ? AND kind <> 'mark'", [name]), None)
     if not before:
         raise Refused(f"There is no setting {name}: see `settings`. Nothing was changed.")
     try:
-        parsed = parse_setting(before.kind, value)
+        parsed = parse_setting(before["kind"], value)
     except ValueError as error:
-        takes = SETTING_TAKES[before.kind]
+        takes = SETTING_TAKES[before["kind"]]
         raise Refused(f"{name} takes {takes}, not {value!r}. Nothing was changed.") from error
-    with transaction() as db:
-        db.execute("UPDATE setting SET value = ? WHERE name = ?", (parsed, name))
-    after = one("SELECT * FROM setting WHERE name = ?", name)
-    click.echo(f"{name}: {shown_setting(after)} (before: {shown_setting(before)})")
+    settings.update(name, {"value": parsed})
+    after = shown_setting(settings.get(name))
+    click.echo(f"{name}: {after} (before: {shown_setting(before)})")
 
 
 @command("voucher-type", "voucher-type 6 --dineromail on")
@@ -2276,12 +2290,11 @@ def set_setting(name, value):
               help="Whether a customer whose last invoice is of this type may pay on line.")
 def voucher_type(code, dineromail):
     """Switch DineroMail on or off for a type of voucher, by its AFIP code."""
-    with transaction() as db:
-        found = db.execute("UPDATE voucher_type SET dineromail = ? WHERE code = ? RETURNING name",
-                           (dineromail == "on", code)).fetchone()
-    if not found:
+    types = tables()["voucher_type"]
+    if not types.count_where("code = ?", [code]):
         raise Refused(f"There is no voucher type {code}. Nothing was changed.")
-    click.echo(f"{code} {found.name}: DineroMail {dineromail}")
+    types.update(code, {"dineromail": dineromail == "on"})
+    click.echo(f"{code} {types.get(code)['name']}: DineroMail {dineromail}")
 
 
 def explain(button: str, *conditions: tuple[bool, str]) -> None:
@@ -2371,26 +2384,16 @@ def unlock(number):
     click.echo(f"{number} may try again.")
 
 
-def print_table(rows: list) -> None:
-    """Print rows in columns, under the columns' names."""
-    table = [rows[0]._fields, *rows] if rows else []
-    table = [["" if cell is None else str(cell) for cell in row] for row in table]
-    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-    for row in table:
-        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-        click.echo("  ".join(cells).rstrip())
-
-
 @command("payments", "payments --review")
 @click.option("--review", is_flag=True, help="Only what a person has to look at, and why.")
 def payments(review):
     """List the last 50 payments, or those that were not credited because something is odd."""
-    rows = many("SELECT * FROM review_line ORDER BY at" if review else
-                "SELECT * FROM payment_line ORDER BY begun DESC LIMIT 50")
-    rows = [row._replace(amount=row.amount and plain_money(row.amount)) for row in rows]
-    print_table(rows)
-    if not rows:
-        click.echo("Nothing to review." if review else "No payments.")
+    rows = list(tables().query("SELECT * FROM review_line ORDER BY at" if review else
+                               "SELECT * FROM payment_line ORDER BY begun DESC LIMIT 50"))
+    for row in rows:
+        row["amount"] = plain_money(row["amount"]) if row["amount"] else ""
+    nothing = "Nothing to review." if review else "No payments."
+    click.echo(tabulate(rows, headers="keys", disable_numparse=True) if rows else nothing)
 
 
 @command("settle", "settle --pending")
@@ -2471,6 +2474,10 @@ def check(as_json):
     sys.exit(any(level == "BAD" for level, _ in results))
 
 
+# === Server =======================================================================================
+# The commands that serve: for customers, and the demo with its stand-ins.
+
+
 def run_server(host: str, port: int, workers: int) -> None:
     """Serve until told to stop. Two threads a worker: more are slower."""
     from granian import Granian
@@ -2497,9 +2504,10 @@ def serve(host, port, workers):
         problems.append(f"CAC_DATABASE: there is no {path}; `python cac.py init` makes it")
     elif is_demo_data(get_db()):
         problems.append(f"CAC_DATABASE: {path} holds the demo's data")
+    elif one("PRAGMA user_version").user_version != SCHEMA_VERSION:
+        problems.append(f"CAC_DATABASE: {path} has another version; see `python cac.py init`")
     if problems:
         raise Refused("not started.\n" + "\n".join(f"  {problem}" for problem in problems))
-    upgrade_database()
     click.echo(f"Serving {current_app.config['BASE_URL']} on http://{host}:{port}", err=True)
     run_server(host, port, workers)
 
@@ -2567,11 +2575,21 @@ def introduce_demo(path: Path, base_url: str) -> None:
 # === Application ==================================================================================
 # create_app has no side effect: what opens, starts or writes waits for a request, or the server.
 
-CHORES = {  # what the running service does by itself, each in one worker at a time
-    "mail": send_due_mail, "payments": settle_due_payments, "notices": settle_due_notices,
-}
-CHORE_SECONDS = 1                   # between two rounds of a chore
 LEASE_SECONDS = 15                  # a dead worker's chores are taken over after this
+
+
+def tidy() -> None:
+    """Forget what nobody will ask for any more: sessions that ended, tries of the day before."""
+    with transaction() as db:
+        db.execute("DELETE FROM session WHERE seen_at < ? OR created_at < ?",
+                   (now(-IDLE_SECONDS), now(-SESSION_SECONDS)))
+        db.execute("DELETE FROM throttle WHERE last_at < ?", (now(-86400),))
+
+
+CHORES = {  # what the running service does, each in one worker at a time: (deed, seconds between)
+    "mail": (send_due_mail, 1), "notices": (settle_due_notices, 1),
+    "payments": (settle_due_payments, 1), "tidy": (tidy, 600),
+}
 
 
 def holds_lease(chore: str, holder: str) -> bool:
@@ -2590,13 +2608,13 @@ def holds_lease(chore: str, holder: str) -> bool:
 
 def do_chore(app: Flask, chore: str) -> None:
     """Do a chore, round after round, while this worker holds its lease."""
-    holder = secrets.token_hex(8)
+    (deed, seconds), holder = CHORES[chore], secrets.token_hex(8)
     while True:
-        time.sleep(CHORE_SECONDS)
+        time.sleep(seconds)
         with app.app_context():
             try:
                 if holds_lease(chore, holder):
-                    CHORES[chore]()
+                    deed()
             except Exception:  # whatever it was: the trace is logged, the chore goes on
                 log.exception("event=chore-failed chore=%s", chore)
 

@@ -388,7 +388,8 @@ def query_in(body):
     name, _, value = body.partition("=")
     text = value if value.lstrip().startswith("<") else unquote_plus(value)
     try:
-        return ElementTree.fromstring(text.strip()) if name.lower() == "data" else None
+        return (ElementTree.fromstring(text.strip())  # noqa: S314 - from our own portal, on loopback
+                if name.lower() == "data" else None)
     except ElementTree.ParseError:
         return None
 
