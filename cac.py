@@ -1286,8 +1286,8 @@ WAIT_SECONDS = 1                    # how long the sender of a notice waits for 
 SETTLING = threading.Lock()         # in each process one notice is settled at once
 
 
-def start_attempt(number: int, service: str, purpose: str, amount: int) -> str:
-    """Commit a payment before the customer is sent away to make it; its reference.
+def start_attempt(number: int, service: str, purpose: str, amount: int):
+    """Commit a payment before the customer is sent away to make it; its row.
 
     A second click, or another tab, takes up the same payment while it is new.
     """
@@ -1296,9 +1296,8 @@ def start_attempt(number: int, service: str, purpose: str, amount: int) -> str:
         db.execute("INSERT OR IGNORE INTO payment (reference, customer, service, purpose, amount,"
                    " created_at, query_at) VALUES (?, ?, ?, ?, ?, ?, ?)",
                    (reference, number, service, purpose, amount, now(), now(FIRST_QUERY_SECONDS)))
-        return one("SELECT reference FROM payment WHERE customer = ? AND service = ?"
-                   " AND purpose = ? AND amount = ? AND state = 'new'",
-                   number, service, purpose, amount).reference
+        return one("SELECT * FROM payment WHERE customer = ? AND service = ? AND purpose = ?"
+                   " AND amount = ? AND state = 'new'", number, service, purpose, amount)
 
 
 def credit(db, payment, operation: Operation) -> None:
@@ -2027,20 +2026,9 @@ def start_payment():
         return pay_page(form, offer)
     purpose, amount = (("balance", offer.balance) if form.concepto.data == "saldo"
                        else ("advance", parse_money(form.importe.data)))
-    reference = start_attempt(current_user.number, form.medio.data, purpose, amount)
-    return redirect(checkout_link(reference) or url_for(".payment", reference=reference), 303)
-
-
-def checkout_link(reference: str) -> str | None:
-    """The payment service's page for a new payment, if a plain link leads there."""
-    payment = one("SELECT * FROM payment WHERE reference = ?", reference)
-    try:
-        address, fields = payment_service(payment.service).checkout(payment)
-    except ServiceError as error:
-        log.warning("event=checkout-failed service=%s error=%s", payment.service, error)
-        flash("El servicio de pago no responde. No se le cobró nada; pruebe en unos minutos.")
-        return None
-    return None if fields else address
+    begun = start_attempt(current_user.number, form.medio.data, purpose, amount)
+    address, fields = payment_service(begun.service).checkout(begun)
+    return redirect(url_for(".payment", reference=begun.reference) if fields else address, 303)
 
 
 @bp.get("/pago/<reference>")
@@ -2165,6 +2153,8 @@ ERRORS = {  # status: (title, what to do)
           " no lo repita: fíjese primero en su cuenta corriente."),
     503: ("El sitio está ocupado", "No se guardó nada. Pruebe de nuevo en un minuto."),
 }
+NO_SERVICE = ("El servicio de pago no responde", "No se le cobró nada. Pruebe en unos minutos, o"
+              " transfiera a las cuentas que están en PAGO ONLINE.")
 MISSING_DOCUMENT = ("No encontramos el archivo de este comprobante", "Escríbanos y se lo enviamos.")
 OLD_FORM = ("El formulario venció", "No se guardó nada. Abra la página de nuevo y repítalo.")
 
@@ -2196,6 +2186,13 @@ def too_many_tries(error):
     wait = "un minuto" if seconds <= 60 else f"{-(-seconds // 60)} minutos"
     advice = f"Hizo demasiados intentos. Espere {wait} o use «¿Olvidó su Clave?»."
     return error_page(429, ("Demasiados intentos", advice), **{"Retry-After": seconds})
+
+
+@bp.app_errorhandler(ServiceError)
+def no_service(error):
+    """A payment cannot be begun now."""
+    log.warning("event=service-error path=%s error=%s", request.path, error)
+    return error_page(503, NO_SERVICE, **{"Retry-After": 60})
 
 
 @bp.app_errorhandler(sqlite3.OperationalError)
