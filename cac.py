@@ -39,6 +39,7 @@ import os
 import re
 import secrets
 import smtplib
+import socket
 import sqlite3
 import ssl
 import subprocess
@@ -2475,18 +2476,39 @@ def check(as_json):
 # The commands that serve: for customers, and the demo with its stand-ins.
 
 
-def run_server(host: str, port: int, workers: int) -> None:
-    """Serve until told to stop. Two threads a worker: more are slower."""
+def run_server(host: str, port: int, *, workers: int, stop_seconds: int) -> None:
+    """Serve until told to stop, then give the requests under way so long to end.
+
+    Two threads a worker: more are slower.
+    """
+    try:  # granian would share the port with whoever has it already
+        socket.create_server((host, port)).close()
+    except OSError as error:
+        raise Refused(f"{host}:{port}: {error.strerror}. Choose another with --port.") from error
     from granian import Granian
     from granian.constants import Interfaces
     Granian("cac:serving_app", host, port, interface=Interfaces.WSGI, factory=True,
             workers=workers, blocking_threads=2, working_dir=HERE, respawn_failed_workers=True,
-            log_level="warning").serve()
+            workers_kill_timeout=stop_seconds, log_level="warning").serve()
 
 
 def is_demo_data(db) -> bool:
     """Whether a database holds the demo's cast."""
     return bool(db.execute("SELECT 1 FROM setting WHERE name = 'demo'").fetchone())
+
+
+def unfit_database(path: str) -> list[str]:
+    """What keeps a database from serving customers. Its connection ends here: workers are forks."""
+    if not Path(path).is_file():
+        return [f"CAC_DATABASE: there is no {path}; `python cac.py init` makes it"]
+    try:
+        with closing(connect(path)) as db:
+            is_demo, version = is_demo_data(db), db.execute("PRAGMA user_version").fetchone()[0]
+    except sqlite3.Error as error:
+        return [f"CAC_DATABASE: {path}: {error}"]
+    is_current = version == SCHEMA_VERSION
+    return ([f"CAC_DATABASE: {path} holds the demo's data"] * is_demo
+            + [f"CAC_DATABASE: {path} has another version: `python cac.py init`"] * (not is_current))
 
 
 @command("serve", "serve --port 8000 --workers 2")
@@ -2495,18 +2517,12 @@ def is_demo_data(db) -> bool:
 @click.option("--workers", default=2, show_default=True, help="Processes.")
 def serve(host, port, workers):
     """Serve customers; refuses while a setting is missing or unsafe."""
-    problems = unsafe_settings(current_app.config)
     path = current_app.config["DATABASE"]
-    if not Path(path).is_file():
-        problems.append(f"CAC_DATABASE: there is no {path}; `python cac.py init` makes it")
-    elif is_demo_data(get_db()):
-        problems.append(f"CAC_DATABASE: {path} holds the demo's data")
-    elif one("PRAGMA user_version").user_version != SCHEMA_VERSION:
-        problems.append(f"CAC_DATABASE: {path} has another version; see `python cac.py init`")
+    problems = unsafe_settings(current_app.config) + unfit_database(path)
     if problems:
         raise Refused("not started.\n" + "\n".join(f"  {problem}" for problem in problems))
     click.echo(f"Serving {current_app.config['BASE_URL']} on http://{host}:{port}", err=True)
-    run_server(host, port, workers)
+    run_server(host, port, workers=workers, stop_seconds=15)
 
 
 def make_demo_database(path: Path) -> None:
@@ -2557,7 +2573,7 @@ def demo(host, port, database):
                 os.environ.setdefault(f"CAC_{name}", value)
             os.environ |= {"CAC_DATABASE": str(path), "CAC_DEMO": folder}
             introduce_demo(path, base_url)
-            run_server(host, port, 1)
+            run_server(host, port, workers=1, stop_seconds=1)
 
 
 def introduce_demo(path: Path, base_url: str) -> None:

@@ -631,7 +631,8 @@ def create_standins(notify, account, key, secret, *, token=""):
 
 def leave_with_parent():
     """Exit when the parent closes our standard input, as its death does: no orphan is left."""
-    sys.stdin.buffer.read()
+    while os.read(0, 1024):     # not sys.stdin, whose lock would be held when the process ends
+        pass
     os._exit(0)
 
 
