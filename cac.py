@@ -2506,9 +2506,11 @@ def unfit_database(path: str) -> list[str]:
             is_demo, version = is_demo_data(db), db.execute("PRAGMA user_version").fetchone()[0]
     except sqlite3.Error as error:
         return [f"CAC_DATABASE: {path}: {error}"]
-    is_current = version == SCHEMA_VERSION
-    return ([f"CAC_DATABASE: {path} holds the demo's data"] * is_demo
-            + [f"CAC_DATABASE: {path} has another version: `python cac.py init`"] * (not is_current))
+    if is_demo:
+        return [f"CAC_DATABASE: {path} holds the demo's data"]
+    if version != SCHEMA_VERSION:
+        return [f"CAC_DATABASE: {path} has version {version}: see `python cac.py init`"]
+    return []
 
 
 @command("serve", "serve --port 8000 --workers 2")

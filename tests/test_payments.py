@@ -25,7 +25,8 @@ from werkzeug.serving import make_server
 
 ACCOUNT, KEY = "11925320", "demo-ipn-key"
 OWED, PAID = (125040, []), (0, [-125040])       # Ana's ledger before and after: balance, receipts
-NOTICE = "<notificacion><operaciones><operacion><id>{}</id></operacion></operaciones></notificacion>"
+NOTICE = ("Notificacion=<notificacion><operaciones><operacion><id>{}</id></operacion></operaciones>"
+          "</notificacion>")
 
 
 # --- The stage ------------------------------------------------------------------------------------
@@ -44,7 +45,7 @@ class Service:
         with urlopen(question, timeout=60) as answer:
             return json.load(answer)
 
-    def says(self, reference, state, amount="1250.40", **more):
+    def says(self, reference, state=CREDITED, amount="1250.40", **more):
         """From now on it answers this about the reference."""
         self.control("operations", service="dineromail", reference=reference, state=state,
                      amount=amount, **more)
@@ -107,45 +108,14 @@ def served(database, dineromail):
 
 
 @pytest.fixture
-def attempt(visit):
-    """attempt("Ana"): the reference of a payment that she has just begun."""
+def begin(visit):
+    """begin("Ana"): the reference of a payment that she has just begun."""
     def begun(who, **fields):
         fields = {"concepto": "saldo", "medio": "dineromail"} | fields
         answer = visit(who).send("/pago", **fields)
         assert answer.status_code == 303
         return answer.location.rsplit("/", 1)[1]
     return begun
-
-
-@pytest.fixture
-def ledger(db):
-    """ledger("Ana"): (balance, amounts of the receipts that the portal wrote)."""
-    def read(who):
-        lines = db.execute("SELECT * FROM movement WHERE customer = ?", (CAST[who],)).fetchall()
-        return (sum(line.amount for line in lines),
-                [line.amount for line in lines if line.origin == "portal"])
-    return read
-
-
-@pytest.fixture
-def do_chores(app):
-    """Do what the running service does by itself, until no notice waits."""
-    def done():
-        with app.app_context():
-            cac.settle_due_payments()
-            cac.settle_due_notices()
-            return not cac.many("SELECT 1 FROM notice WHERE outcome IS NULL")
-    return lambda: wait_for(done)
-
-
-@pytest.fixture
-def notify(dineromail, site, do_chores):
-    """Send a notice and let it be settled, at once or by the chores; what was answered to it."""
-    def sent(*references, **how):
-        answers = dineromail.notify(*references, **how)
-        do_chores()
-        return answers
-    return sent
 
 
 @pytest.fixture
@@ -158,68 +128,104 @@ def shown(visit):
 
 
 @pytest.fixture
-def reviewed(db):
-    """reviewed(): the references that wait for a person, each with the reason."""
-    return lambda: [(row.reference, row.reason) for row in db.execute("SELECT * FROM review")]
+def do_chores(app):
+    """Do what the running service does by itself, until no notice waits to be read."""
+    def done():
+        with app.app_context():
+            cac.settle_due_payments()
+            cac.settle_due_notices()
+            return not cac.many("SELECT 1 FROM notice WHERE outcome IS NULL")
+    return lambda: wait_for(done)
 
 
-@pytest.fixture(autouse=True)
-def sound_books(run):
-    """After each test, whatever happened in it, `check` finds no fault in the receipts."""
-    yield
+@pytest.fixture
+def tell(dineromail, site, do_chores):
+    """tell(reference, state): DineroMail knows it, says so, and is asked; our answers."""
+    def told(reference, state=CREDITED, times=1, **operation):
+        dineromail.says(reference, state, **operation)
+        answers = dineromail.notify(reference, times=times)
+        do_chores()
+        return answers
+    return told
+
+
+class Books:
+    """What the database holds after all."""
+
+    def __init__(self, db):
+        self.db = db
+
+    def of(self, who):
+        """(balance, amounts of the receipts that the portal wrote)."""
+        lines = self.db.execute("SELECT * FROM movement WHERE customer = ?", (CAST[who],))
+        lines = lines.fetchall()
+        return (sum(line.amount for line in lines),
+                [line.amount for line in lines if line.origin == "portal"])
+
+    def attempts(self):
+        """The amounts of the payments that were begun."""
+        return [row.amount for row in self.db.execute("SELECT amount FROM payment ORDER BY id")]
+
+    def notices(self):
+        """All that came, as it is kept."""
+        return self.db.execute("SELECT * FROM notice ORDER BY id").fetchall()
+
+    def reviews(self):
+        """The references that wait for a person."""
+        return [row.reference for row in self.db.execute("SELECT * FROM review ORDER BY id")]
+
+
+@pytest.fixture
+def books(db, run):
+    """The ledger and its surroundings; after each test `check` finds no fault in the receipts."""
+    yield Books(db)
     found = run("check").output.splitlines()
     assert "ok    receipts that differ from their payment: 0" in found
     assert "ok    receipts of the portal without a payment: 0" in found
 
 
-def payments(db):
-    """All attempts."""
-    return db.execute("SELECT * FROM payment").fetchall()
-
-
-def eight_at_once(deed, *arguments):
+def eight_at_once(deed, arguments):
     """Do it with each argument, eight at a time."""
     with ThreadPoolExecutor(8) as pool:
-        return list(pool.map(deed, *arguments))
+        return list(pool.map(deed, arguments))
+
+
+def form_to_dineromail(page):
+    """(form, its fields) that leads there; (None, {}) if there is none."""
+    form = page.find("form", action=re.compile("Shop_Ingreso"))
+    return form, {field["name"]: field["value"] for field in form.find_all("input")} if form else {}
 
 
 # --- Beginning a payment --------------------------------------------------------------------------
 
-def test_the_form_has_the_fields_of_the_first_generation(dineromail, attempt, shown):
-    reference = attempt("Ana")
-    form = shown("Ana", reference)[1].find("form", action=re.compile("Shop_Ingreso"))
-    fields = {field["name"]: field["value"] for field in form.find_all("input")}
-    back = {"DireccionExito": fields["DireccionExito"],
-            "DireccionFracaso": fields["DireccionFracaso"], "NombreItem": fields["NombreItem"]}
+def test_the_form_has_the_fields_of_the_first_generation(dineromail, begin, shown):
+    reference = begin("Ana")
+    form, fields = form_to_dineromail(shown("Ana", reference)[1])
     assert form["action"] == f"{dineromail.address}/Shop/Shop_Ingreso.asp"
     assert form["method"] == "post"
-    assert fields == back | {
+    ways_back = [fields.pop("DireccionExito"), fields.pop("DireccionFracaso")]
+    assert all(way.startswith(f"http://cac.example.com/clientes/pago/{reference}")
+               for way in ways_back)
+    assert "1001" in fields.pop("NombreItem")
+    assert fields == {
         "TipoMoneda": "1", "PrecioItem": "1250.40", "E_Comercio": "1192532", "NroItem": "CC-1001",
         "trx_id": reference, "image_url": "http://", "DireccionEnvio": "0", "Mensaje": "0",
         "MediosPago": ""}
 
 
-def test_the_way_back_has_the_public_address(attempt, shown):
-    reference = attempt("Ana")
-    for name in ("DireccionExito", "DireccionFracaso"):
-        address = shown("Ana", reference)[1].find(attrs={"name": name})["value"]
-        assert address.startswith(f"http://cac.example.com/clientes/pago/{reference}")
-
-
-def test_dineromail_takes_the_form(attempt, shown):
-    form = shown("Ana", attempt("Ana"))[1].find("form", action=re.compile("Shop_Ingreso"))
-    fields = {field["name"]: field["value"] for field in form.find_all("input")}
+def test_dineromail_takes_the_form(begin, shown):
+    form, fields = form_to_dineromail(shown("Ana", begin("Ana"))[1])
     with urlopen(form["action"], urlencode(fields).encode()) as page:
         assert "1.250,40" in page.read().decode()
 
 
 def test_the_page_is_allowed_to_lead_to_dineromail(dineromail, visit):
     policy = visit("Ana").get("/pago").headers["Content-Security-Policy"]
-    assert re.search(rf"form-action 'self'[^;]* {dineromail.address}(;| )", policy)
+    assert re.search(rf"form-action 'self'[^;]* {dineromail.address}[ ;]", policy)
 
 
-def test_a_reference_has_at_most_20_letters_and_digits(attempt):
-    references = {attempt("Beto", concepto="adelanto", importe=f"{pesos},00").upper()
+def test_a_reference_has_at_most_20_letters_and_digits(begin):
+    references = {begin("Beto", concepto="adelanto", importe=f"{pesos},00").upper()
                   for pesos in range(1, 11)}
     assert len(references) == 10
     assert all(re.fullmatch("[A-Z0-9]{1,20}", reference) for reference in references)
@@ -228,78 +234,84 @@ def test_a_reference_has_at_most_20_letters_and_digits(attempt):
 @pytest.mark.parametrize(("who", "concept"), [
     (who, concept) for who, _, dineromail, advance in [*CASES, ("Gloria", 0, False, True)]
     for concept, is_shown in (("saldo", dineromail), ("adelanto", advance)) if not is_shown])
-def test_a_button_that_is_not_shown_cannot_be_forced(visit, db, ledger, who, concept):
+def test_a_button_that_is_not_shown_cannot_be_forced(visit, db, books, who, concept):
     db.execute("UPDATE customer SET password = (SELECT password FROM customer WHERE number = 1001)"
                " WHERE number = 1007")  # Gloria has not chosen hers
-    before = ledger(who)
+    before = books.of(who)
     answer = visit(who).send("/pago", concepto=concept, medio="dineromail", importe="100,00")
-    assert (answer.status_code, payments(db), ledger(who)) == (403, [], before)
+    assert (answer.status_code, books.attempts(), books.of(who)) == (403, [], before)
 
 
-def test_who_is_not_signed_in_begins_nothing(browser, db):
+def test_who_is_not_signed_in_begins_nothing(browser, books):
     answer = browser.send("/pago", "/ingresar", concepto="saldo", medio="dineromail")
     assert "/ingresar" in answer.location
-    assert payments(db) == []
+    assert books.attempts() == []
 
 
-def test_without_an_account_dineromail_is_not_offered(app, visit, db):
+def test_without_an_account_dineromail_is_not_offered(app, visit, books):
     app.config["DINEROMAIL_ACCOUNT"] = ""
     ana = visit("Ana")
     assert "El pago en línea no está habilitado." in ana.page("/pago").get_text()
     answer = ana.send("/pago", concepto="saldo", medio="dineromail")
-    assert (answer.status_code, payments(db)) == (403, [])
+    assert (answer.status_code, books.attempts()) == (403, [])
 
 
 @pytest.mark.parametrize(("typed", "centavos"), [
     ("1,00", 100), ("5.000,00", 500000), ("1234.56", 123456), ("$ 1500", 150000)])
-def test_an_advance_payment_is_of_the_amount_that_was_typed(attempt, shown, db, typed, centavos):
-    reference = attempt("Beto", concepto="adelanto", importe=typed)
+def test_an_advance_payment_is_of_the_amount_that_was_typed(
+        begin, shown, books, typed, centavos):
+    reference = begin("Beto", concepto="adelanto", importe=typed)
     assert cac.money(centavos) in shown("Beto", reference)[1].get_text()
-    assert [payment.amount for payment in payments(db)] == [centavos]
+    assert books.attempts() == [centavos]
 
 
 @pytest.mark.parametrize("typed", [
     "0,99", "5.000,01", "1.234", "mil pesos", "-5", "0", "", "1,234.56", "12,345", "１００"])
-def test_an_impossible_advance_payment_is_asked_again(visit, db, typed):
+def test_an_impossible_advance_payment_is_asked_again(visit, books, typed):
     answer = visit("Beto").send("/pago", concepto="adelanto", medio="dineromail", importe=typed)
+    assert (answer.status_code, books.attempts()) == (422, [])
     field = BeautifulSoup(answer.data, "html.parser").find(id="importe")
-    assert (answer.status_code, field["value"], payments(db)) == (422, typed, [])
-    assert field["aria-invalid"] == "true"
+    assert (field["value"], field["aria-invalid"]) == (typed, "true")
 
 
-def test_the_amount_of_the_balance_is_ours_whatever_is_sent(attempt, db):
-    attempt("Ana", importe="1,00")
-    assert [payment.amount for payment in payments(db)] == [125040]
+def test_the_balance_is_paid_whole_whatever_amount_is_sent(begin, books):
+    begin("Ana", importe="1,00")
+    assert books.attempts() == [125040]
 
 
-def test_a_double_click_begins_one_payment(visit, db):
+@pytest.mark.parametrize("wrong", [{"medio": "paypal"}, {"medio": ""}, {"concepto": "todo"}])
+def test_what_no_button_sends_begins_nothing(visit, books, wrong):
+    fields = {"concepto": "saldo", "medio": "dineromail"} | wrong
+    assert visit("Ana").send("/pago", **fields).status_code in (403, 422)
+    assert books.attempts() == []
+
+
+def test_a_double_click_begins_one_payment(visit, books):
     ana, fields = visit("Ana"), {"concepto": "saldo", "medio": "dineromail"}
     first, second = ana.send("/pago", **fields), ana.send("/pago", **fields)
-    assert first.location == second.location
-    assert len(payments(db)) == 1
+    assert (first.location, books.attempts()) == (second.location, [125040])
 
 
-def test_eight_tabs_at_once_begin_one_payment(visit, db):
-    tabs = [visit("Ana") for _ in range(8)]
-    answers = eight_at_once(lambda tab: tab.send("/pago", concepto="saldo", medio="dineromail"),
-                            tabs)
-    assert len({answer.location for answer in answers}) == 1
-    assert len(payments(db)) == 1
+def test_eight_tabs_at_once_begin_one_payment(visit, books):
+    def press(tab):
+        return tab.send("/pago", concepto="saldo", medio="dineromail").location
+    assert len(set(eight_at_once(press, [visit("Ana") for _ in range(8)]))) == 1
+    assert books.attempts() == [125040]
 
 
-def test_somebody_elses_payment_is_not_found(visit, attempt):
-    reference = attempt("Ana")
+def test_somebody_elses_payment_is_not_found(visit, begin):
+    reference = begin("Ana")
     assert visit("Inés").get(f"/pago/{reference}").status_code == 404
     assert visit("Inés").get("/pago/CACNOSUCHPAYMENT").status_code == 404
 
 
-def test_a_payment_cannot_go_on_once_the_balance_changed(attempt, shown, db):
-    reference = attempt("Ana")
+def test_a_payment_cannot_go_on_once_the_balance_changed(begin, shown, db):
+    reference = begin("Ana")
     db.execute("INSERT INTO movement (customer, date, type, point_of_sale, number, amount)"
                " VALUES (1001, '2026-11-20', 9, 1, 99999, -100)")
     page = shown("Ana", reference)[1]
     assert "Su saldo cambió" in page.get_text()
-    assert not page.find("form", action=re.compile("Shop_Ingreso"))
+    assert form_to_dineromail(page) == (None, {})
 
 
 # --- The way back ---------------------------------------------------------------------------------
@@ -307,168 +319,140 @@ def test_a_payment_cannot_go_on_once_the_balance_changed(attempt, shown, db):
 @pytest.mark.parametrize("query", [
     "?vuelta=1", "?vuelta=1&ESTADO=2&MONTO=1250.40&estado=credited",
     "?vuelta=1&collection_status=approved&status=approved&payment_id=1", "?vuelta=%00%FF<script>"])
-def test_to_come_back_credits_nothing(attempt, shown, ledger, query):
-    reference = attempt("Ana")
-    heading, page = shown("Ana", reference, query)
+def test_to_come_back_credits_nothing(begin, shown, books, query):
+    heading, page = shown("Ana", begin("Ana"), query)
     assert heading == "Confirme su pago"
     assert "todavía no nos informó" in page.get_text()
-    assert ledger("Ana") == OWED
+    assert books.of("Ana") == OWED
 
 
 def test_who_comes_back_before_the_notice_sees_what_dineromail_says(
-        dineromail, attempt, shown, ledger):
-    reference = attempt("Ana")
-    dineromail.says(reference, CREDITED)
+        dineromail, begin, shown, books):
+    reference = begin("Ana")
+    dineromail.says(reference)
     assert shown("Ana", reference, "?vuelta=1")[0] == "Recibimos su pago"
-    assert ledger("Ana") == PAID
+    assert books.of("Ana") == PAID
 
 
-def test_who_comes_back_after_the_notice_sees_that_it_is_paid(
-        dineromail, attempt, notify, shown, ledger):
-    reference = attempt("Ana")
-    dineromail.says(reference, CREDITED)
-    notify(reference)
+def test_who_comes_back_after_the_notice_sees_that_it_is_paid(begin, tell, shown, books):
+    reference = begin("Ana")
+    tell(reference)
     assert shown("Ana", reference, "?vuelta=1")[0] == "Recibimos su pago"
-    assert ledger("Ana") == PAID
+    assert books.of("Ana") == PAID
 
 
 # --- Credited once --------------------------------------------------------------------------------
 
-def test_a_notice_credits_the_payment(dineromail, attempt, notify, ledger):
-    reference = attempt("Ana")
-    dineromail.says(reference, CREDITED)
-    assert notify(reference) == [200]
-    assert ledger("Ana") == PAID
+def test_a_notice_credits_the_payment(begin, tell, books):
+    assert tell(begin("Ana")) == [200]
+    assert books.of("Ana") == PAID
 
 
-def test_the_statement_shows_the_receipt(dineromail, attempt, notify, visit):
-    reference = attempt("Ana")
-    dineromail.says(reference, CREDITED, number=67777)
-    notify(reference)
+def test_the_statement_shows_the_receipt(begin, tell, visit):
+    tell(begin("Ana"), number=67777)
     *_, receipt, closing = visit("Ana").page("/cuenta").find_all("tr")
-    assert re.search("Recibo de pago en línea.*67777", receipt.get_text(" ", strip=True), re.S)
+    assert "Recibo de pago en línea" in receipt.get_text()
+    assert "67777" in receipt.find(class_="detail").get_text()
     assert receipt.find(class_="credit").get_text() == "1.250,40"
     assert closing.td.get_text() == "0,00"
 
 
-def test_the_payments_page_gives_the_receipt(dineromail, attempt, notify, shown, visit):
-    reference = attempt("Ana")
-    dineromail.says(reference, CREDITED)
-    notify(reference)
+def test_the_payments_page_gives_the_receipt_to_its_customer(begin, tell, shown, visit):
+    reference = begin("Ana")
+    tell(reference)
     link = shown("Ana", reference)[1].find("a", href=re.compile("comprobantes"))["href"]
     assert visit("Ana").get(link).data.startswith(b"%PDF-")
     assert visit("Inés").get(link).status_code == 404
 
 
-def test_one_mail_says_that_it_was_credited(dineromail, attempt, notify, mails):
-    reference = attempt("Ana")
-    dineromail.says(reference, CREDITED)
-    notify(reference, times=3)
+def test_one_mail_says_that_it_was_credited(begin, tell, mails):
+    tell(begin("Ana"), times=3)
     [mail] = mails()
     assert mail["To"] == "ana@example.com"
     assert "1.250,40" in mail.get_content()
 
 
-def test_dineromail_is_asked_about_the_reference_alone(dineromail, attempt, notify):
-    reference = attempt("Ana")
-    notify(reference)
-    with urlopen(f"{dineromail.address}/control/log") as answer:
-        assert json.load(answer)[-1]["ids"] == [reference]
+def test_ten_more_notices_eight_at_once_change_nothing(dineromail, begin, tell, books):
+    reference = begin("Ana")
+    tell(reference)
+    assert eight_at_once(dineromail.notify, [reference] * 10) == [[200]] * 10
+    tell(reference)
+    assert (books.of("Ana"), books.reviews()) == (PAID, [])
 
 
-def test_ten_more_notices_eight_at_once_change_nothing(dineromail, attempt, notify, ledger):
-    reference = attempt("Ana")
-    dineromail.says(reference, CREDITED)
-    notify(reference)
-    answers = eight_at_once(dineromail.notify, [reference] * 10)
-    assert answers == [[200]] * 10
-    notify(reference)
-    assert ledger("Ana") == PAID
-
-
-def test_eight_first_notices_at_once_credit_once(
-        dineromail, attempt, site, do_chores, ledger, reviewed):
-    reference = attempt("Ana")
-    dineromail.says(reference, CREDITED)
+def test_eight_first_notices_at_once_credit_once(dineromail, begin, site, do_chores, books):
+    reference = begin("Ana")
+    dineromail.says(reference)
     eight_at_once(dineromail.notify, [reference] * 8)
     do_chores()
-    assert (ledger("Ana"), reviewed()) == (PAID, [])
+    assert (books.of("Ana"), books.reviews()) == (PAID, [])
 
 
-def test_two_workers_credit_each_of_twenty_payments_once(
-        dineromail, served, attempt, ledger, db, reviewed):
-    paid = [attempt("Beto", concepto="adelanto", importe=f"{n},00") for n in range(1, 21)]
+def test_two_workers_credit_each_of_twenty_payments_once(dineromail, served, begin, books):
+    paid = [begin("Beto", concepto="adelanto", importe=f"{pesos},00") for pesos in range(1, 21)]
     for pesos, reference in enumerate(paid, 1):
-        dineromail.says(reference, CREDITED, f"{pesos}.00")
-    answers = eight_at_once(dineromail.notify, [one for one in paid for _ in range(10)])
-    assert answers == [[200]] * 200
-    wait_for(lambda: not db.execute("SELECT 1 FROM notice WHERE outcome IS NULL").fetchone(), 60)
-    balance, receipts = ledger("Beto")
-    assert (balance, sorted(receipts)) == (-21000, [-100 * n for n in range(20, 0, -1)])
-    assert reviewed() == []
+        dineromail.says(reference, amount=f"{pesos}.00")
+    ten_of_each = [reference for reference in paid for _ in range(10)]
+    assert eight_at_once(dineromail.notify, ten_of_each) == [[200]] * 200
+    wait_for(lambda: all(notice.outcome == "settled" for notice in books.notices()), 60)
+    assert sorted(books.of("Beto")[1]) == [-100 * pesos for pesos in range(20, 0, -1)]
+    assert (books.of("Beto")[0], books.reviews()) == (-21000, [])
 
 
-def test_a_notice_that_was_stored_by_a_dead_worker_is_settled_by_the_next(
-        app, database, dineromail, attempt, ledger):
-    reference = attempt("Ana")
-    dineromail.says(reference, CREDITED)
+def test_a_notice_stored_by_a_worker_that_died_is_settled_by_the_next(
+        app, dineromail, begin, books, request):
+    reference = begin("Ana")
+    dineromail.says(reference)
     with app.test_request_context():
-        cac.store_notice("dineromail", "", b"Notificacion=" + NOTICE.format(reference).encode())
-    with serving(database, dineromail_url=dineromail.address, dineromail_account=ACCOUNT,
-                 dineromail_password=KEY):
-        wait_for(lambda: ledger("Ana") == PAID)
+        cac.store_notice("dineromail", "", NOTICE.format(reference).encode())
+    request.getfixturevalue("served")
+    wait_for(lambda: books.of("Ana") == PAID)
 
 
-def test_one_notice_of_two_payments_settles_both(dineromail, attempt, notify, ledger):
-    hers, his = attempt("Ana"), attempt("Beto", concepto="adelanto", importe="10,00")
-    dineromail.says(hers, CREDITED)
-    dineromail.says(his, CREDITED, "10.00")
-    assert notify(hers, his) == [200]
-    assert (ledger("Ana"), ledger("Beto")) == (PAID, (-1000, [-1000]))
+def test_one_notice_of_two_payments_settles_both(dineromail, begin, tell, books):
+    hers, his = begin("Ana"), begin("Beto", concepto="adelanto", importe="10,00")
+    dineromail.says(his, amount="10.00")
+    dineromail.says(hers)
+    assert dineromail.notify(hers, his) == [200]
+    tell("CACALLAREREADNOW", CANCELLED)
+    assert (books.of("Ana"), books.of("Beto")) == (PAID, (-1000, [-1000]))
 
 
-def test_the_limit_counts_when_the_payment_begins_not_when_it_ends(
-        dineromail, attempt, notify, ledger, run):
-    reference = attempt("Ana")
+def test_the_rules_count_when_a_payment_begins_not_when_it_ends(begin, tell, books, run):
+    reference = begin("Ana")
     run("set", "dm_limit", "100,00")
-    dineromail.says(reference, CREDITED)
-    notify(reference)
-    assert ledger("Ana") == PAID
+    tell(reference)
+    assert books.of("Ana") == PAID
 
 
 # --- Not credited ---------------------------------------------------------------------------------
 
 @pytest.mark.parametrize("wrong", [
     {"amount": "1250.39"}, {"amount": "1250.41"}, {"amount": "125040"}, {"currency": "USD"}])
-def test_what_does_not_match_is_left_to_a_person(
-        dineromail, attempt, notify, shown, ledger, reviewed, wrong):
-    reference = attempt("Ana")
-    dineromail.says(reference, CREDITED, **wrong)
-    assert notify(reference) == [200]
-    assert [reference for reference, _ in reviewed()] == [reference]
-    assert (ledger("Ana"), shown("Ana", reference)[0]) == (OWED, "Su pago está en revisión")
+def test_what_does_not_match_is_left_to_a_person(begin, tell, shown, books, wrong):
+    reference = begin("Ana")
+    assert tell(reference, **wrong) == [200]
+    assert shown("Ana", reference)[0] == "Su pago está en revisión"
+    assert (books.of("Ana"), books.reviews()) == (OWED, [reference])
 
 
-def test_the_same_mismatch_told_ten_times_is_reviewed_once(
-        dineromail, attempt, notify, ledger, reviewed):
-    reference = attempt("Ana")
-    dineromail.says(reference, CREDITED, "1250.39")
-    notify(reference, times=10)
-    assert (len(reviewed()), ledger("Ana")) == (1, OWED)
+def test_the_same_mismatch_told_ten_times_is_reviewed_once(begin, tell, books):
+    reference = begin("Ana")
+    tell(reference, amount="1250.39", times=10)
+    assert (books.of("Ana"), books.reviews()) == (OWED, [reference])
 
 
-def test_money_for_a_reference_that_is_not_ours_is_left_to_a_person(
-        dineromail, notify, db, reviewed):
-    before = db.execute("SELECT count(*) AS n FROM movement").fetchone()
-    dineromail.says("XA5547", CREDITED)
-    assert notify("XA5547") == [200]
-    assert [reference for reference, _ in reviewed()] == ["XA5547"]
-    assert db.execute("SELECT count(*) AS n FROM movement").fetchone() == before
+def test_money_for_a_reference_that_is_not_ours_is_left_to_a_person(begin, tell, books):
+    begin("Ana")
+    assert tell("XA5547") == [200]
+    assert (books.of("Ana"), books.reviews()) == (OWED, ["XA5547"])
 
 
-def test_a_reference_that_nobody_knows_is_nothing(notify, reviewed, db):
-    assert notify("CACNOBODYKNOWSIT") == [200]
-    assert (reviewed(), payments(db)) == ([], [])
+def test_a_reference_that_nobody_knows_is_nothing(dineromail, begin, site, do_chores, books):
+    begin("Ana")
+    assert dineromail.notify("CACNOBODYKNOWSIT") == [200]
+    do_chores()
+    assert (books.of("Ana"), books.reviews()) == (OWED, [])
 
 
 REPORT = """<?xml version="1.0" encoding="ISO-8859-1"?><REPORTE><ESTADOREPORTE>1</ESTADOREPORTE>
@@ -486,115 +470,95 @@ def settle(app, visit):
         found = [OPERATION.format(**{"id": reference} | GOOD | one) for one in operations]
         report = Response(REPORT.format("".join(found)), mimetype="text/xml")
         with http(report) as app.config["DINEROMAIL_URL"]:
-            return visit(who).get(f"/pago/{reference}?vuelta=1")
+            return text_of(visit(who).get(f"/pago/{reference}?vuelta=1"))
     return settled
 
 
-def test_the_manuals_odd_dates_and_names_do_no_harm(attempt, settle, ledger):
-    assert "Recibimos su pago" in text_of(settle(attempt("Ana"), {}))
-    assert ledger("Ana") == PAID
+def test_odd_dates_and_names_of_the_service_do_no_harm(begin, settle, books):
+    assert "Recibimos su pago" in settle(begin("Ana"), {})
+    assert books.of("Ana") == PAID
 
 
 @pytest.mark.parametrize("odd", [
     {"id": "CACSOMEBODYELSE"}, {"amount": "mucho"}, {"amount": ""}, {"amount": "NaN"},
-    {"amount": "1250.404"}, {"currency": ""}, {"currency": "<MONEDA>2</MONEDA>"},
-    {"currency": "<MONEDA>1</MONEDA><MONEDA>2</MONEDA>"}, {"number": ""}, {"amount": "-1250.40"}])
-def test_an_answer_that_is_not_exact_is_left_to_a_person(
-        attempt, settle, ledger, reviewed, odd):
-    answer = settle(attempt("Ana"), odd)
-    assert answer.status_code == 200
-    assert (len(reviewed()), ledger("Ana")) == (1, OWED)
+    {"amount": "1250.404"}, {"amount": "-1250.40"}, {"amount": "1e999999999"}, {"currency": ""},
+    {"currency": "<MONEDA>2</MONEDA>"}, {"currency": "<MONEDA>1</MONEDA><MONEDA>2</MONEDA>"},
+    {"number": ""}])
+def test_an_answer_that_is_not_exact_is_left_to_a_person(begin, settle, books, odd):
+    assert "Su pago está en revisión" in settle(begin("Ana"), odd)
+    assert (books.of("Ana"), len(books.reviews())) == (OWED, 1)
 
 
-def test_somebody_elses_operation_is_credited_to_nobody(
-        dineromail, attempt, settle, ledger, reviewed):
-    hers, his = attempt("Ana"), attempt("Beto", concepto="adelanto", importe="1250,40")
+def test_somebody_elses_operation_is_credited_to_nobody(begin, settle, books):
+    hers, his = begin("Ana"), begin("Beto", concepto="adelanto", importe="1250,40")
     settle(hers, {"id": his})
-    assert len(reviewed()) == 1
-    assert (ledger("Ana"), ledger("Beto")) == (OWED, (0, []))
+    assert (books.of("Ana"), books.of("Beto")) == (OWED, (0, []))
+    assert len(books.reviews()) == 1
 
 
-def test_one_number_of_dineromail_is_credited_once(attempt, settle, ledger, reviewed):
-    settle(attempt("Ana"), {})
-    settle(attempt("Beto", concepto="adelanto", importe="1250,40"), {}, who="Beto")
-    assert (ledger("Ana"), ledger("Beto"), len(reviewed())) == (PAID, (0, []), 1)
+def test_one_number_of_dineromail_is_credited_once(begin, settle, books):
+    settle(begin("Ana"), {})
+    second = begin("Beto", concepto="adelanto", importe="1250,40")
+    settle(second, {}, who="Beto")
+    assert (books.of("Ana"), books.of("Beto")) == (PAID, (0, []))
+    assert books.reviews() == [second]
 
 
-def test_paid_twice_is_credited_once_and_left_to_a_person(attempt, settle, ledger, reviewed):
-    settle(attempt("Ana"), {"number": "1"}, {"number": "2"})
-    assert (len(reviewed()), ledger("Ana")) == (1, PAID)
+def test_paid_twice_is_credited_once_and_left_to_a_person(begin, settle, books):
+    settle(begin("Ana"), {"number": "1"}, {"number": "2"})
+    assert (books.of("Ana"), len(books.reviews())) == (PAID, 1)
 
 
 # --- How a payment goes on ------------------------------------------------------------------------
 
-def test_pending_then_credited_then_cancelled_stays_credited(
-        dineromail, attempt, notify, shown, ledger, reviewed):
-    reference = attempt("Ana")
-    headings = []
-    for state in (PENDING, CREDITED, CANCELLED):
-        dineromail.says(reference, state)
-        notify(reference)
-        headings.append(shown("Ana", reference)[0])
-    assert headings == ["Su pago está en proceso", "Recibimos su pago", "Recibimos su pago"]
-    assert (len(reviewed()), ledger("Ana")) == (1, PAID)
+WAITS, IS_PAID, FAILED = "Su pago está en proceso", "Recibimos su pago", "El pago no se completó"
 
 
-def test_pending_then_cancelled_credits_nothing(
-        dineromail, attempt, notify, shown, ledger, reviewed):
-    reference = attempt("Ana")
-    for state in (PENDING, CANCELLED):
-        dineromail.says(reference, state)
-        notify(reference)
-    assert shown("Ana", reference)[0] == "El pago no se completó"
-    assert (ledger("Ana"), reviewed()) == (OWED, [])
+@pytest.mark.parametrize(("states", "headings", "after", "reviews"), [
+    ([PENDING, CREDITED, CANCELLED], [WAITS, IS_PAID, IS_PAID], PAID, 1),
+    ([CREDITED, PENDING], [IS_PAID, IS_PAID], PAID, 1),
+    ([PENDING, CANCELLED], [WAITS, FAILED], OWED, 0),
+    ([CANCELLED, CANCELLED], [FAILED, FAILED], OWED, 0)])
+def test_what_is_credited_stays_credited(  # noqa: PLR0913, PLR0917 - a table of cases
+        begin, tell, shown, books, states, headings, after, reviews):
+    reference, seen = begin("Ana"), []
+    for state in states:
+        tell(reference, state)
+        seen.append(shown("Ana", reference)[0])
+    assert (seen, books.of("Ana"), len(books.reviews())) == (headings, after, reviews)
 
 
-def test_credited_then_pending_stays_credited(
-        dineromail, attempt, notify, shown, ledger, reviewed):
-    reference = attempt("Ana")
-    for state in (CREDITED, PENDING):
-        dineromail.says(reference, state)
-        notify(reference)
-    assert shown("Ana", reference)[0] == "Recibimos su pago"
-    assert (len(reviewed()), ledger("Ana")) == (1, PAID)
-
-
-def test_while_it_is_pending_the_payment_page_says_so(dineromail, attempt, notify, visit):
-    reference = attempt("Ana")
-    dineromail.says(reference, PENDING)
-    notify(reference)
+def test_while_it_waits_the_payment_page_says_so(begin, tell, visit):
+    reference = begin("Ana")
+    tell(reference, PENDING)
     page = visit("Ana").page("/pago")
     assert "Tiene un pago de $\N{NO-BREAK SPACE}1.250,40 en proceso" in page.get_text()
     assert page.find("a", href=re.compile(reference))
 
 
-def test_the_page_looks_again_by_itself_while_the_payment_waits(
-        dineromail, attempt, notify, visit):
-    reference = attempt("Ana")
-    seen = []
+def test_the_page_looks_again_by_itself_only_while_the_payment_waits(begin, tell, visit):
+    reference, seen = begin("Ana"), []
     for state in (PENDING, CREDITED):
-        dineromail.says(reference, state)
-        notify(reference)
+        tell(reference, state)
         seen.append("Refresh" in visit("Ana").get(f"/pago/{reference}").headers)
     assert seen == [True, False]
 
 
-def test_without_any_notice_the_chores_settle_it(dineromail, attempt, do_chores, ledger):
-    reference = attempt("Ana")
-    dineromail.says(reference, CREDITED)
+def test_without_any_notice_the_chores_settle_it(dineromail, begin, do_chores, books):
+    dineromail.says(begin("Ana"))
     do_chores()
-    assert ledger("Ana") == OWED  # too early to ask
+    assert books.of("Ana") == OWED  # too early to ask
     with time_machine.travel(time.time() + 240):
         do_chores()
-    assert ledger("Ana") == PAID
+    assert books.of("Ana") == PAID
 
 
-def test_after_30_days_without_news_it_has_expired(attempt, do_chores, shown, ledger):
-    reference = attempt("Ana")
+def test_after_30_days_without_news_it_has_expired(begin, do_chores, shown, books):
+    reference = begin("Ana")
     with time_machine.travel(time.time() + 31 * 86400):
         do_chores()
         assert shown("Ana", reference)[0] == "El pago venció"
-    assert ledger("Ana") == OWED
+    assert books.of("Ana") == OWED
 
 
 # --- A service in trouble -------------------------------------------------------------------------
@@ -602,141 +566,137 @@ def test_after_30_days_without_news_it_has_expired(attempt, do_chores, shown, le
 TROUBLE = ["report:2", "report:7", "http500", "http404", "html", "hang"]
 
 
-@pytest.mark.parametrize("trouble", TROUBLE)
-def test_a_service_in_trouble_loses_no_notice(
-        dineromail, attempt, site, do_chores, ledger, trouble):
-    reference = attempt("Ana")
-    dineromail.says(reference, CREDITED)
-    dineromail.fails(trouble, seconds=6)
-    began = time.monotonic()
-    assert dineromail.notify(reference) == [200]
-    assert time.monotonic() - began < 2
-    do_chores()
-    assert ledger("Ana") == OWED
+@pytest.fixture(params=TROUBLE)
+def trouble(request, dineromail):
+    """It fails in this way until the test says otherwise."""
+    dineromail.fails(request.param, seconds=6)
+
+
+def test_in_trouble_no_notice_is_lost(dineromail, trouble, begin, tell, books):
+    reference = begin("Ana")
+    assert tell(reference) == [200]
+    assert books.of("Ana") == OWED
     dineromail.fails("ok")
     with time_machine.travel(time.time() + 60):
-        do_chores()
-    assert ledger("Ana") == PAID
+        tell("CACALLAREREADNOW", CANCELLED)
+    assert books.of("Ana") == PAID
 
 
-@pytest.mark.parametrize("trouble", TROUBLE)
-def test_a_service_in_trouble_breaks_no_page(dineromail, attempt, shown, ledger, trouble):
-    reference = attempt("Ana")
-    dineromail.fails(trouble, seconds=6)
+def test_in_trouble_a_notice_is_answered_at_once(dineromail, trouble, begin, site, books):
     began = time.monotonic()
-    assert shown("Ana", reference, "?vuelta=1")[0] == "Confirme su pago"
+    assert dineromail.notify(begin("Ana")) == [200]
+    assert time.monotonic() - began < 2
+    wait_for(lambda: books.notices()[0].outcome)
+    assert books.of("Ana") == OWED
+
+
+def test_in_trouble_the_page_says_that_it_is_not_paid_yet(trouble, begin, shown, books):
+    began = time.monotonic()
+    assert shown("Ana", begin("Ana"), "?vuelta=1")[0] == "Confirme su pago"
     assert time.monotonic() - began < 6
-    assert ledger("Ana") == OWED
+    assert books.of("Ana") == OWED
 
 
-def test_where_nobody_answers_all_but_paying_goes_on(app, attempt, shown, visit, ledger):
+def test_where_nobody_answers_all_but_paying_goes_on(app, begin, shown, visit, books):
     app.config["DINEROMAIL_URL"] = f"http://127.0.0.1:{free_port()}"
-    assert shown("Ana", attempt("Ana"), "?vuelta=1")[0] == "Confirme su pago"
+    assert shown("Ana", begin("Ana"), "?vuelta=1")[0] == "Confirme su pago"
     assert visit("Ana").get("/cuenta").status_code == 200
-    assert ledger("Ana") == OWED
+    assert books.of("Ana") == OWED
 
 
-def test_an_answer_without_end_is_not_awaited(app, attempt, visit, ledger):
-    reference = attempt("Ana")
+def test_an_answer_without_end_is_not_awaited(app, begin, shown, books):
+    reference, began = begin("Ana"), time.monotonic()
     endless = Response(iter(lambda: b"<!-- -->" * 8192, b""), mimetype="text/xml")
     with http(endless) as app.config["DINEROMAIL_URL"]:
-        began = time.monotonic()
-        assert visit("Ana").get(f"/pago/{reference}?vuelta=1").status_code == 200
-        assert time.monotonic() - began < 6
-    assert ledger("Ana") == OWED
+        assert shown("Ana", reference, "?vuelta=1")[0] == "Confirme su pago"
+    assert time.monotonic() - began < 6
+    assert books.of("Ana") == OWED
 
 
-def test_an_answer_about_some_of_the_payments_is_used_for_those(
-        dineromail, attempt, notify, ledger):
-    hers, his = attempt("Ana"), attempt("Beto", concepto="adelanto", importe="10,00")
-    dineromail.says(hers, CREDITED)
+def test_an_answer_about_some_of_the_payments_counts_for_those(dineromail, begin, tell, books):
+    reference = begin("Ana")
     dineromail.fails("partial")
-    assert notify(hers, his) == [200]
-    assert (ledger("Ana"), ledger("Beto")) == (PAID, (0, []))
+    dineromail.says(reference)
+    assert dineromail.notify(reference, "XA5547") == [200]
+    tell(reference)
+    assert (books.of("Ana"), books.reviews()) == (PAID, [])
 
 
-def test_an_answer_in_latin_1_with_a_bare_ampersand_is_read(dineromail, attempt, notify, ledger):
-    reference = attempt("Ana")
-    dineromail.says(reference, CREDITED)
+def test_an_answer_in_latin_1_with_a_bare_ampersand_is_read(dineromail, begin, tell, books):
     dineromail.fails("latin1")
-    notify(reference)
-    assert ledger("Ana") == PAID
+    tell(begin("Ana"))
+    assert books.of("Ana") == PAID
 
 
 # --- Notices as they come -------------------------------------------------------------------------
 
-@pytest.mark.parametrize("case", ["lower", "upper"])
-@pytest.mark.parametrize("spelling", range(len(SPELLINGS)))
-def test_a_damaged_declaration_is_read(dineromail, attempt, notify, ledger, spelling, case):
-    reference = attempt("Ana")
-    dineromail.says(reference, CREDITED)
-    assert notify(reference, spelling=spelling, case=case) == [200]
-    assert ledger("Ana") == PAID
+@pytest.mark.parametrize("how", [
+    {"spelling": spelling, "case": case}
+    for spelling in range(len(SPELLINGS)) for case in ("lower", "upper")], ids=str)
+def test_a_damaged_declaration_is_read(dineromail, begin, site, books, how):
+    reference = begin("Ana")
+    dineromail.says(reference)
+    assert dineromail.notify(reference, **how) == [200]
+    wait_for(lambda: books.of("Ana") == PAID)
 
 
-@pytest.mark.parametrize(("damage", "name"), [
-    ("\n{}", "Notificacion"), ("\N{BYTE ORDER MARK}{}", "notificacion"), ("{}", "NOTIFICACION"),
-    ("<?xml version='1.0'?>\r\n{}\n", "nOtIfIcAcIoN")])
-def test_a_damaged_notice_is_read(
-        browser, dineromail, attempt, do_chores, ledger, damage, name):
-    reference = attempt("Ana")
-    dineromail.says(reference, CREDITED)
-    body = {name: damage.format(NOTICE.format(reference))}
+@pytest.mark.parametrize("body", [
+    "Notificacion=%0A<?xml version='1.0'?>{}", "notificacion=%EF%BB%BF{}", "NOTIFICACION={}",
+    "otro=1%262&nOtIfIcAcIoN=<?xml version='1.0' encoding='utf-8' ?>%0D%0A{}%0A"])
+def test_a_notice_in_another_dress_is_read(browser, dineromail, begin, books, body):
+    reference = begin("Ana")
+    dineromail.says(reference)
+    body = body.format(NOTICE.format(reference).removeprefix("Notificacion="))
     assert browser.post("/aviso/dineromail", data=body).status_code == 200
-    do_chores()
-    assert ledger("Ana") == PAID
+    wait_for(lambda: books.of("Ana") == PAID)
 
 
 BOMB = """<!DOCTYPE n [<!ENTITY a "ja"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a;&a;&a;">]>
 <notificacion><operaciones><operacion><id>&b;</id></operacion></operaciones></notificacion>"""
 REFUSED = {
-    "nothing": b"", "no field": b"Notificacion=", "another field": b"otro=1",
-    "no XML": b"Notificacion=hola", "truncated": b"Notificacion=" + NOTICE.encode()[:40],
+    "nothing": b"", "no value": b"Notificacion=", "another field": b"otro=1",
+    "no XML": b"Notificacion=hola", "truncated": NOTICE.encode()[:50],
     "no operation": b"Notificacion=<notificacion/>", "zeros": b"\0" * 1000,
     "entities": urlencode({"Notificacion": BOMB}).encode(),
-    "a DTD": b"Notificacion=<!DOCTYPE n SYSTEM 'file:///etc/passwd'>" + NOTICE.encode(),
-    "an empty id": b"Notificacion=" + NOTICE.format("").encode(),
-    "a long id": b"Notificacion=" + NOTICE.format("A" * 65).encode(),
+    "a DTD": b"Notificacion=<!DOCTYPE n SYSTEM 'file:///etc/passwd'><notificacion/>",
+    "an empty id": NOTICE.format("").encode(), "a long id": NOTICE.format("A" * 65).encode(),
     "deep": b"Notificacion=" + b"<a>" * 9000 + b"</a>" * 9000,
 }
 
 
 @pytest.mark.parametrize("body", REFUSED.values(), ids=REFUSED.keys())
-def test_a_broken_notice_is_stored_and_refused(browser, db, body):
+def test_a_broken_notice_is_kept_and_refused(browser, books, body):
     answer = browser.post("/aviso/dineromail", data=body)
-    [kept] = db.execute("SELECT * FROM notice").fetchall()
+    [kept] = books.notices()
     assert (answer.status_code, kept.body, kept.query_at) == (400, body, None)
     assert b"Traceback" not in answer.data
 
 
 @pytest.mark.parametrize("size", [65_537, 1_000_000, 10_000_000])
-def test_more_than_64_kilobytes_are_refused(browser, db, size):
+def test_more_than_64_kilobytes_are_refused_and_kept_in_part(browser, books, size):
     answer = browser.post("/aviso/dineromail", data=b"A" * size)
-    [kept] = db.execute("SELECT * FROM notice").fetchall()
-    assert (answer.status_code, kept.query_at) == (400, None)
+    assert answer.status_code == 400
+    [kept] = books.notices()
     assert 65_536 <= len(kept.body) < 100_000
 
 
 @pytest.mark.parametrize("body", [b"hola", b"A" * 65_537])
-def test_a_broken_notice_that_a_dead_worker_left_stops_nobody(
-        app, dineromail, attempt, do_chores, ledger, body):
-    reference = attempt("Ana")
-    dineromail.says(reference, CREDITED)
+def test_a_broken_notice_left_by_a_worker_that_died_stops_nobody(
+        app, begin, tell, books, body):
     with app.test_request_context():
         cac.store_notice("dineromail", "", body)
-        cac.store_notice("dineromail", "", b"Notificacion=" + NOTICE.format(reference).encode())
-    do_chores()
-    assert ledger("Ana") == PAID
+    tell(begin("Ana"))
+    assert books.of("Ana") == PAID
 
 
-def test_a_notice_is_sent_by_post(browser, db):
+def test_a_notice_is_sent_by_post(browser, books):
     answer = browser.get("/aviso/dineromail?Notificacion=<notificacion/>")
-    assert answer.status_code == 405
-    assert db.execute("SELECT count(*) AS n FROM notice").fetchone().n == 0
+    assert (answer.status_code, books.notices()) == (405, [])
+    assert b"Traceback" not in answer.data
 
 
-def test_what_came_is_kept_to_the_byte(browser, db):
+def test_what_came_is_kept_to_the_byte(browser, books):
     body = "Notificacion=<notificacion>ñ&á</notificacion>".encode("latin-1")
     browser.post("/aviso/dineromail?de=lejos", data=body)
-    [kept] = db.execute("SELECT * FROM notice").fetchall()
+    [kept] = books.notices()
     assert (kept.body, kept.query, kept.service) == (body, "de=lejos", "dineromail")
