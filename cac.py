@@ -1130,8 +1130,13 @@ class DineroMail:
 
     def subjects(self, query: str, body: bytes) -> list[str]:
         """What a notice tells us to look up: here, our references. ValueError: unreadable."""
-        fields = parse_qsl(body.decode("latin-1"), encoding="latin-1")
-        xml = next((value for name, value in fields if name.lower() == "notificacion"), "")
+        name, _, xml = body.decode("latin-1").partition("=")
+        if not re.match(r"\s*(<|&lt;)", xml):  # else it was not encoded at all
+            fields = parse_qsl(body.decode("latin-1"), encoding="latin-1")
+            name, xml = next((field for field in fields if field[0].lower() == "notificacion"),
+                             ("", ""))
+        if name.lower() != "notificacion":
+            raise ValueError("it has no field Notificacion")
         ids = read_xml(xml.encode("latin-1")).iterfind("operaciones/operacion/id")
         references = list(dict.fromkeys((found.text or "").strip() for found in ids))
         if not references or not all(0 < len(found) <= 64 for found in references):
