@@ -54,7 +54,6 @@ from collections import namedtuple
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
-from decimal import Decimal, InvalidOperation
 from email import message_from_bytes
 from email.message import EmailMessage
 from email.policy import default as email_policy
@@ -103,7 +102,7 @@ MAX_AMOUNT = 2**63 - 1              # centavos: what SQLite's INTEGER holds
 MIN_PAYMENT = 100                   # centavos: the least advance payment
 FIVE_DIGITS_SINCE = "2018-08-06"    # RG 4290: points of sale are printed with five digits
 QR_SINCE = "2021-03-01"             # RG 4892: older vouchers have no QR
-AMOUNT = re.compile(r"(?:\$\s*)?(?:([0-9]{1,3}(?:\.[0-9]{3})+),([0-9]{1,2})"
+AMOUNT = re.compile(r"(?:\$\s*)?(?:([1-9][0-9]{0,2}(?:\.[0-9]{3})+),([0-9]{1,2})"
                     r"|([0-9]{1,17})(?:[.,]([0-9]{1,2}))?)")
 AMBIGUOUS = re.compile(r"(?:\$\s*)?[0-9]{1,3}(?:[.,][0-9]{3})+")
 COMMON_PASSWORDS = set("""12345678 123456789 1234567890 87654321 11223344 12341234 password
@@ -215,7 +214,7 @@ def is_cuit(text: str) -> bool:
     >>> is_cuit("30-71234567-1"), is_cuit("30-71234567-6")
     (True, False)
     """
-    return cuit.is_valid(text)
+    return text.isascii() and cuit.is_valid(text)
 
 
 def is_cbu(text: str) -> bool:
@@ -224,7 +223,7 @@ def is_cbu(text: str) -> bool:
     >>> is_cbu("2850590940090418135201"), is_cbu("2850590940090418135202")
     (True, False)
     """
-    return cbu.is_valid(text)
+    return text.isascii() and cbu.is_valid(text)
 
 
 def is_local(url: str) -> bool:
@@ -243,7 +242,7 @@ def customer_number(text: str) -> int | None:
     (1001, None, None)
     """
     digits = re.sub(r"[\s.-]", "", text)
-    return int(digits) if re.fullmatch(r"0*[0-9]{1,9}", digits) else None
+    return int(digits) if re.fullmatch(r"0{0,20}[0-9]{1,9}", digits) else None
 
 
 def canonical_email(text: str) -> str | None:
@@ -265,7 +264,13 @@ def address_block(address: str) -> str:
     >>> address_block("203.0.113.9"), address_block("2001:db8::1:2")
     ('203.0.113.9', '2001:db8::/64')
     """
-    return str(ipaddress.ip_network(f"{address}/64", strict=False)) if ":" in address else address
+    try:
+        found = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:  # a proxy that does not tell, or tells more
+        return address
+    if found.version == 4 or found.ipv4_mapped:
+        return str(getattr(found, "ipv4_mapped", None) or found)
+    return str(ipaddress.ip_network(f"{found}/64", strict=False))
 
 
 def password_problem(password: str, number: int, minimum: int) -> str:
@@ -440,15 +445,6 @@ def unsafe_settings(settings) -> list[str]:
     return problems
 
 
-def business():
-    """The business's settings, as attributes; money and counts are int. Read once a request."""
-    if "business" not in g:
-        found = many("SELECT name, kind, value FROM setting")
-        values = {s.name: int(s.value) if s.kind in ("money", "count") else s.value for s in found}
-        g.business = namedtuple("Business", values)(**values)
-    return g.business
-
-
 SETTING_TAKES = {  # kind: what `set` accepts
     "text": "a text", "money": "an amount such as 5000,00",
     "count": "a whole number from 1 to 999999", "cuit": "a CUIT with the right check digit",
@@ -553,6 +549,11 @@ def make_database(path, *scripts: str) -> None:
     unfinished.rename(path)
 
 
+def is_demo_data(db) -> bool:
+    """Whether a database holds the demo's cast."""
+    return bool(db.execute("SELECT 1 FROM setting WHERE name = 'demo'").fetchone())
+
+
 def upgrade_database() -> list[int]:
     """Bring an older database to this version, each step whole or not at all; return the steps."""
     version = one("PRAGMA user_version").user_version
@@ -600,6 +601,15 @@ class Statement(NamedTuple):
     balance: int    # of all movements: what the customer owes
     page: int
     pages: int
+
+
+def business():
+    """The business's settings, as attributes; money and counts are int. Read once a request."""
+    if "business" not in g:
+        found = many("SELECT name, kind, value FROM setting")
+        values = {s.name: int(s.value) if s.kind in ("money", "count") else s.value for s in found}
+        g.business = namedtuple("Business", values)(**values)
+    return g.business
 
 
 def balance_of(number: int) -> int:
@@ -801,7 +811,7 @@ def forgive(db, deed: str, account) -> None:
 def may_sign_in(typed: str, password: str):
     """The customer who may, or None: unknown, wrong, blocked and without password look alike."""
     number = customer_number(typed)
-    throttle("sign-in", number)
+    throttle("sign-in", number or sha256(typed))
     customer = one("SELECT * FROM customer WHERE number = ?", number)
     if is_password(customer and customer.password, password) and customer.active:
         return customer
@@ -929,13 +939,20 @@ def enqueue(db, template: str, recipients, customer: int, **data) -> None:
         [(template, to, customer, json.dumps(data), now(), now()) for to in recipients])
 
 
-def mail_links(db, customers: list, recipients: list[str], template: str = "reset") -> None:
-    """Mail each recipient a link for each customer to choose a password; earlier links die."""
-    accounts = [{"number": c.number, "name": c.name, "serial": new_link(db, c.number)}
-                for c in customers]
-    enqueue(db, template, recipients, customers[0].number, accounts=accounts)
+def mail_links(db, accounts: list, recipients, template: str = "reset") -> None:
+    """Mail each recipient a link for each account to choose a password.
+
+    An account is (customer, serial of its new link).
+    """
+    links = [{"number": c.number, "name": c.name, "serial": serial} for c, serial in accounts]
+    enqueue(db, template, recipients, accounts[0][0].number, accounts=links)
+
+
+def new_links(db, customers: list, kind: str = "reset") -> list:
+    """(customer, serial) for new links; the earlier ones of these customers die."""
     for customer in customers:
-        record(db, customer.number, template, "customer" if request else "operator")
+        record(db, customer.number, kind, "customer" if request else "operator")
+    return [(customer, new_link(db, customer.number)) for customer in customers]
 
 
 def mail_forgotten(usuario: str, address: str) -> None:
@@ -948,11 +965,21 @@ def mail_forgotten(usuario: str, address: str) -> None:
     found = many("SELECT customer.*, email.address AS recipient FROM customer"
                  " JOIN email ON email.customer = number AND confirmed_at IS NOT NULL"
                  f" WHERE active = 1 AND {column} = ? ORDER BY number, email.id", asked)
-    customers = list({row.number: row for row in found}.values())
-    recipients = [row.recipient for row in (found if usuario else found[:1])]
     with transaction() as db:
-        if not count_tries(db, "forgot", asked, MAIL_REQUESTS) and found:
-            mail_links(db, customers, recipients)
+        if count_tries(db, "forgot", asked, MAIL_REQUESTS):
+            return
+        accounts = new_links(db, list({row.number: row for row in found}.values()))
+        for recipient, rows in by_recipient(found).items():
+            theirs = {row.number for row in rows}
+            mail_links(db, [a for a in accounts if a[0].number in theirs], [recipient])
+
+
+def by_recipient(rows: list) -> dict[str, list]:
+    """Rows by the address on file. Addresses that only look alike stay apart: ﬁ is not fi there."""
+    groups = {}
+    for row in rows:
+        groups.setdefault(row.recipient.lower(), []).append(row)
+    return {group[0].recipient: group for group in groups.values()}
 
 
 def write_mail(mail) -> EmailMessage:
@@ -1093,10 +1120,8 @@ def read_json(body: bytes) -> dict:
 
 def centavos(decimal: str) -> int | None:
     """Of an amount with a decimal point, as payment services write it; None if it is not one."""
-    with suppress(InvalidOperation, ValueError, OverflowError):
-        amount = Decimal(decimal) * 100
-        return int(amount) if amount == int(amount) else None
-    return None
+    found = re.fullmatch(r"([0-9]{1,13})(?:\.([0-9]{1,2})0*)?", decimal)
+    return int(found[1] + (found[2] or "").ljust(2, "0")) if found else None
 
 
 class DineroMail:
@@ -1412,6 +1437,8 @@ def settle_notice(notice: int) -> None:
         for subject in service.subjects(kept.query, kept.body):
             act_on_all(kept.service, service.look_up(subject))
         close_notice(notice, "settled")
+    except ValueError as error:  # a worker died before it could refuse it
+        close_notice(notice, f"refused: {error}")
     except ServiceError as error:
         later = now(next_try(age, 15)) if age < GIVE_UP_SECONDS else None
         close_notice(notice, str(error), later)
@@ -1448,7 +1475,7 @@ def debit_and_credit(line, show) -> tuple[str, str]:
 
 def csv_text(text: str) -> str:
     """A text that no spreadsheet takes for a formula."""
-    return f"'{text}" if re.match(r"[=+\-@\t\r\0]", text) else text
+    return f"'{text}" if re.match(r"[=+\-@\t\r\n\0]", text) else text
 
 
 def csv_money(amount: int) -> str:
@@ -1696,7 +1723,7 @@ class PasswordForm(NewPasswordForm):
         """The one in use, which the new one must not be."""
         if not confirms_password(field.data):
             raise StopValidation("La clave actual no coincide")
-        if field.data == self.clave_nueva.data:
+        if normalized(field.data) == normalized(self.clave_nueva.data):
             raise StopValidation("La clave nueva debe ser distinta de la actual")
 
 
@@ -1708,14 +1735,18 @@ class ProfileForm(Form):
     contacto = text_field("Persona de contacto", 80)
     domicilio = text_field("Calle y número", 120)
     localidad = text_field("Localidad", 80)
-    provincia = SelectField("Provincia")
+    provincia = SelectField("Provincia", validate_choice=False)
     codigo_postal = text_field("Código postal", 8)
     clave_actual = password_field("Clave actual")
 
     def __init__(self, **values):
-        """With what is on file; an imported province that is not on our list may stay."""
+        """With what is on file, which may stay although it was imported in another form."""
         super().__init__(data=values)
         self.provincia.choices = sorted({"", values["provincia"], *PROVINCES})
+        self.phones_on_file = values["telefonos"]
+        for name in ("emails", "telefonos"):  # a form without the list leaves it as it is
+            if request.form and not any(key.startswith(f"{name}-") for key in request.form):
+                self[name].process(None, values[name])
 
     def typed_emails(self) -> dict[str | None, str]:
         """Each address by its canonical form; None = not an address."""
@@ -1737,9 +1768,14 @@ class ProfileForm(Form):
     def validate_telefonos(self, field):
         """In any format, if it can be called."""
         for entry in field:
-            is_phone = re.fullmatch(r"[\d\s()+./-]{6,40}", entry.data or "")
-            if entry.data and not is_phone:
+            is_phone = re.fullmatch(r"[0-9\s()+./-]{6,40}", entry.data or "")
+            if entry.data and not is_phone and entry.data not in self.phones_on_file:
                 entry.errors = ["Escriba código de área y número, por ejemplo 11 4567-8901"]
+
+    def validate_provincia(self, field):
+        """One of the list."""
+        if field.data not in self.provincia.choices:
+            raise StopValidation("Elija una provincia de la lista")
 
     def validate_codigo_postal(self, field):
         """Four digits, or the eight characters of the CPA."""
@@ -1772,21 +1808,24 @@ class PaymentForm(Form):
         """Of an advance payment: from one peso to the limit."""
         if self.concepto.data != "adelanto":
             return
-        if not field.data:
-            raise StopValidation("Escriba el importe a pagar")
-        if not MIN_PAYMENT <= parse_money(field.data) <= business().dm_limit:
+        try:
+            amount = parse_money(field.data or "")
+        except ValueError as error:
+            problem = str(error) if field.data else "Escriba el importe a pagar"
+            raise StopValidation(problem) from error
+        if not MIN_PAYMENT <= amount <= business().dm_limit:
             limits = f"de {money(MIN_PAYMENT)} a {money(business().dm_limit)}"
             raise StopValidation(f"Escriba un importe {limits}")
 
 
-def save_password(customer, password: str) -> bool:
-    """Save it, end all sessions, tell every address; False if a link was used up meanwhile."""
+def save_password(customer, password: str, serial: int | None = None) -> bool:
+    """Save it, end all sessions, tell every address; False if the link's serial was used up."""
     hashed = hash_password(password)
     with transaction() as db:
         is_saved = db.execute(
-            "UPDATE customer SET password = ?, link_serial = link_serial + 1"
-            " WHERE number = ? AND link_serial = ? AND active = 1",
-            (hashed, customer.number, customer.link_serial)).rowcount == 1
+            "UPDATE customer SET password = ?1, link_serial = link_serial + 1 WHERE number = ?2"
+            " AND active = 1 AND coalesce(?3, link_serial) = link_serial",
+            (hashed, customer.number, serial)).rowcount == 1
         if is_saved:
             db.execute("DELETE FROM session WHERE customer = ?", (customer.number,))
             forgive(db, "sign-in", customer.number)
@@ -1912,7 +1951,7 @@ def new_password(token):
     form = NewPasswordForm(customer.number)
     if not form.validate_on_submit():
         return form_page("new_password.html", form, customer=customer)
-    if not save_password(customer, form.clave_nueva.data):
+    if not save_password(customer, form.clave_nueva.data, customer.link_serial):
         abort(410)  # another tab was faster
     flash("Cambió su clave. Ya puede ingresar.")
     return redirect(url_for(".sign_in"), 303)
@@ -1991,7 +2030,7 @@ def account_pdf():
     return download(content, "application/pdf", f"cuenta-corriente-{current_user.number}.pdf")
 
 
-@bp.get("/comprobantes/<int:voucher>.pdf")
+@bp.get("/comprobantes/<int(max=9999999999999):voucher>.pdf")
 @login_required
 def voucher(voucher):
     """One of the customer's own vouchers: as it is stored, else a copy."""
@@ -2075,7 +2114,7 @@ def checkout_form(payment) -> tuple[str, dict] | None:
 @csrf.exempt
 def receive_notice(service):
     """A payment service tells of a payment: kept as it came, then the service is asked."""
-    request.max_content_length = None  # what is too long is kept as far as it is read
+    request.max_content_length = 2**40  # what is too long is kept as far as it is read
     body = io.BufferedReader(request.stream).read(NOTICE_BYTES + 1)
     query = request.query_string.decode("latin-1")
     notice = store_notice(service, query, body)
@@ -2221,10 +2260,7 @@ def fault(error):
 
 def command(name: str, example: str):
     """A command whose help ends with an example."""
-    def decorate(function):
-        function.__doc__ += f"\n\nExample: python cac.py {example}"
-        return bp.cli.command(name)(function)
-    return decorate
+    return bp.cli.command(name, epilog=f"Example: python cac.py {example}")
 
 
 def known_customer(number: int):
@@ -2352,7 +2388,7 @@ def invite(numbers, new):
               (numbers or [row.number for row in many(UNINVITED)])]
     with transaction() as db:
         for customer, recipients in chosen:
-            mail_links(db, [customer], recipients, "invite")
+            mail_links(db, new_links(db, [customer], "invite"), recipients, "invite")
     click.echo(f"Invited: {len(chosen)}. The running service sends the mails.")
 
 
@@ -2365,7 +2401,7 @@ def password_link_command(number, mail):
     if mail:
         customer, recipients = reachable_customer(number)
         with transaction() as db:
-            mail_links(db, [customer], recipients)
+            mail_links(db, new_links(db, [customer]), recipients)
         return click.echo(f"The running service sends it to {', '.join(recipients)}.")
     if not known_customer(number).active:
         raise Refused(f"Customer {number} is blocked. Nothing was changed.")
@@ -2457,7 +2493,7 @@ def check_results() -> list[tuple[str, str]]:
         results.append((level if count else "ok", f"{what}: {count}"))
     folder = Path(current_app.config["DOCUMENTS"])
     stored = many("SELECT document FROM movement WHERE document IS NOT NULL")
-    missing = sum(not (folder / movement.document).is_file() for movement in stored)
+    missing = sum(not (folder / Path(row.document).name).is_file() for row in stored)
     total = one("SELECT count(*) AS n, coalesce(sum(amount), 0) AS balance FROM movement")
     return [*results, ("BAD" if missing else "ok", f"documents missing in {folder}: {missing}"),
             ("ok", f"ledger: {total.n} movements, total balance {plain_money(total.balance)}"),
@@ -2497,11 +2533,6 @@ def run_server(host: str, port: int, *, workers: int, stop_seconds: int) -> None
             workers_kill_timeout=stop_seconds, log_level="warning").serve()
 
 
-def is_demo_data(db) -> bool:
-    """Whether a database holds the demo's cast."""
-    return bool(db.execute("SELECT 1 FROM setting WHERE name = 'demo'").fetchone())
-
-
 def unfit_database(path: str) -> list[str]:
     """What keeps a database from serving customers. Its connection ends here: workers are forks."""
     if not Path(path).is_file():
@@ -2536,7 +2567,7 @@ def make_demo_database(path: Path) -> None:
     """A fresh database with the cast. An earlier demo's is replaced, any other file refused."""
     if path.exists():
         try:
-            with closing(connect(path)) as db:
+            with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as db:
                 is_ours = is_demo_data(db)
         except sqlite3.DatabaseError:
             is_ours = False
@@ -2688,6 +2719,7 @@ def add_headers(answer: Response) -> Response:
         answer.headers["Strict-Transport-Security"] = "max-age=63072000; includeSubDomains"
     if request.endpoint != "static" or answer.status_code >= 400:
         answer.headers["Cache-Control"] = "no-store"
+        answer.headers.pop("Expires", None)
     return answer
 
 
@@ -2720,6 +2752,7 @@ def create_app(**settings) -> Flask:
         SESSION_COOKIE_NAME="__Host-cac" if is_https else "cac", SESSION_COOKIE_SECURE=is_https,
         SESSION_COOKIE_SAMESITE="Lax", MAX_CONTENT_LENGTH=2**20,
         SEND_FILE_MAX_AGE_DEFAULT=365 * 86400,
+        WTF_I18N_ENABLED=False,     # WTForms' own messages in Spanish, see Form
         WTF_CSRF_TIME_LIMIT=None,   # as long as the session
         WTF_CSRF_SSL_STRICT=False)  # guard() does it without the Referer, which some browsers omit
     app.extensions |= {"cac.connections": threading.local(), "cac.starting": threading.Lock()}

@@ -173,7 +173,7 @@ CREATE TABLE payment (
 ) STRICT;
 CREATE INDEX payment_customer ON payment (customer, id);    -- the payment page: what is under way
 CREATE INDEX payment_query ON payment (query_at) WHERE query_at IS NOT NULL;  -- the sweep
-CREATE UNIQUE INDEX payment_double_click ON payment (customer, service, purpose, amount) WHERE state = 'new';
+CREATE UNIQUE INDEX payment_double_click ON payment (customer, service, purpose, amount) WHERE state = 'new';  -- Pagar, clicked twice
 
 -- What the payment services told us, as it came, before anybody reads it.
 CREATE TABLE notice (
@@ -225,6 +225,7 @@ CREATE INDEX outbox_due ON outbox (due_at) WHERE due_at IS NOT NULL;    -- the c
 
 -- ── News, services, settings ────────────────────────────────────────────────────────────────────
 
+-- What the company tells all its customers.
 CREATE TABLE news (
     id     INTEGER PRIMARY KEY,
     date   TEXT NOT NULL CHECK (date IS date(date)),

@@ -25,7 +25,6 @@ import json
 import logging
 import os
 import re
-import sys
 import time
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, timezone

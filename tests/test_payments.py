@@ -409,12 +409,12 @@ def test_a_notice_stored_by_a_worker_that_died_is_settled_by_the_next(
     wait_for(lambda: books.of("Ana") == PAID)
 
 
-def test_one_notice_of_two_payments_settles_both(dineromail, begin, tell, books):
+def test_one_notice_of_two_payments_settles_both(dineromail, begin, site, do_chores, books):
     hers, his = begin("Ana"), begin("Beto", concepto="adelanto", importe="10,00")
     dineromail.says(his, amount="10.00")
     dineromail.says(hers)
     assert dineromail.notify(hers, his) == [200]
-    tell("CACALLAREREADNOW", CANCELLED)
+    do_chores()
     assert (books.of("Ana"), books.of("Beto")) == (PAID, (-1000, [-1000]))
 
 
@@ -568,23 +568,24 @@ TROUBLE = ["report:2", "report:7", "http500", "http404", "html", "hang"]
 
 @pytest.fixture(params=TROUBLE)
 def trouble(request, dineromail):
-    """It fails in this way until the test says otherwise."""
+    """DineroMail, which fails in this way until the test says otherwise."""
     dineromail.fails(request.param, seconds=6)
+    return dineromail
 
 
-def test_in_trouble_no_notice_is_lost(dineromail, trouble, begin, tell, books):
+def test_in_trouble_no_notice_is_lost(trouble, begin, tell, do_chores, books):
     reference = begin("Ana")
     assert tell(reference) == [200]
     assert books.of("Ana") == OWED
-    dineromail.fails("ok")
+    trouble.fails("ok")
     with time_machine.travel(time.time() + 60):
-        tell("CACALLAREREADNOW", CANCELLED)
+        do_chores()
     assert books.of("Ana") == PAID
 
 
-def test_in_trouble_a_notice_is_answered_at_once(dineromail, trouble, begin, site, books):
+def test_in_trouble_a_notice_is_answered_at_once(trouble, begin, site, books):
     began = time.monotonic()
-    assert dineromail.notify(begin("Ana")) == [200]
+    assert trouble.notify(begin("Ana")) == [200]
     assert time.monotonic() - began < 2
     wait_for(lambda: books.notices()[0].outcome)
     assert books.of("Ana") == OWED
@@ -617,7 +618,7 @@ def test_an_answer_about_some_of_the_payments_counts_for_those(dineromail, begin
     reference = begin("Ana")
     dineromail.fails("partial")
     dineromail.says(reference)
-    assert dineromail.notify(reference, "XA5547") == [200]
+    assert dineromail.notify(reference, "CACNOBODYKNOWSIT") == [200]
     tell(reference)
     assert (books.of("Ana"), books.reviews()) == (PAID, [])
 

@@ -112,7 +112,7 @@ def test_nobody_elses_data_changes(ana, db):
     ("domicilio", "x" * 121, "Escriba 120 caracteres o menos"),
     ("localidad", "x" * 81, "Escriba 80 caracteres o menos"),
     ("contacto", "x" * 81, "Escriba 80 caracteres o menos"),
-    ("provincia", "Narnia", "opción"),                 # WTForms' own words, in Spanish
+    ("provincia", "Narnia", "Elija una provincia de la lista"),
     ("codigo_postal", "187", "Escriba el código postal como 1650 o B1650ABC"),
     ("codigo_postal", "B1870", "Escriba el código postal como 1650 o B1650ABC"),
     ("codigo_postal", "１８７０", "Escriba el código postal como 1650 o B1650ABC"),

@@ -1,13 +1,11 @@
-"""The cast of seed_data.sql: each customer is a case of the rules, with the buttons of that case."""
-
-import subprocess
+"""The cast of seed_data.sql: each customer is a case of the rules, with its buttons."""
 
 import pytest
-from conftest import ROOT
 
 CASES = [  # customer, balance, DineroMail, advance payment
     ("Ana", 125040, True, False), ("Beto", 0, False, True), ("Caro", -32000, False, True),
-    ("Dante", 500000, False, False), ("Elena", 500001, False, True), ("Fabián", 90000, False, False),
+    ("Dante", 500000, False, False), ("Elena", 500001, False, True),
+    ("Fabián", 90000, False, False),
     ("Hugo", 499999, True, False), ("Inés", 218900, True, False), ("Julián", 736250, False, True),
     ("Karina", 0, False, True), ("Ñandú", 187550, True, False),
 ]
