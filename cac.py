@@ -2529,7 +2529,7 @@ def run_server(host: str, port: int, *, workers: int, stop_seconds: int) -> None
     from granian import Granian
     from granian.constants import Interfaces
     Granian("cac:serving_app", host, port, interface=Interfaces.WSGI, factory=True,
-            workers=workers, blocking_threads=2, working_dir=HERE, respawn_failed_workers=True,
+            workers=workers, blocking_threads=2, respawn_failed_workers=True,
             workers_kill_timeout=stop_seconds, log_level="warning").serve()
 
 
