@@ -1434,14 +1434,16 @@ def settle_notice(notice: int) -> None:
     kept = one("SELECT * FROM notice WHERE id = ?", notice)
     service, age = payment_service(kept.service), age_of(kept.received_at)
     try:
-        for subject in service.subjects(kept.query, kept.body):
-            act_on_all(kept.service, service.look_up(subject))
-        close_notice(notice, "settled")
+        subjects = service.subjects(kept.query, kept.body)
     except ValueError as error:  # a worker died before it could refuse it
-        close_notice(notice, f"refused: {error}")
+        return close_notice(notice, f"refused: {error}")
+    try:
+        for subject in subjects:
+            act_on_all(kept.service, service.look_up(subject))
+        return close_notice(notice, "settled")
     except ServiceError as error:
         later = now(next_try(age, 15)) if age < GIVE_UP_SECONDS else None
-        close_notice(notice, str(error), later)
+        return close_notice(notice, str(error), later)
 
 
 def settle_soon(notice: int) -> None:
