@@ -438,8 +438,6 @@ def unsafe_settings(settings) -> list[str]:
                         "python3 -c 'import secrets; print(secrets.token_urlsafe(48))'")
     if not re.match(r"https?://[^/]", settings["BASE_URL"]):
         problems.append("CAC_BASE_URL: the public address, as https://www.example.com/clientes/")
-    if settings["MERCADOPAGO_TOKEN"] and not settings["MERCADOPAGO_SECRET"]:
-        problems.append("CAC_MERCADOPAGO_SECRET: without it the notices are refused")
     if settings["DEMO"]:
         problems.append("CAC_DEMO: is for the demo alone")
     return problems
@@ -2488,7 +2486,10 @@ def check_results() -> list[tuple[str, str]]:
     unsafe = [("BAD", problem) for problem in unsafe_settings(current_app.config)]
     unsafe += [("BAD", "the database holds the demo's data")] * is_demo_data(get_db())
     integrity = one("PRAGMA integrity_check").integrity_check
-    results = [*(unsafe or [("ok", "settings are safe")]),
+    config = current_app.config
+    is_deaf = config["MERCADOPAGO_TOKEN"] and not config["MERCADOPAGO_SECRET"]
+    deaf = [("WARN", "CAC_MERCADOPAGO_SECRET: not set, Mercado Pago's notices are refused")]
+    results = [*(unsafe or [("ok", "settings are safe")]), *(deaf if is_deaf else []),
                ("ok" if integrity == "ok" else "BAD", f"integrity of the database: {integrity}")]
     for level, what, sql in COUNTED_CHECKS:
         count = one(sql, *[now(-3600)] * sql.count("?")).n
