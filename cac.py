@@ -57,7 +57,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from email import message_from_bytes
 from email.message import EmailMessage
 from email.policy import default as email_policy
-from functools import cache
+from functools import cache, wraps
 from http.client import HTTPException
 from itertools import accumulate, groupby
 from pathlib import Path
@@ -411,6 +411,7 @@ def read_settings(**given) -> dict:
     for name, pattern, advice in (
             ("PROXIES", r"[0-9]", "say how many proxies, 0 to 9"),
             ("DINEROMAIL_ACCOUNT", r"([0-9]{8})?", "give all 8 digits, without the slash"),
+            ("CHORES", "on|off", "say on or off"),
             ("SMTP_URL", r"((smtp|smtps|smtp\+starttls)://\S+)?", "such as smtp://localhost:25")):
         if not re.fullmatch(pattern, str(settings[name])):
             raise Refused(f"CAC_{name}: {advice}.")
@@ -424,7 +425,9 @@ def settings_file(path: str | None) -> dict:
         found = tomllib.loads(Path(path).read_text(encoding="utf-8")) if path else {}
     except (OSError, ValueError) as error:
         raise Refused(f"CAC_CONFIG: {path}: {error}") from error
-    settings = {name.upper().removeprefix("CAC_"): str(value) for name, value in found.items()}
+    settings = {name.upper().removeprefix("CAC_"):
+                ",".join(value) if isinstance(value, list) else str(value)
+                for name, value in found.items()}
     if unknown := settings.keys() - SETTINGS.keys():
         raise Refused(f"CAC_CONFIG: {path}: no such setting: {', '.join(sorted(unknown))}")
     return settings
@@ -433,7 +436,7 @@ def settings_file(path: str | None) -> dict:
 def unsafe_settings(settings) -> list[str]:
     """What keeps the portal from serving customers, a line each."""
     problems = []
-    if len(settings["SECRET_KEY"]) < 32:
+    if not re.fullmatch(r"\S{32,}", settings["SECRET_KEY"]):
         problems.append("CAC_SECRET_KEY: needs 32 random characters or more; make one with "
                         "python3 -c 'import secrets; print(secrets.token_urlsafe(48))'")
     if not re.match(r"https?://[^/]", settings["BASE_URL"]):
@@ -444,7 +447,8 @@ def unsafe_settings(settings) -> list[str]:
 
 
 SETTING_TAKES = {  # kind: what `set` accepts
-    "text": "a text", "money": "an amount such as 5000,00",
+    "text": "a line of text", "money": "an amount such as 5000,00",
+    "length": "a whole number from 8 to 64",
     "count": "a whole number from 1 to 999999", "cuit": "a CUIT with the right check digit",
 }
 
@@ -455,7 +459,9 @@ def parse_setting(kind: str, text: str) -> str:
         return str(parse_money(text))
     if kind == "cuit":
         return cuit.validate(text)
-    if kind == "count" and not re.fullmatch(r"[1-9][0-9]{0,5}", text):
+    patterns = {"text": r".*\S.*", "count": r"[1-9][0-9]{0,5}",
+                "length": r"[89]|[1-5][0-9]|6[0-4]"}
+    if not re.fullmatch(patterns[kind], text):
         raise ValueError(text)
     return text
 
@@ -555,6 +561,8 @@ def is_demo_data(db) -> bool:
 def upgrade_database() -> list[int]:
     """Bring an older database to this version, each step whole or not at all; return the steps."""
     version = one("PRAGMA user_version").user_version
+    if not version:
+        raise Refused(f"{current_app.config['DATABASE']} is no CAC database. Nothing was changed.")
     if version > SCHEMA_VERSION:
         raise Refused(f"The database has version {version}, this program knows {SCHEMA_VERSION}:"
                       " use a newer program. Nothing was changed.")
@@ -605,7 +613,8 @@ def business():
     """The business's settings, as attributes; money and counts are int. Read once a request."""
     if "business" not in g:
         found = many("SELECT name, kind, value FROM setting")
-        values = {s.name: int(s.value) if s.kind in ("money", "count") else s.value for s in found}
+        numbers = ("money", "count", "length")
+        values = {s.name: int(s.value) if s.kind in numbers else s.value for s in found}
         g.business = namedtuple("Business", values)(**values)
     return g.business
 
@@ -703,8 +712,8 @@ LINK_SECONDS = 3600                             # a link to choose a password
 INVITATION_SECONDS = 7 * 24 * 3600
 CONFIRMATION_SECONDS = 3 * 24 * 3600
 FORGET_SECONDS = 15 * 60                        # without a try, the earlier ones are forgotten
-TRIES = {"account": 10, "address": 100}         # to show a password
-MAIL_REQUESTS = {"account": 6, "address": 60}   # for a link
+TRIES = {"account": 10, "address": 200}         # to show a password
+MAIL_REQUESTS = {"account": 6, "address": 100}  # for a link
 
 login_manager = LoginManager()
 login_manager.session_protection = None         # it would believe any X-Forwarded-For
@@ -803,7 +812,7 @@ def forgive(db, deed: str, account) -> None:
     """A try was right: the account starts afresh, the place on the net gets this one back."""
     keys = throttle_keys(deed, account)
     db.execute("DELETE FROM throttle WHERE key = ?", (keys["account"],))
-    db.execute("UPDATE throttle SET tries = tries - 1 WHERE key = ?", (keys["address"],))
+    db.execute("UPDATE throttle SET tries = max(tries - 1, 0) WHERE key = ?", (keys["address"],))
 
 
 def may_sign_in(typed: str, password: str):
@@ -812,6 +821,8 @@ def may_sign_in(typed: str, password: str):
     throttle("sign-in", number or sha256(typed))
     customer = one("SELECT * FROM customer WHERE number = ?", number)
     if is_password(customer and customer.password, password) and customer.active:
+        with transaction() as db:
+            forgive(db, "sign-in", number)
         return customer
     log.warning("event=sign-in-refused customer=%s address=%s", number, request.remote_addr)
     return None
@@ -832,7 +843,6 @@ def open_session(number: int) -> None:
     token, agent = secrets.token_urlsafe(32), request.user_agent.string[:200]
     close_session()
     with transaction() as db:
-        forgive(db, "sign-in", number)
         record(db, number, "sign-in")
         db.execute("INSERT INTO session VALUES (?, ?, ?, ?, ?, ?)",
                    (sha256(token), number, now(), now(), request.remote_addr or "", agent))
@@ -1162,23 +1172,29 @@ class DineroMail:
             raise ValueError("it has no field Notificacion")
         ids = read_xml(xml.encode("latin-1")).iterfind("operaciones/operacion/id")
         references = list(dict.fromkeys((found.text or "").strip() for found in ids))
-        if not references or not all(0 < len(found) <= 64 for found in references):
-            raise ValueError("it names no operation, or an impossible one")
+        if not 1 <= len(references) <= 100 or not all(0 < len(found) <= 64 for found in references):
+            raise ValueError("it names no operation, too many, or an impossible one")
         return references
 
     def query(self, reference: str) -> list[Operation]:
         """What the service says of our reference; nothing if it does not know it."""
+        return self.look_up([reference])
+
+    def look_up(self, subjects: list[str]) -> list[Operation]:
+        """What the service says of what a notice spoke of, all in one question."""
+        if not self.account:
+            raise ServiceError("DineroMail is not configured")
         root = ElementTree.Element("REPORTE")
         ElementTree.SubElement(root, "NROCTA").text = self.account
         query = ElementTree.SubElement(ElementTree.SubElement(root, "DETALLE"), "CONSULTA")
         ElementTree.SubElement(query, "CLAVE").text = self.key
         ElementTree.SubElement(query, "TIPO").text = "1"
-        ElementTree.SubElement(ElementTree.SubElement(query, "OPERACIONES"), "ID").text = reference
+        operations = ElementTree.SubElement(query, "OPERACIONES")
+        for subject in subjects:
+            ElementTree.SubElement(operations, "ID").text = subject
         question = urlencode({"DATA": ElementTree.tostring(root, "unicode")}).encode()
         answer = fetch(f"{self.base}/Vender/Consulta_IPN.asp", question)
-        return [self.read_operation(found, reference) for found in self.read_report(answer)]
-
-    look_up = query
+        return [self.read_operation(found, subjects) for found in self.read_report(answer)]
 
     def read_report(self, answer: bytes) -> list:
         """The operations of an answer; ServiceError if it does not answer the question."""
@@ -1191,16 +1207,18 @@ class DineroMail:
             raise ServiceError(f"ESTADOREPORTE {outcome or 'is missing'}")
         return report.findall("detalle/operaciones/operacion")
 
-    def read_operation(self, operation, asked: str) -> Operation:
+    def read_operation(self, operation, asked: list[str]) -> Operation:
         """An operation of a report. MONTO is what was paid; MONTONETO is less their fees."""
         text = {name: operation.findtext(name, "").strip()
                 for name in ("id", "numtransaccion", "estado", "monto")}
         codes = {(item.text or "").strip() for item in operation.iterfind("items/item/moneda")}
         currency = self.currencies.get(codes.pop(), "?") if len(codes) == 1 else ""
         state = self.states.get(text["estado"], f"unknown state {text['estado']}")
-        if text["id"].upper() != asked.upper():
-            state = f"the answer was about {text['id']}"
-        return Operation(asked, text["numtransaccion"], state, centavos(text["monto"]), currency)
+        reference = text["id"]
+        if reference.upper() not in [subject.upper() for subject in asked]:
+            reference, state = asked[0], f"the answer was about {reference}"
+        amount = centavos(text["monto"])
+        return Operation(reference, text["numtransaccion"], state, amount, currency)
 
 
 class MercadoPago:
@@ -1233,6 +1251,8 @@ class MercadoPago:
 
     def ask(self, path: str, data: bytes | None = None, headers: dict | None = None) -> dict:
         """Their answer, from JSON. An unknown payment may be known in a moment: ServiceError."""
+        if self.headers["Authorization"] == "Bearer ":
+            raise ServiceError("Mercado Pago is not configured")
         try:
             return read_json(fetch(self.base + path, data, self.headers | (headers or {})))
         except ValueError as error:
@@ -1243,8 +1263,8 @@ class MercadoPago:
 
         The old form of notice has `id` for `data.id`; some ids were signed in lower case.
         """
-        parts = dict(part.strip().split("=", 1) for part in
-                     headers.get("x-signature", "").split(",") if "=" in part)
+        named = (part.partition("=") for part in headers.get("x-signature", "").split(","))
+        parts = {name.strip().lower(): value.strip() for name, _, value in named}
         fields, request_id = dict(parse_qsl(query)), headers.get("x-request-id", "")
         subject = fields.get("data.id", fields.get("id", ""))
         return bool(self.secret) and any(
@@ -1261,39 +1281,43 @@ class MercadoPago:
     def subjects(self, query: str, body: bytes) -> list[str]:
         """Their payment's id, in the new and in the old form; nothing if it is not of a payment."""
         fields = dict(parse_qsl(query))
-        told = read_json(body or b"{}")
-        data = told.get("data") if isinstance(told.get("data"), dict) else {}
-        kind = fields.get("type") or fields.get("topic") or told.get("type") or told.get("topic")
-        subject = str(fields.get("data.id") or fields.get("id") or data.get("id") or "")
-        if kind != "payment":
+        if not (fields.get("data.id") or fields.get("id")):  # then only the body tells
+            told = read_json(body)
+            data = told.get("data") if isinstance(told.get("data"), dict) else {}
+            fields = {"type": told.get("type") or told.get("topic"), "id": data.get("id")} | fields
+        if (fields.get("type") or fields.get("topic")) != "payment":
             return []
+        subject = str(fields.get("data.id") or fields.get("id"))
         if not re.fullmatch(r"[0-9]{1,30}", subject):
             raise ValueError("it names no payment, or an impossible one")
         return [subject]
 
-    def look_up(self, subject: str) -> list[Operation]:
-        """What the service says of one of its payments."""
-        return [self.read_payment(self.ask(f"/v1/payments/{subject}"), subject)]
+    def look_up(self, subjects: list[str]) -> list[Operation]:
+        """What the service says of its payments."""
+        return [self.read_payment(self.ask(f"/v1/payments/{subject}"), subject)
+                for subject in subjects]
 
     def query(self, reference: str) -> list[Operation]:
         """Its payments of our reference, oldest first: a refused one may be followed by another."""
-        found = self.ask(f"/v1/payments/search?{urlencode({'external_reference': reference})}")
-        payments = [payment for payment in found.get("results", []) if isinstance(payment, dict)]
-        payments.sort(key=lambda payment: (str(payment.get("date_created")), str(payment["id"])))
-        return [self.read_payment(payment, str(payment["id"])) for payment in payments
-                if str(payment.get("external_reference")).upper() == reference.upper()]
+        answer = self.ask(f"/v1/payments/search?{urlencode({'external_reference': reference})}")
+        found = answer.get("results")
+        if not isinstance(found, list) or not all(isinstance(item, dict) for item in found):
+            raise ServiceError("the answer has no list of payments")
+        found.sort(key=lambda item: (str(item.get("date_created")), str(item.get("id"))))
+        operations = [self.read_payment(item, str(item.get("id"))) for item in found]
+        return [o for o in operations if o.reference.upper() == reference.upper()]
 
     def read_payment(self, payment: dict, asked: str) -> Operation:
         """A payment of theirs. Money given back, whole or in part, is a state of its own."""
-        status = str(payment.get("status"))
-        state = self.states.get(status, status)
+        text = {name: str(payment.get(name) or "").encode("utf-8", "replace").decode() for name in
+                ("id", "status", "external_reference", "transaction_amount", "currency_id")}
+        state = self.states.get(text["status"], text["status"])
         if payment.get("status_detail") == "partially_refunded":
             state = "partially refunded"
-        if str(payment.get("id")) != asked:
+        if text["id"] != asked:
             raise ServiceError("the answer is about another payment")
-        return Operation(str(payment.get("external_reference") or ""), asked, state,
-                         centavos(str(payment.get("transaction_amount"))),
-                         str(payment.get("currency_id") or ""))
+        return Operation(text["external_reference"], asked, state,
+                         centavos(text["transaction_amount"]), text["currency_id"])
 
 
 SERVICES = {"dineromail": DineroMail, "mercadopago": MercadoPago}
@@ -1374,9 +1398,13 @@ def act_on(db, service: str, operation: Operation) -> str:
 
 
 def act_on_all(service: str, operations: list[Operation]) -> list[str]:
-    """Act on what the service answered, all or nothing; the verdicts."""
+    """Act on what the service answered, all or nothing; the verdicts.
+
+    The refused first: of several payments for one reference, one that may yet succeed counts.
+    """
     with transaction() as db:
-        return [act_on(db, service, operation) for operation in operations]
+        return [act_on(db, service, operation) for operation in
+                sorted(operations, key=lambda operation: operation.state != "rejected")]
 
 
 def postpone(service: str, reference: str) -> None:
@@ -1420,28 +1448,33 @@ def store_notice(service: str, query: str, body: bytes) -> int:
             (service, now(), request.remote_addr or "", query, body, now())).lastrowid
 
 
-def close_notice(notice: int, outcome: str, query_at: str | None = None) -> None:
-    """Write what came of a notice, and when to look at it again; None = never."""
+def close_notice(notice: int, outcome: str) -> None:
+    """Write what came of a notice: nobody looks at it again."""
     with transaction() as db:
-        db.execute("UPDATE notice SET outcome = ?, query_at = ? WHERE id = ?",
-                   (outcome, query_at, notice))
+        db.execute("UPDATE notice SET outcome = ?, query_at = NULL WHERE id = ?", (outcome, notice))
 
 
 def settle_notice(notice: int) -> None:
-    """Settle what a notice speaks of; later, if the service cannot be asked now."""
+    """Settle what a notice speaks of. It is postponed first: one worker does it, and may fail."""
     kept = one("SELECT * FROM notice WHERE id = ?", notice)
     service, age = payment_service(kept.service), age_of(kept.received_at)
+    later = now(next_try(age, 15)) if age < GIVE_UP_SECONDS else None
+    with transaction() as db:
+        is_ours = db.execute("UPDATE notice SET query_at = ? WHERE id = ? AND query_at = ?",
+                             (later, notice, kept.query_at)).rowcount == 1
+    if not is_ours:
+        return
     try:
         subjects = service.subjects(kept.query, kept.body)
     except ValueError as error:  # a worker died before it could refuse it
-        return close_notice(notice, f"refused: {error}")
+        close_notice(notice, f"refused: {error}")
+        return
     try:
-        for subject in subjects:
-            act_on_all(kept.service, service.look_up(subject))
-        return close_notice(notice, "settled")
+        act_on_all(kept.service, service.look_up(subjects))
+        close_notice(notice, "settled")
     except ServiceError as error:
-        later = now(next_try(age, 15)) if age < GIVE_UP_SECONDS else None
-        return close_notice(notice, str(error), later)
+        with transaction() as db:
+            db.execute("UPDATE notice SET outcome = ? WHERE id = ?", (str(error), notice))
 
 
 def settle_soon(notice: int) -> None:
@@ -1512,8 +1545,8 @@ def new_pdf(title: str, colour: str):
 
 
 def printable(text: str) -> str:
-    """What the font can show of a text."""
-    return text.replace("−", "-").encode("cp1252", "replace").decode("cp1252")
+    """What the font, and a page, can show of a text."""
+    return text[:500].replace("−", "-").encode("cp1252", "replace").decode("cp1252")
 
 
 def write_lines(pdf, x: float, y: float, *lines: tuple) -> None:
@@ -1640,6 +1673,7 @@ PROVINCES = re.split(r"\|\s*", """Buenos Aires|Ciudad Autónoma de Buenos Aires|
     Chubut|Córdoba|Corrientes|Entre Ríos|Formosa|Jujuy|La Pampa|La Rioja|Mendoza|Misiones|Neuquén|
     Río Negro|Salta|San Juan|San Luis|Santa Cruz|Santa Fe|Santiago del Estero|Tierra del Fuego|
     Tucumán""")
+LIST_LENGTH = 8         # e-mails, or phones, of a customer
 PROFILE_COLUMNS = {"contacto": "contact", "domicilio": "address", "localidad": "city",
                    "provincia": "province", "codigo_postal": "postal_code"}
 
@@ -1730,8 +1764,8 @@ class PasswordForm(NewPasswordForm):
 class ProfileForm(Form):
     """Modificar Datos."""
 
-    emails = FieldList(text_field("Correo", 254), min_entries=1, max_entries=8)
-    telefonos = FieldList(text_field("Teléfono", 40), min_entries=1, max_entries=8)
+    emails = FieldList(text_field("Correo", 254), min_entries=1)
+    telefonos = FieldList(text_field("Teléfono", 40), min_entries=1)
     contacto = text_field("Persona de contacto", 80)
     domicilio = text_field("Calle y número", 120)
     localidad = text_field("Localidad", 80)
@@ -1743,10 +1777,15 @@ class ProfileForm(Form):
         """With what is on file, which may stay although it was imported in another form."""
         super().__init__(data=values)
         self.provincia.choices = sorted({"", values["provincia"], *PROVINCES})
-        self.phones_on_file = values["telefonos"]
+        self.on_file = {"emails": values["emails"], "telefonos": values["telefonos"]}
         for name in ("emails", "telefonos"):  # a form without the list leaves it as it is
             if request.form and not any(key.startswith(f"{name}-") for key in request.form):
                 self[name].process(None, values[name])
+
+    def refuse_too_many(self, field):
+        """Eight are enough, unless there are more on file."""
+        if len(field.entries) > max(LIST_LENGTH + 1, len(self.on_file[field.name])):
+            raise StopValidation(f"Deje {LIST_LENGTH} o menos")
 
     def typed_emails(self) -> dict[str | None, str]:
         """Each address by its canonical form; None = not an address."""
@@ -1754,6 +1793,7 @@ class ProfileForm(Form):
 
     def validate_emails(self, field):
         """Addresses, each once; and at least one where there was one."""
+        self.refuse_too_many(field)
         seen = []
         for entry in (entry for entry in field if entry.data):
             canonical = canonical_email(entry.data)
@@ -1767,9 +1807,10 @@ class ProfileForm(Form):
 
     def validate_telefonos(self, field):
         """In any format, if it can be called."""
+        self.refuse_too_many(field)
         for entry in field:
             is_phone = re.fullmatch(r"[0-9\s()+./-]{6,40}", entry.data or "")
-            if entry.data and not is_phone and entry.data not in self.phones_on_file:
+            if entry.data and not is_phone and entry.data not in self.on_file["telefonos"]:
                 entry.errors = ["Escriba código de área y número, por ejemplo 11 4567-8901"]
 
     def validate_provincia(self, field):
@@ -1828,7 +1869,7 @@ def save_password(customer, password: str, serial: int | None = None) -> bool:
             (hashed, customer.number, serial)).rowcount == 1
         if is_saved:
             db.execute("DELETE FROM session WHERE customer = ?", (customer.number,))
-            forgive(db, "sign-in", customer.number)
+            db.execute("DELETE FROM throttle WHERE key = ?", (f"sign-in:{customer.number}",))
             recipients = emails_of(customer.number)
             enqueue(db, "password_changed", recipients, customer.number, name=customer.name)
             record(db, customer.number, "password")
@@ -1837,11 +1878,11 @@ def save_password(customer, password: str, serial: int | None = None) -> bool:
 
 def save_profile(customer, form: ProfileForm) -> bool:
     """Save what was changed and log each change; True if there is an address to confirm."""
-    emails = {canonical_email(address): address for address in emails_of(customer.number)}
-    phones = {p.number: p.number for p in many("SELECT * FROM phone WHERE customer = ?",
-                                               customer.number)}
     typed = form.typed_emails()
     with transaction() as db:
+        emails = {canonical_email(address): address for address in emails_of(customer.number)}
+        phones = {p.number: p.number for p in
+                  many("SELECT number FROM phone WHERE customer = ?", customer.number)}
         for field, column in PROFILE_COLUMNS.items():
             save_column(db, customer, column, form[field].data)
         save_list(db, customer.number, "phone", phones, {t: t for t in form.telefonos.data if t})
@@ -2065,7 +2106,8 @@ def start_payment():
     """Begin a payment, if the rules allow it now."""
     form, offer = PaymentForm(), payment_offer(current_user.number)
     shown = {"saldo": offer.shows_balance, "adelanto": offer.shows_advance}
-    if not shown.get(form.concepto.data, bool)() and form.concepto.data in shown:
+    is_offered = form.medio.data not in SERVICES or form.medio.data in offer.services
+    if form.concepto.data in shown and not (is_offered and shown[form.concepto.data]()):
         abort(403)
     if not form.validate():
         return pay_page(form, offer)
@@ -2090,7 +2132,8 @@ def payment(reference):
         found = one(sql, reference, current_user.number)
     is_waiting = found.state == "pending" or (found.state == "new" and is_back)
     page = render_template("payment.html", payment=found, is_back=is_back,
-                           label=PAYMENT_SERVICES[found.service][0], checkout=checkout_form(found))
+                           label=PAYMENT_SERVICES[found.service][0],
+                           checkout=None if is_back else checkout_form(found))
     return page, {"Refresh": str(REFRESH_SECONDS)} if is_waiting else {}
 
 
@@ -2240,9 +2283,10 @@ def no_service(error):
     return error_page(503, NO_SERVICE, **{"Retry-After": 60})
 
 
+@bp.app_errorhandler(Refused)
 @bp.app_errorhandler(sqlite3.OperationalError)
 def database_busy(error):
-    """The database cannot be written now: it is locked, full or read-only."""
+    """The database cannot be written now, locked, full or read-only; or it is not there."""
     log.error("event=database-error path=%s error=%s", request.path, error)
     return error_page(503, **{"Retry-After": 60})
 
@@ -2257,10 +2301,20 @@ def fault(error):
 # === Commands =====================================================================================
 # `python cac.py COMMAND`, or `flask --app cac COMMAND`. Results go to standard output.
 
+NUMBER = click.IntRange(1, 999999999)   # a user number
+
 
 def command(name: str, example: str):
     """A command whose help ends with an example."""
-    return bp.cli.command(name, epilog=f"Example: python cac.py {example}")
+    def decorate(function):
+        @wraps(function)
+        def refusing(**words):
+            try:
+                return function(**words)
+            except sqlite3.Error as error:
+                raise Refused(f"The database: {error}. Nothing was changed.") from error
+        return bp.cli.command(name, epilog=f"Example: python cac.py {example}")(refusing)
+    return decorate
 
 
 def known_customer(number: int):
@@ -2324,7 +2378,7 @@ def set_setting(name, value):
 
 
 @command("voucher-type", "voucher-type 6 --dineromail on")
-@click.argument("code", type=int)
+@click.argument("code", type=click.IntRange(1, 999))
 @click.option("--dineromail", type=click.Choice(["on", "off"]), required=True,
               help="Whether a customer whose last invoice is of this type may pay on line.")
 def voucher_type(code, dineromail):
@@ -2344,7 +2398,7 @@ def explain(button: str, *conditions: tuple[bool, str]) -> None:
 
 
 @command("customer", "customer 1004")
-@click.argument("number", type=int)
+@click.argument("number", type=NUMBER)
 def customer(number):
     """Show a customer, and why each payment button shows or not."""
     found, offer = known_customer(number), payment_offer(number)
@@ -2378,14 +2432,14 @@ def reachable_customer(number: int):
 
 
 @command("invite", "invite --new")
-@click.argument("numbers", type=int, nargs=-1)
+@click.argument("numbers", type=NUMBER, nargs=-1)
 @click.option("--new", is_flag=True, help="All with an e-mail and no password, not invited yet.")
 def invite(numbers, new):
     """Mail customers their user number and a link to choose a password, good for 7 days."""
     if new == bool(numbers):
         raise click.UsageError("Give user numbers, or --new.")
     chosen = [reachable_customer(number) for number in
-              (numbers or [row.number for row in many(UNINVITED)])]
+              (dict.fromkeys(numbers) or [row.number for row in many(UNINVITED)])]
     with transaction() as db:
         for customer, recipients in chosen:
             mail_links(db, new_links(db, [customer], "invite"), recipients, "invite")
@@ -2393,7 +2447,7 @@ def invite(numbers, new):
 
 
 @command("password", "password 1001 --mail")
-@click.argument("number", type=int)
+@click.argument("number", type=NUMBER)
 @click.option("--mail", is_flag=True, help="Mail it to the customer instead of printing it.")
 def password_link_command(number, mail):
     """Print a link with which the customer chooses a password, good for 60 minutes."""
@@ -2412,7 +2466,7 @@ def password_link_command(number, mail):
 
 
 @command("unlock", "unlock 1001")
-@click.argument("number", type=int)
+@click.argument("number", type=NUMBER)
 def unlock(number):
     """Let a customer who tried too often try again at once."""
     known_customer(number)
@@ -2447,8 +2501,8 @@ def settle_command(reference, pending):
     if reference and not found:
         raise Refused(f"There is no payment {reference}. Nothing was changed.")
     failures = [failure for failure in map(settle_and_tell, found) if failure]
-    if failures:
-        raise Refused(f"{len(failures)} of {len(found)} could not be asked. Try again later.")
+    if failures and len(failures) == len(found):
+        raise Refused("None could be asked, nothing was changed. Try again later.")
 
 
 def settle_and_tell(payment) -> str | None:
@@ -2483,8 +2537,8 @@ COUNTED_CHECKS = [  # (level if there are any, what, SQL that counts them; ? = a
 
 def check_results() -> list[tuple[str, str]]:
     """(ok | WARN | BAD, what was found) of settings, database, ledger, payments, mail, files."""
-    unsafe = [("BAD", problem) for problem in unsafe_settings(current_app.config)]
-    unsafe += [("BAD", "the database holds the demo's data")] * is_demo_data(get_db())
+    unsafe = [("WARN", problem) for problem in unsafe_settings(current_app.config)]
+    unsafe += [("WARN", "the database holds the demo's data")] * is_demo_data(get_db())
     integrity = one("PRAGMA integrity_check").integrity_check
     config = current_app.config
     is_deaf = config["MERCADOPAGO_TOKEN"] and not config["MERCADOPAGO_SECRET"]
@@ -2520,15 +2574,20 @@ def check(as_json):
 # The commands that serve: for customers, and the demo with its stand-ins.
 
 
+def refuse_used_port(host: str, port: int) -> None:
+    """Granian would share the port with whoever has it already."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        socket.create_server((host, port), family=family).close()
+    except OSError as error:
+        raise Refused(f"{host}:{port}: {error.strerror}. Choose another with --port.") from error
+
+
 def run_server(host: str, port: int, *, workers: int, stop_seconds: int) -> None:
     """Serve until told to stop, then give the requests under way so long to end.
 
     Two threads a worker: more are slower.
     """
-    try:  # granian would share the port with whoever has it already
-        socket.create_server((host, port)).close()
-    except OSError as error:
-        raise Refused(f"{host}:{port}: {error.strerror}. Choose another with --port.") from error
     from granian import Granian
     from granian.constants import Interfaces
     Granian("cac:serving_app", host, port, interface=Interfaces.WSGI, factory=True,
@@ -2554,7 +2613,7 @@ def unfit_database(path: str) -> list[str]:
 
 @command("serve", "serve --port 8000 --workers 2")
 @click.option("--host", default="127.0.0.1", show_default=True)
-@click.option("--port", default=8000, show_default=True)
+@click.option("--port", default=8000, show_default=True, type=click.IntRange(1, 65535))
 @click.option("--workers", default=2, show_default=True, help="Processes.")
 def serve(host, port, workers):
     """Serve customers; refuses while a setting is missing or unsafe."""
@@ -2562,6 +2621,7 @@ def serve(host, port, workers):
     problems = unsafe_settings(current_app.config) + unfit_database(path)
     if problems:
         raise Refused("not started.\n" + "\n".join(f"  {problem}" for problem in problems))
+    refuse_used_port(host, port)
     click.echo(f"Serving {current_app.config['BASE_URL']} on http://{host}:{port}", err=True)
     run_server(host, port, workers=workers, stop_seconds=15)
 
@@ -2597,12 +2657,13 @@ def demo_services(base_url: str):
 
 @command("demo", "demo --port 8000")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Of this machine only.")
-@click.option("--port", default=8000, show_default=True)
+@click.option("--port", default=8000, show_default=True, type=click.IntRange(1, 65535))
 @click.option("--database", type=click.Path(path_type=Path), help="Instead of a temporary file.")
 def demo(host, port, database):
     """Show the portal with made-up customers, mail and payment services; nothing is real."""
     if host not in ("localhost", "127.0.0.1", "::1"):
         raise Refused(f"--host {host}: the demo is for this machine only, 127.0.0.1.")
+    refuse_used_port(host, port)
     base_url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
     with tempfile.TemporaryDirectory(prefix="cac-demo-") as folder:
         path = (database or Path(folder, "cac.db")).absolute()
@@ -2611,7 +2672,8 @@ def demo(host, port, database):
             settings |= {"SECRET_KEY": secrets.token_urlsafe(48), "BASE_URL": base_url,
                          "DOCUMENTS": folder}
             for name, value in settings.items():
-                os.environ.setdefault(f"CAC_{name}", value)
+                if current_app.config[name] == SETTINGS[name][0]:  # else it was given
+                    os.environ[f"CAC_{name}"] = value
             os.environ |= {"CAC_DATABASE": str(path), "CAC_DEMO": folder}
             introduce_demo(path, base_url)
             run_server(host, port, workers=1, stop_seconds=1)
@@ -2700,11 +2762,16 @@ def page_values() -> dict:
     return {"company": business(), "brands": brands, "brand": brand}
 
 
+def origin(url: str) -> str:
+    """Scheme, host and port of an address."""
+    return "{0.scheme}://{0.netloc}".format(urlsplit(url))
+
+
 def content_policy(config) -> str:
     """The Content-Security-Policy: this site only; forms lead to the payment services, too."""
-    services = f" {config['DINEROMAIL_URL']}" if config["DINEROMAIL_ACCOUNT"] else ""
+    services = f" {origin(config['DINEROMAIL_URL'])}" if config["DINEROMAIL_ACCOUNT"] else ""
     if config["MERCADOPAGO_TOKEN"]:
-        services += f" {config['MERCADOPAGO_URL']} https://www.mercadopago.com.ar"
+        services += f" {origin(config['MERCADOPAGO_URL'])} https://www.mercadopago.com.ar"
     return ("default-src 'none'; style-src 'self'; img-src 'self'; script-src 'self';"
             f" connect-src 'self'; form-action 'self'{services}; base-uri 'none';"
             " object-src 'none'; frame-ancestors 'none'")

@@ -12,7 +12,7 @@ for (const button of navigator.clipboard ? document.querySelectorAll("[data-copy
     const status = document.getElementById("copiado");
     status.textContent = "";  // so that a second copy is announced too
     try {
-      await navigator.clipboard.writeText(document.getElementById(button.dataset.copy).textContent.trim());
+      await navigator.clipboard.writeText(button.dataset.copy);
       status.textContent = `${name} copiado`;
     } catch {
       status.textContent = `No se pudo copiar: seleccione el ${name} y cópielo`;

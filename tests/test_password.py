@@ -100,8 +100,8 @@ def test_no_password_is_shown_again(visit):
 def test_the_least_length_is_the_operators_but_never_below_eight(visit, run):
     run("set", "password_min", "12")
     assert "12 caracteres o más" in text_of(change(visit("Ana"), nueva="once letras"))
-    run("set", "password_min", "4")
-    assert "8 caracteres o más" in text_of(change(visit("Ana"), nueva="corta"))
+    assert run("set", "password_min", "7").exit_code == 1
+    assert "12 caracteres o más" in text_of(change(visit("Ana"), nueva="corta"))
 
 
 def test_whoever_found_an_open_session_may_try_ten_passwords(visit):

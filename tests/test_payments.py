@@ -86,7 +86,7 @@ def app(app, dineromail):
 def http(app, port=0):
     """A WSGI application over HTTP; its address."""
     server = make_server("127.0.0.1", port, app, threaded=True)
-    Thread(target=server.serve_forever, daemon=True).start()
+    Thread(target=server.serve_forever, args=[0.02], daemon=True).start()
     yield f"http://127.0.0.1:{server.port}"
     server.shutdown()
     server.server_close()

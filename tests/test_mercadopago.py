@@ -1,0 +1,928 @@
+"""Payments with Mercado Pago: its preference, its signed notices, and what each status does.
+
+Mercado Pago is tests/standins.py, in a process of its own; its notices reach the portal over HTTP.
+"""
+
+import hmac
+import json
+import re
+import time
+from functools import partial
+from urllib.request import urlopen
+
+import cac
+import pytest
+import time_machine
+from conftest import free_port, pdf_text, running, text_of, wait_for
+from test_payments import ACCOUNT, KEY, OWED, PAID, Books, Service, eight_at_once, http
+from werkzeug import Request, Response
+
+TOKEN, SECRET = "TEST-0123456789", "s3cr3t"
+WAITS, IS_PAID, FAILED = "Su pago está en proceso", "Recibimos su pago", "El pago no se completó"
+REVIEWED, BACK = "Su pago está en revisión", "Esperamos la confirmación de su pago"
+
+
+# --- The stage ------------------------------------------------------------------------------------
+
+class Shop(Service):
+    """The stand-in, as Mercado Pago."""
+
+    def says(self, reference, state="approved", amount="1250.40", **more):
+        """From now on it has this payment of the reference; its number."""
+        return self.control("operations", service="mercadopago", reference=reference, state=state,
+                            amount=amount, **more)["number"]
+
+    def notify(self, *references, **how):
+        """It sends a webhook for each payment of these references; what we answered."""
+        return self.control("notify", service="mercadopago", references=references, **how)
+
+    def questions(self):
+        """What it was asked so far."""
+        with urlopen(f"{self.address}/control/log") as log:
+            return json.load(log)
+
+
+@pytest.fixture(scope="module")
+def standin():
+    """Mercado Pago, for the whole file."""
+    port = free_port()
+    with running("tests/standins.py", "--with-parent", "--account", ACCOUNT, "--key", KEY,
+                 "--secret", SECRET, "--token", TOKEN,
+                 "--notify", f"http://127.0.0.1:{port}") as process:
+        yield Shop(process.stdout.readline().strip(), port)
+
+
+@pytest.fixture
+def shop(standin):
+    """Mercado Pago, in good order at first."""
+    standin.fails("ok")
+    return standin
+
+
+@pytest.fixture
+def app(app, shop):
+    """The application, where customers pay with either service; both are the stand-in."""
+    app.config.update(DINEROMAIL_URL=shop.address, MERCADOPAGO_URL=shop.address,
+                      MERCADOPAGO_TOKEN=TOKEN, MERCADOPAGO_SECRET=SECRET)
+    return app
+
+
+@pytest.fixture
+def site(app, shop):
+    """The portal where Mercado Pago tells its notices; no chore runs by itself."""
+    with http(app, shop.port) as address:
+        yield address
+
+
+@pytest.fixture
+def begin(visit, db):
+    """begin("Ana"): the reference of a payment that she has just begun."""
+    def begun(who, **fields):
+        answer = visit(who).send("/pago", **{"concepto": "saldo", "medio": "mercadopago"} | fields)
+        assert answer.status_code == 303
+        return db.execute("SELECT reference FROM payment ORDER BY id DESC").fetchone().reference
+    return begun
+
+
+@pytest.fixture
+def shown(visit):
+    """shown("Ana", reference): the heading of the payment's page, and the page."""
+    def read(who, reference, query=""):
+        page = visit(who).page(f"/pago/{reference}{query}")
+        return page.h1.get_text(), page
+    return read
+
+
+@pytest.fixture
+def do_chores(app):
+    """Do what the running service does by itself, until no notice waits to be read."""
+    def done():
+        with app.app_context():
+            cac.settle_due_payments()
+            cac.settle_due_notices()
+            return not cac.many("SELECT 1 FROM notice WHERE outcome IS NULL")
+    return lambda: wait_for(done)
+
+
+@pytest.fixture
+def tell(shop, site, do_chores):
+    """tell(reference, state): Mercado Pago knows it, says so, and is asked; our answers."""
+    def told(reference, state="approved", times=1, **payment):
+        shop.says(reference, state, **payment)
+        answers = shop.notify(reference, times=times)
+        do_chores()
+        return answers
+    return told
+
+
+@pytest.fixture
+def books(db, run):
+    """The ledger and its surroundings; after each test `check` finds no fault in the receipts."""
+    yield Books(db)
+    found = run("check").output.splitlines()
+    assert "ok    receipts that differ from their payment: 0" in found
+    assert "ok    receipts of the portal without a payment: 0" in found
+
+
+@pytest.fixture
+def told_at_last(app, do_chores):
+    """A minute later, and the chores are done."""
+    def done():
+        with time_machine.travel(time.time() + 60):
+            do_chores()
+    return done
+
+
+def answering(*answers):
+    """A service that answers one after the other, then the last again and again; its questions."""
+    questions, rest = [], list(answers)
+
+    @Request.application
+    def service(question):
+        questions.append((question, question.get_data()))
+        return rest.pop(0) if rest[1:] else rest[0]
+    return service, questions
+
+
+def as_json(told, status=200):
+    """An answer of JSON."""
+    return Response(json.dumps(told), status, mimetype="application/json")
+
+
+# --- Beginning a payment --------------------------------------------------------------------------
+
+@pytest.fixture
+def preferences(app):
+    """The preferences that are asked for, each as (question, body)."""
+    service, questions = answering(as_json({"id": "1", "init_point": "https://mp.example/ir"}, 201))
+    with http(service) as app.config["MERCADOPAGO_URL"]:
+        yield questions
+
+
+def test_the_preference_says_what_is_paid_and_where_to_tell_it(preferences, begin):
+    reference = begin("Ana")
+    [(question, body)] = preferences
+    assert (question.method, question.path) == ("POST", "/checkout/preferences")
+    back = f"http://cac.example.com/clientes/pago/{reference}?vuelta=1"
+    wish = json.loads(body)
+    assert "1001" in wish["items"][0].pop("title")
+    assert wish == {
+        "items": [{"id": "CC-1001", "currency_id": "ARS", "quantity": 1, "unit_price": 1250.4}],
+        "external_reference": reference, "auto_return": "approved",
+        "back_urls": {"success": back, "pending": back, "failure": back},
+        "notification_url":
+            "http://cac.example.com/clientes/aviso/mercadopago?source_news=webhooks"}
+
+
+def test_the_preference_is_asked_for_with_the_token_and_our_reference_as_key(preferences, begin):
+    reference = begin("Ana")
+    [(question, _)] = preferences
+    assert question.headers["Authorization"] == f"Bearer {TOKEN}"
+    assert question.headers["X-Idempotency-Key"] == reference
+    assert question.headers["Content-Type"] == "application/json"
+
+
+@pytest.mark.parametrize(("typed", "price"), [
+    ("1,00", "1.0"), ("0001,10", "1.1"), ("4.999,99", "4999.99"), ("1234.56", "1234.56"),
+    ("2.675,29", "2675.29"), ("5.000,00", "5000.0")])
+def test_the_preferences_price_is_exact_to_the_centavo(preferences, begin, typed, price):
+    begin("Beto", concepto="adelanto", importe=typed)
+    assert f'"unit_price": {price}}}' in preferences[0][1].decode()
+
+
+def test_the_customer_is_sent_where_the_preference_leads(visit, shop):
+    answer = visit("Ana").send("/pago", concepto="saldo", medio="mercadopago")
+    assert answer.status_code == 303
+    assert answer.location.startswith(f"{shop.address}/simulador/mercadopago/")
+    with urlopen(answer.location) as page:
+        assert "1.250,40" in page.read().decode()
+
+
+def test_the_page_is_allowed_to_lead_to_mercado_pago(shop, visit):
+    policy = visit("Ana").get("/pago").headers["Content-Security-Policy"]
+    [allowed] = re.findall(r"form-action ([^;]*)", policy)
+    assert {"'self'", shop.address, "https://www.mercadopago.com.ar"} <= set(allowed.split())
+
+
+def test_a_double_click_asks_twice_for_the_same_preference(visit, books):
+    ana, fields = visit("Ana"), {"concepto": "saldo", "medio": "mercadopago"}
+    first, second = ana.send("/pago", **fields), ana.send("/pago", **fields)
+    assert (first.location, books.attempts()) == (second.location, [125040])
+
+
+def test_eight_tabs_at_once_begin_one_payment(visit, books):
+    def press(tab):
+        return tab.send("/pago", concepto="saldo", medio="mercadopago").location
+    assert len(set(eight_at_once(press, [visit("Ana") for _ in range(8)]))) == 1
+    assert books.attempts() == [125040]
+
+
+@pytest.mark.parametrize(("who", "fields"), [
+    ("Ana", {"concepto": "saldo"}), ("Beto", {"concepto": "adelanto", "importe": "1234,56"})])
+def test_the_page_of_a_new_payment_begins_the_same_payment_again(
+        visit, begin, books, who, fields):
+    customer = visit(who)
+    first = customer.send("/pago", medio="mercadopago", **fields)
+    form = customer.page(f"/pago/{begin(who, **fields)}").find("main").form
+    again = customer.post(form["action"], data={
+        field["name"]: field["value"] for field in form.find_all("input")})
+    assert (again.status_code, again.location) == (303, first.location)
+    assert len(books.attempts()) == 1
+
+
+def test_a_payment_cannot_go_on_once_the_balance_changed(begin, shown, db):
+    reference = begin("Ana")
+    db.execute("INSERT INTO movement (customer, date, type, point_of_sale, number, amount)"
+               " VALUES (1001, '2026-11-20', 9, 1, 99999, -100)")
+    page = shown("Ana", reference)[1]
+    assert "Su saldo cambió" in page.get_text()
+    assert page.find("main").form is None
+
+
+# --- Out of order when a payment begins -----------------------------------------------------------
+
+OUT_OF_ORDER = {
+    "500": Response("Falla", 500), "401": as_json({"message": "Invalid access token"}, 401),
+    "429": Response("", 429), "html": Response("<!doctype html>Mantenimiento"),
+    "nothing": Response(""), "a list": as_json([]), "no address": as_json({"id": "1"}, 201),
+    "null": as_json({"init_point": None}), "a script": as_json({"init_point": "javascript:1"}),
+    "elsewhere": Response("", 302, {"Location": "https://evil.example.com/"}),
+    "too long": Response("{" + " " * 300_000 + "}"),
+}
+
+
+@pytest.mark.parametrize("answer", OUT_OF_ORDER.values(), ids=OUT_OF_ORDER.keys())
+def test_out_of_order_the_page_says_that_nothing_was_charged(app, visit, books, answer):
+    with http(answering(answer)[0]) as app.config["MERCADOPAGO_URL"]:
+        page = visit("Ana").send("/pago", concepto="saldo", medio="mercadopago")
+    assert page.status_code == 503
+    assert "No se le cobró nada" in text_of(page)
+    assert (books.attempts(), books.of("Ana")) == ([125040], OWED)
+
+
+def test_where_nobody_answers_the_payment_is_kept_and_begun_again_later(app, shop, visit, db):
+    ana, references = visit("Ana"), []
+    for address, status in ((f"http://127.0.0.1:{free_port()}", 503), (shop.address, 303)):
+        app.config["MERCADOPAGO_URL"] = address
+        answer = ana.send("/pago", concepto="saldo", medio="mercadopago")
+        assert answer.status_code == status
+        references += [row.reference for row in db.execute("SELECT reference FROM payment")]
+    assert len(references) == 2
+    assert len(set(references)) == 1
+
+
+def test_a_service_that_hangs_is_not_awaited(app, visit):
+    def hang(question):
+        time.sleep(6)
+        return as_json({"init_point": "https://mp.example/ir"})
+    began = time.monotonic()
+    with http(Request.application(hang)) as app.config["MERCADOPAGO_URL"]:
+        assert visit("Ana").send("/pago", concepto="saldo", medio="mercadopago").status_code == 503
+        assert time.monotonic() - began < 5
+
+
+def test_with_both_services_off_all_but_paying_goes_on(app, visit):
+    app.config["MERCADOPAGO_URL"] = app.config["DINEROMAIL_URL"] = "http://127.0.0.1:9"
+    ana = visit("Ana")
+    page = ana.send("/pago", concepto="saldo", medio="mercadopago")
+    assert "transfiera a las cuentas" in text_of(page)
+    assert [ana.get(address).status_code for address in
+            ("/", "/cuenta", "/cuenta.pdf", "/pago", "/datos")] == [200] * 5
+
+
+# --- Which service --------------------------------------------------------------------------------
+
+BUTTONS = {"dineromail": "Pagar $\N{NO-BREAK SPACE}1.250,40 con DineroMail",
+           "mercadopago": "Pagar $\N{NO-BREAK SPACE}1.250,40 con Mercado Pago"}
+
+
+def buttons(page):
+    """The buttons with which a service is chosen: name and label."""
+    return {button["value"]: button.get_text()
+            for button in page.find_all("button", attrs={"name": "medio"})}
+
+
+def test_of_two_services_the_customer_chooses(visit, books):
+    ana = visit("Ana")
+    assert buttons(ana.page("/pago")) == BUTTONS
+    for service in BUTTONS:
+        assert ana.send("/pago", concepto="saldo", medio=service).status_code == 303
+    assert books.attempts() == [125040, 125040]
+
+
+@pytest.mark.parametrize(("setting", "kept", "other"), [
+    ("DINEROMAIL_ACCOUNT", "mercadopago", "dineromail"),
+    ("MERCADOPAGO_TOKEN", "dineromail", "mercadopago")])
+def test_a_service_that_is_not_configured_is_neither_shown_nor_taken(  # noqa: PLR0913, PLR0917
+        app, visit, books, setting, kept, other):
+    app.config[setting] = ""
+    ana, beto = visit("Ana"), visit("Beto")
+    assert buttons(ana.page("/pago")) == {kept: BUTTONS[kept]}
+    answers = [ana.send("/pago", concepto="saldo", medio=other),
+               beto.send("/pago", concepto="adelanto", medio=other, importe="10,00")]
+    assert all(answer.status_code in (403, 422) for answer in answers)
+    assert books.attempts() == []
+    assert ana.send("/pago", concepto="saldo", medio=kept).status_code == 303
+
+
+def test_without_any_service_nothing_can_be_begun(app, visit, books):
+    app.config.update(DINEROMAIL_ACCOUNT="", MERCADOPAGO_TOKEN="")
+    ana = visit("Ana")
+    assert buttons(ana.page("/pago")) == {}
+    assert [ana.send("/pago", concepto="saldo", medio=service).status_code
+            for service in BUTTONS] == [403, 403]
+    assert books.attempts() == []
+
+
+# --- The signature --------------------------------------------------------------------------------
+
+VECTOR = {"subject": "123456", "request_id": "abc-req-1", "moment": "1704908010",
+          "v1": "8aef4cd0166093d5ed2af2abe48eeec68ee76b4a9a142c285b40c1a58f40b1f2"}
+
+
+def sign(subject="", request_id="", moment="", secret=SECRET):
+    """The v1 of a notice: what is missing is left out."""
+    named = (("id", subject), ("request-id", request_id), ("ts", moment))
+    manifest = "".join(f"{name}:{value};" for name, value in named if value)
+    return hmac.new(secret.encode(), manifest.encode(), "sha256").hexdigest()
+
+
+@pytest.fixture
+def hook(browser):
+    """hook(subject, request_id, moment, v1): what a webhook with this signature is answered."""
+    def told(subject, request_id, moment, v1, query="data.id={}&type=payment"):
+        headers = {"X-Signature": f"ts={moment},v1={v1}" if moment else f"v1={v1}"}
+        headers |= {"X-Request-Id": request_id} if request_id else {}
+        return browser.post(f"/aviso/mercadopago?{query.format(subject)}", headers=headers,
+                            json={"type": "payment", "data": {"id": subject}}).status_code
+    return told
+
+
+def test_the_published_signature_is_right(hook):
+    assert sign("123456", "abc-req-1", "1704908010") == VECTOR["v1"]
+    assert hook(**VECTOR) == 200
+
+
+@pytest.mark.parametrize("part", VECTOR)
+def test_with_any_byte_changed_it_is_refused(hook, shop, books, part):
+    before, right = shop.questions(), VECTOR[part]
+    changed = [right[:at] + chr(ord(right[at]) ^ 1) + right[at + 1:] for at in range(len(right))]
+    assert {hook(**VECTOR | {part: wrong}) for wrong in changed} == {401}
+    assert {notice.query_at for notice in books.notices()} == {None}
+    assert shop.questions() == before
+
+
+def test_signed_with_another_secret_it_is_refused(app, hook):
+    app.config["MERCADOPAGO_SECRET"] = "s3cr3T"  # noqa: S105 - opens nothing
+    assert hook(**VECTOR) == 401
+
+
+def test_without_a_secret_everything_is_refused(app, hook):
+    app.config["MERCADOPAGO_SECRET"] = ""
+    vector = VECTOR | {"v1": sign("123456", "abc-req-1", "1704908010", secret="")}
+    assert [hook(**VECTOR), hook(**vector)] == [401, 401]
+
+
+@pytest.mark.parametrize("header", [
+    None, "", "ts={moment}", "v1=", "{v1}", "ts={moment},v2={v1}", "ts={moment};v1={v1}",
+    "ts={moment},v1={v1}0", "ts={moment},v1={v1},v1=", "ts=,v1=", "=,=", "v1=ñandú", "," * 5000])
+def test_an_incomplete_signature_is_refused(browser, header):
+    headers = {"X-Signature": header.format(**VECTOR)} if header is not None else {}
+    headers["X-Request-Id"] = "abc-req-1"
+    answer = browser.post("/aviso/mercadopago?data.id=123456&type=payment", headers=headers)
+    assert (answer.status_code, b"Traceback" in answer.data) == (401, False)
+
+
+@pytest.mark.parametrize("header", [
+    "v1={v1},ts={moment}", " ts = {moment} , v1 = {v1} ", "TS={moment},V1={v1}",
+    "ts={moment},v2=otro,v1={v1}"])
+def test_the_parts_of_a_signature_may_be_in_another_dress(browser, header):
+    answer = browser.post("/aviso/mercadopago?data.id=123456&type=payment", headers={
+        "X-Request-Id": "abc-req-1", "X-Signature": header.format(**VECTOR)})
+    assert answer.status_code == 200
+
+
+@pytest.mark.parametrize(("request_id", "moment"), [
+    ("abc-req-1", "1742505638"), ("abc-req-1", "1742505638683"), ("", "1742505638"),
+    ("abc-req-1", ""), ("", "")])
+def test_seconds_or_milliseconds_and_parts_left_out_are_signed_as_they_come(
+        hook, request_id, moment):
+    assert hook("123456", request_id, moment, sign("123456", request_id, moment)) == 200
+
+
+def test_a_part_that_was_signed_cannot_be_left_out(hook):
+    assert hook("123456", "", "1704908010", VECTOR["v1"]) == 401
+    assert hook("123456", "abc-req-1", "", VECTOR["v1"]) == 401
+    assert hook("123456", **{name: VECTOR[name] for name in ("request_id", "moment", "v1")},
+                query="type=payment") == 401
+
+
+def test_a_notice_without_an_id_in_its_address_is_signed_without_it(hook, books):
+    v1 = sign("", "abc-req-1", "1704908010")
+    assert hook("123456", "abc-req-1", "1704908010", v1, query="type=payment") == 200
+    assert books.notices()[0].query_at
+
+
+@pytest.mark.parametrize("signed", ["pay01abc", "PAY01ABC"])
+def test_an_id_with_letters_is_signed_as_it_came_or_in_lower_case(hook, signed):
+    v1 = sign(signed, "abc-req-1", "1704908010")
+    query = "data.id=PAY01ABC&type=order"
+    assert hook("", "abc-req-1", "1704908010", v1, query=query) == 200
+
+
+# --- Notices as they come -------------------------------------------------------------------------
+
+@pytest.fixture
+def notice(site):
+    """notice(query, body): a signed notice reaches the site over HTTP; its status."""
+    def sent(query, body=b"", subject="", **headers):
+        moment = str(int(time.time() * 1000))
+        headers |= {"X-Request-Id": "r-1", "Content-Type": "application/json",
+                    "X-Signature": f"ts={moment},v1={sign(subject, 'r-1', moment)}"}
+        question = cac.Request(f"{site}/aviso/mercadopago?{query}", body, headers, method="POST")
+        with urlopen(question) as answer:
+            return answer.status
+    return sent
+
+
+FORMS = {
+    "new": ("data.id={0}&type=payment", '{{"type": "payment", "data": {{"id": "{0}"}}}}'),
+    "new, with our parameter": ("source_news=webhooks&data.id={0}&type=payment", "{{}}"),
+    "old": ("id={0}&topic=payment", '{{"resource": "{0}", "topic": "payment"}}'),
+    "only id and type": ("id={0}&type=payment", ""),
+    "only data.id and type": ("data.id={0}&type=payment", ""),
+    "a number in the body": ("", '{{"type": "payment", "data": {{"id": {0}}}, "id": 1}}'),
+}
+
+
+@pytest.mark.parametrize(("query", "body"), FORMS.values(), ids=FORMS.keys())
+def test_each_form_of_notice_is_read(  # noqa: PLR0913, PLR0917 - the stage and a table
+        shop, begin, notice, books, query, body):
+    number = shop.says(begin("Ana"))
+    subject = str(number) if query else ""
+    assert notice(query.format(number), body.format(number).encode(), subject) == 200
+    wait_for(lambda: books.of("Ana") == PAID)
+
+
+def test_the_old_form_may_be_signed_without_its_id(shop, begin, notice, books):
+    number = shop.says(begin("Ana"))
+    assert notice(f"id={number}&topic=payment") == 200
+    wait_for(lambda: books.of("Ana") == PAID)
+
+
+def test_both_forms_for_the_same_payment_credit_it_once(shop, begin, notice, do_chores, books):
+    number = str(shop.says(begin("Ana")))
+    for query, body in (FORMS["new"], FORMS["old"]):
+        assert notice(query.format(number), body.format(number).encode(), number) == 200
+    do_chores()
+    assert (books.of("Ana"), books.reviews()) == (PAID, [])
+
+
+@pytest.mark.parametrize(("query", "body"), [
+    ("id={}&topic=merchant_order", b'{"resource": "https://mp.example/merchant_orders/1"}'),
+    ("data.id={}&type=merchant_order", b""), ("data.id={}&type=plan", b"{}"), ("id={}", b"")])
+def test_what_is_not_of_a_payment_is_ignored(  # noqa: PLR0913, PLR0917 - the stage
+        shop, begin, notice, do_chores, books, query, body):
+    number, before = str(shop.says(begin("Ana"))), shop.questions()
+    assert notice(query.format(number), body, number) == 200
+    do_chores()
+    assert (books.of("Ana"), books.reviews(), shop.questions()) == (OWED, [], before)
+
+
+REFUSED = {
+    "no id": ("type=payment", "", b"{}"), "no JSON": ("type=payment", "", b"hola"),
+    "a list": ("type=payment", "", b"[1]"), "truncated": ("type=payment", "", b'{"data": {"id"'),
+    "deep": ("type=payment", "", b"[" * 60_000), "zeros": ("type=payment", "", b"\0" * 9),
+    "another address": ("data.id=../search&type=payment", "../search", b""),
+    "a long id": (f"data.id={'1' * 31}&type=payment", "1" * 31, b""),
+    "other digits": ("data.id=%D9%A1%D9%A2&type=payment", "\u0661\u0662", b""),
+    "data is no object": ("type=payment", "", b'{"data": [1]}'),
+    "a huge number": ("type=payment", "", b'{"data": {"id": ' + b"1" * 5000 + b"}}"),
+    "too long": ("data.id=1&type=payment", "1", b" " * 65_537),
+}
+
+
+@pytest.mark.parametrize(("query", "subject", "body"), REFUSED.values(), ids=REFUSED.keys())
+def test_a_broken_notice_is_kept_and_refused(browser, books, query, subject, body):
+    headers = {"X-Signature": f"ts=1,v1={sign(subject, '', '1')}"}
+    answer = browser.post(f"/aviso/mercadopago?{query}", data=body, headers=headers)
+    [kept] = books.notices()
+    assert (answer.status_code, kept.body, kept.query_at) == (400, body[:65_537], None)
+    assert b"Traceback" not in answer.data
+
+
+def test_a_notice_is_sent_by_post(browser, books):
+    answer = browser.get("/aviso/mercadopago?data.id=1&type=payment")
+    assert (answer.status_code, books.notices()) == (405, [])
+
+
+# --- Credited once --------------------------------------------------------------------------------
+
+def test_the_whole_way_from_the_button_to_the_receipt(app, site, visit, books, shown):
+    app.config["BASE_URL"] = site
+    checkout = visit("Ana").send("/pago", concepto="saldo", medio="mercadopago").location
+    with urlopen(checkout, b"accion=aprobar") as back:
+        assert "/ingresar?next=/pago/CAC" in back.url.replace("%2F", "/")
+    wait_for(lambda: books.of("Ana") == PAID)
+    assert books.notices()[0].query.startswith("source_news=webhooks&data.id=")
+
+
+def test_a_notice_credits_the_payment(begin, tell, shown, books):
+    reference = begin("Ana")
+    assert tell(reference) == [200]
+    assert shown("Ana", reference)[0] == IS_PAID
+    assert (books.of("Ana"), books.reviews()) == (PAID, [])
+
+
+def test_the_receipt_is_a_pdf_with_the_services_number(begin, tell, shown, visit):
+    reference = begin("Ana")
+    tell(reference, number=987654)
+    link = shown("Ana", reference)[1].find("a", href=re.compile("comprobantes"))["href"]
+    text = pdf_text(visit("Ana").get(link))
+    assert "1.250,40" in text
+    assert "Pago con Mercado Pago 987654" in text
+    assert visit("Inés").get(link).status_code == 404
+
+
+def test_one_mail_for_each_address_says_that_it_was_credited(begin, tell, mails):
+    tell(begin("Inés"), amount="2189.00", times=3)
+    assert sorted(mail["To"] for mail in mails()) == ["estudio@example.com", "ines@example.com"]
+    assert all("2.189,00" in mail.get_content() for mail in mails())
+
+
+def test_the_same_notice_hours_later_changes_nothing(begin, tell, mails, books):
+    reference = begin("Ana")
+    tell(reference, number=101)
+    for hours in (2, 30):
+        with time_machine.travel(time.time() + hours * 3600):
+            assert tell(reference, number=101) == [200]
+    assert (books.of("Ana"), books.reviews(), len(mails())) == (PAID, [], 1)
+
+
+def test_a_replayed_notice_changes_nothing(shop, begin, hook, do_chores, books):
+    number = str(shop.says(begin("Ana")))
+    for _ in range(5):
+        assert hook(number, "", "1704908010", sign(number, "", "1704908010")) == 200
+    do_chores()
+    assert (books.of("Ana"), books.reviews()) == (PAID, [])
+
+
+@pytest.mark.usefixtures("site")
+def test_notice_and_customer_at_once_credit_once(shop, begin, visit, mails, books):
+    reference = begin("Ana")
+    shop.says(reference)
+    deeds = [deed for _ in range(4) for deed in (
+        partial(shop.notify, reference), partial(visit("Ana").get, f"/pago/{reference}?vuelta=1"))]
+    eight_at_once(lambda deed: deed(), deeds)
+    wait_for(lambda: books.of("Ana") == PAID)
+    assert (books.of("Ana"), books.reviews(), len(mails())) == (PAID, [], 1)
+
+
+def test_refused_once_and_approved_then_is_credited_once(begin, tell, shown, books):
+    reference = begin("Ana")
+    tell(reference, "rejected", number=111)
+    assert (shown("Ana", reference)[0], books.of("Ana")) == (FAILED, OWED)
+    tell(reference, "approved", number=112)
+    assert (shown("Ana", reference)[0], books.of("Ana"), books.reviews()) == (IS_PAID, PAID, [])
+
+
+def test_refused_and_approved_is_credited_by_the_customers_return_too(shop, begin, shown, books):
+    reference = begin("Ana")
+    shop.says(reference, "rejected", number=121)
+    shop.says(reference, "approved", number=122)
+    assert shown("Ana", reference, "?vuelta=1")[0] == IS_PAID
+    assert (books.of("Ana"), books.reviews()) == (PAID, [])
+
+
+def test_a_refusal_told_after_the_approval_changes_nothing(begin, tell, shown, books):
+    reference = begin("Ana")
+    tell(reference, "approved", number=131)
+    tell(reference, "rejected", number=132)
+    assert (shown("Ana", reference)[0], books.of("Ana"), books.reviews()) == (IS_PAID, PAID, [])
+
+
+def test_approved_twice_is_credited_once_and_left_to_a_person(begin, tell, books):
+    reference = begin("Ana")
+    tell(reference, number=141)
+    tell(reference, number=142, times=3)
+    [review] = books.db.execute("SELECT * FROM review")
+    assert (review.service_payment, review.reason) == ("142", "paid a second time")
+    assert books.of("Ana") == PAID
+
+
+def test_without_any_notice_the_chores_settle_it(shop, begin, do_chores, books):
+    shop.says(begin("Ana"))
+    do_chores()
+    assert books.of("Ana") == OWED  # too early to ask
+    with time_machine.travel(time.time() + 240):
+        do_chores()
+    assert books.of("Ana") == PAID
+
+
+def test_an_expired_payment_is_credited_if_it_is_paid_after_all(begin, tell, do_chores, books):
+    reference = begin("Ana")
+    with time_machine.travel(time.time() + 31 * 86400):
+        do_chores()
+        tell(reference)
+    assert books.of("Ana") == PAID
+
+
+# --- What each status does ------------------------------------------------------------------------
+
+ODD = ["refunded", "charged_back", "in_mediation", "partially_refunded", "expired_by_mp", "null"]
+
+
+@pytest.mark.parametrize(("status", "heading", "after", "reviews"), [
+    ("approved", IS_PAID, PAID, 0),
+    *((status, WAITS, OWED, 0) for status in ("pending", "in_process", "authorized")),
+    *((status, FAILED, OWED, 0) for status in ("rejected", "cancelled")),
+    *((status, REVIEWED, OWED, 1) for status in ODD)])
+def test_each_status_before_the_credit(  # noqa: PLR0913, PLR0917 - a table of cases
+        begin, tell, shown, books, status, heading, after, reviews):
+    reference = begin("Ana")
+    tell(reference, status, times=2)
+    assert shown("Ana", reference)[0] == heading
+    assert (books.of("Ana"), len(books.reviews())) == (after, reviews)
+
+
+@pytest.mark.parametrize("status", [
+    "pending", "in_process", "authorized", "rejected", "cancelled", *ODD])
+def test_any_other_status_after_the_credit_is_left_to_a_person(begin, tell, shown, books, status):
+    reference = begin("Ana")
+    tell(reference, number=151)
+    tell(reference, status, number=151, times=2)
+    assert shown("Ana", reference)[0] == IS_PAID
+    assert (books.of("Ana"), books.reviews()) == (PAID, [reference])
+
+
+def test_what_was_in_review_and_is_approved_then_is_credited(begin, tell, books):
+    reference = begin("Ana")
+    tell(reference, "in_mediation", number=161)
+    tell(reference, "approved", number=161)
+    assert (books.of("Ana"), books.reviews()) == (PAID, [reference])
+
+
+@pytest.mark.parametrize("wrong", [
+    {"amount": "1250.39"}, {"amount": "1250.41"}, {"amount": "1.00"}, {"currency": "USD"},
+    {"currency": "BRL"}])
+def test_what_does_not_match_is_left_to_a_person(begin, tell, shown, books, wrong):
+    reference = begin("Ana")
+    assert tell(reference, **wrong) == [200]
+    assert shown("Ana", reference)[0] == REVIEWED
+    assert (books.of("Ana"), books.reviews()) == (OWED, [reference])
+
+
+@pytest.mark.parametrize("theirs", ["XA5547", "null", "CACNOBODYKNOWSIT"])
+def test_money_for_a_reference_that_is_not_ours_is_left_to_a_person(begin, tell, books, theirs):
+    begin("Ana")
+    tell(theirs, number=171)
+    assert (books.of("Ana"), books.reviews()) == (OWED, [theirs])
+
+
+def test_a_payment_begun_with_dineromail_is_not_credited_by_mercado_pago(begin, tell, books):
+    reference = begin("Ana", medio="dineromail")
+    tell(reference)
+    assert (books.of("Ana"), books.reviews()) == (OWED, [reference])
+
+
+@pytest.mark.parametrize("query", [
+    "?vuelta=1&collection_status=approved&status=approved&payment_id=1&collection_id=1",
+    "?vuelta=1&status=approved&external_reference={}&merchant_order_id=null",
+    "?vuelta=1&vuelta=2&status=approved%00", "?status=approved&external_reference=null"])
+def test_a_doctored_way_back_credits_nothing(begin, tell, shown, books, query):
+    another = begin("Inés")
+    tell(another, amount="2189.00", number=1)
+    heading, page = shown("Ana", begin("Ana"), query.format(another))
+    assert heading == (BACK if "vuelta" in query else "Confirme su pago")
+    assert IS_PAID not in page.get_text()
+    assert books.of("Ana") == OWED
+
+
+# --- Odd answers ----------------------------------------------------------------------------------
+
+GOOD = {"id": 777, "status": "approved", "status_detail": "accredited", "currency_id": "ARS",
+        "transaction_amount": 1250.4, "date_created": "2026-11-20T10:00:00.000-03:00"}
+
+
+@pytest.fixture
+def come_back(app, visit):
+    """come_back(reference, answer): Mercado Pago answers so, and the customer comes back."""
+    def settled(reference, answer, who="Ana"):
+        with http(answering(answer)[0]) as app.config["MERCADOPAGO_URL"]:
+            return text_of(visit(who).get(f"/pago/{reference}?vuelta=1"))
+    return settled
+
+
+@pytest.fixture
+def found(come_back):
+    """found(reference, {…}, …): it finds such payments, and the customer comes back."""
+    def settled(reference, *payments, **who):
+        results = [GOOD | {"external_reference": reference} | one for one in payments]
+        return come_back(reference, as_json({"results": results}), **who)
+    return settled
+
+
+@pytest.mark.parametrize("amount", [1250.4, "1250.40", 1250.40])
+def test_an_amount_is_read_as_a_number_or_a_text(begin, found, books, amount):
+    assert IS_PAID in found(begin("Ana"), {"transaction_amount": amount})
+    assert books.of("Ana") == PAID
+
+
+@pytest.mark.parametrize("odd", [
+    {"transaction_amount": amount} for amount in (
+        None, True, "mucho", "", -1250.4, 1250.404, "1.250,40", [1250.4], {}, 1e300, 125040)] + [
+    {"currency_id": None}, {"currency_id": "ars "}, {"status": None}, {"status": ["approved"]},
+    {"status_detail": "partially_refunded"}], ids=str)
+def test_an_answer_that_is_not_exact_is_left_to_a_person(begin, found, books, odd):
+    reference = begin("Ana")
+    assert REVIEWED in found(reference, odd)
+    assert (books.of("Ana"), books.reviews()) == (OWED, [reference])
+
+
+def test_money_given_back_in_part_after_the_credit_is_left_to_a_person(
+        app, begin, found, run, books):
+    reference = begin("Ana")
+    found(reference, {})
+    given_back = GOOD | {"external_reference": reference, "status_detail": "partially_refunded"}
+    with http(answering(as_json({"results": [given_back]}))[0]) as app.config["MERCADOPAGO_URL"]:
+        assert run("settle", reference).output == f"{reference}: credited\n"
+    assert (books.of("Ana"), books.reviews()) == (PAID, [reference])
+
+
+def test_two_payments_in_one_answer_are_credited_once(begin, found, books):
+    assert IS_PAID in found(begin("Ana"), {"id": 2}, {"id": 1})
+    [review] = books.db.execute("SELECT * FROM review")
+    assert (books.of("Ana"), review.service_payment) == (PAID, "2")
+
+
+def test_somebody_elses_operation_is_credited_to_nobody(begin, found, books):
+    his = begin("Beto", concepto="adelanto", importe="1250,40")
+    assert BACK in found(begin("Ana"), {"external_reference": his})
+    assert (books.of("Ana"), books.of("Beto")) == (OWED, (0, []))
+
+
+def test_one_payment_of_mercado_pago_is_credited_once(begin, found, books):
+    found(begin("Ana"), {})
+    second = begin("Beto", concepto="adelanto", importe="1250,40")
+    assert REVIEWED in found(second, {}, who="Beto")
+    assert (books.of("Ana"), books.of("Beto"), books.reviews()) == (PAID, (0, []), [second])
+
+
+NO_ANSWER = {
+    "no results": {}, "null": {"results": None}, "an object": {"results": {"id": 1}},
+    "a number": {"results": 7}, "numbers": {"results": [1, None, "x"]},
+    "no number": {"results": [{"external_reference": "OURS", "status": "approved"}]},
+    "no reference": {"results": [GOOD]},
+}
+
+
+@pytest.mark.parametrize("answer", NO_ANSWER.values(), ids=NO_ANSWER.keys())
+def test_an_answer_in_another_shape_is_none(begin, come_back, books, answer):
+    reference = begin("Ana")
+    told = json.loads(json.dumps(answer).replace("OURS", reference))
+    assert BACK in come_back(reference, as_json(told))
+    assert (books.of("Ana"), books.reviews()) == (OWED, [])
+
+
+def test_half_a_letter_in_an_answer_stops_no_other_notice(  # noqa: PLR0913, PLR0917 - the stage
+        app, shop, begin, site, notice, do_chores, books):
+    number = str(shop.says(begin("Ana")))
+    odd = as_json(GOOD | {"id": 1, "external_reference": "\ud800"})
+    with http(answering(odd)[0]) as app.config["MERCADOPAGO_URL"]:
+        assert notice("data.id=1&type=payment", subject="1") == 200
+        do_chores()
+    app.config["MERCADOPAGO_URL"] = shop.address
+    assert notice(f"data.id={number}&type=payment", subject=number) == 200
+    do_chores()
+    assert books.of("Ana") == PAID
+
+
+def test_an_answer_about_another_payment_is_none(app, begin, notice, told_at_last, books):
+    reference = begin("Ana")
+    answer = as_json(GOOD | {"external_reference": reference})
+    with http(answering(answer)[0]) as app.config["MERCADOPAGO_URL"]:
+        assert notice("data.id=778&type=payment", subject="778") == 200
+        told_at_last()
+    assert (books.of("Ana"), books.reviews()) == (OWED, [])
+
+
+# --- A service in trouble -------------------------------------------------------------------------
+
+@pytest.fixture(params=["http404", "http500", "http503", "html", "hang"])
+def trouble(request, shop):
+    """Mercado Pago, which fails in this way until the test says otherwise."""
+    shop.fails(request.param, seconds=6)
+    return shop
+
+
+def test_in_trouble_a_notice_is_answered_at_once_and_settled_later(
+        trouble, begin, site, told_at_last, books):
+    reference = begin("Ana")
+    trouble.says(reference)
+    began = time.monotonic()
+    assert trouble.notify(reference) == [200]
+    assert time.monotonic() - began < 2
+    wait_for(lambda: books.notices()[0].outcome)
+    assert (books.of("Ana"), bool(books.notices()[0].query_at)) == (OWED, True)
+    trouble.fails("ok")
+    told_at_last()
+    assert (books.of("Ana"), books.notices()[0].outcome) == (PAID, "settled")
+
+
+def test_in_trouble_the_page_says_that_it_is_not_paid_yet(trouble, begin, shown, books):
+    reference = begin("Ana")
+    trouble.says(reference)
+    began = time.monotonic()
+    assert shown("Ana", reference, "?vuelta=1")[0] == BACK
+    assert time.monotonic() - began < 6
+    assert books.of("Ana") == OWED
+
+
+def test_a_payment_that_is_not_known_yet_is_asked_about_again(
+        shop, begin, notice, told_at_last, books):
+    reference = begin("Ana")
+    assert notice("data.id=8800&type=payment", subject="8800") == 200
+    wait_for(lambda: books.notices()[0].outcome)
+    shop.says(reference, number=8800)
+    told_at_last()
+    assert books.of("Ana") == PAID
+
+
+# --- What the operator reads ----------------------------------------------------------------------
+
+def test_payments_lists_them(begin, tell, run):
+    assert run("payments").output == "No payments.\n"
+    reference = begin("Ana")
+    tell(reference, number=181)
+    listed = run("payments")
+    [line] = [line for line in listed.output.splitlines() if reference in line]
+    assert listed.exit_code == 0
+    assert {"1001", "mercadopago", "balance", "1.250,40", "credited", "181"} <= set(line.split())
+
+
+def test_payments_for_review_say_why(begin, tell, run):
+    assert run("payments", "--review").output == "Nothing to review.\n"
+    reference = begin("Ana")
+    tell(reference, number=191)
+    tell(reference, "charged_back", number=191)
+    tell("XA5547", number=192)
+    output = run("payments", "--review").output
+    assert re.search(rf"{reference} .*credited .*191 .*charged_back after the credit", output)
+    assert re.search("XA5547 .*192 .*unknown reference", output)
+
+
+def test_settle_asks_about_one_payment(shop, begin, run, books):
+    reference = begin("Ana")
+    assert run("settle", reference).output == f"{reference}: new\n"
+    shop.says(reference)
+    settled = run("settle", reference.lower())
+    assert (settled.exit_code, settled.output) == (0, f"{reference}: credited\n")
+    assert books.of("Ana") == PAID
+
+
+def test_settle_asks_about_all_that_wait(shop, begin, run, books):
+    hers, his = begin("Ana"), begin("Beto", concepto="adelanto", importe="10,00")
+    shop.says(hers, "pending")
+    shop.says(his, amount="10.00")
+    settled = run("settle", "--pending")
+    assert (settled.exit_code, settled.output) == (0, f"{hers}: pending\n{his}: credited\n")
+    assert (books.of("Ana"), books.of("Beto")) == (OWED, (-1000, [-1000]))
+    assert run("settle", "--pending").output == f"{hers}: pending\n"
+
+
+def test_settle_says_whom_it_could_not_ask(shop, begin, run, books):
+    reference = begin("Ana")
+    shop.fails("http503")
+    for words in ([reference], ["--pending"]):
+        settled = run("settle", *words)
+        assert settled.exit_code == 1
+        assert f"{reference}: HTTPError: HTTP Error 503" in settled.stderr
+        assert "Traceback" not in settled.stderr
+
+
+def test_settle_goes_on_where_one_service_cannot_be_asked(app, shop, begin, run, books):
+    his = begin("Beto", concepto="adelanto", importe="10,00", medio="dineromail")
+    hers = begin("Ana")
+    shop.says(hers)
+    app.config["DINEROMAIL_URL"] = "http://127.0.0.1:9"
+    settled = run("settle", "--pending")
+    assert (settled.exit_code, settled.stdout) == (0, f"{hers}: credited\n")
+    assert his in settled.stderr
+
+
+def test_settle_refuses_what_makes_no_sense(begin, run, books):
+    reference = begin("Ana")
+    unknown = run("settle", "CACNOSUCHPAYMENT")
+    assert (unknown.exit_code, "Nothing was changed" in unknown.stderr) == (1, True)
+    assert [run("settle").exit_code, run("settle", reference, "--pending").exit_code] == [2, 2]
+
+
+def test_settle_with_nothing_that_waits_is_content(run):
+    assert run("settle", "--pending").exit_code == 0
+
+
+def test_nothing_shows_what_opens_mercado_pago(begin, shown, run, tell):
+    reference = begin("Ana")
+    tell(reference)
+    shows = [str(shown("Ana", reference)[1]), run("settings").output, run("check").output]
+    assert not any(TOKEN in text or SECRET in text for text in shows)
