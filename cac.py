@@ -2309,6 +2309,7 @@ def command(name: str, example: str):
     def decorate(function):
         @wraps(function)
         def refusing(**words):
+            """What SQLite cannot do is refused without a trace."""
             try:
                 return function(**words)
             except sqlite3.Error as error:

@@ -154,8 +154,8 @@ def test_a_nobody_is_throttled_like_anybody(browser):
     assert answers == [401] * 10 + [429]
 
 
-def test_a_place_on_the_net_with_a_hundred_tries_waits(browser, db):
-    db.execute("INSERT INTO throttle VALUES ('sign-in:127.0.0.1', 100, ?)", (cac.now(),))
+def test_a_place_on_the_net_with_two_hundred_tries_waits(browser, db):
+    db.execute("INSERT INTO throttle VALUES ('sign-in:127.0.0.1', 200, ?)", (cac.now(),))
     assert sign_in(browser, "1002").status_code == 429
 
 
