@@ -1784,7 +1784,8 @@ class ProfileForm(Form):
 
     def refuse_too_many(self, field):
         """Eight are enough, unless there are more on file."""
-        if len(field.entries) > max(LIST_LENGTH + 1, len(self.on_file[field.name])):
+        typed, on_file = filter(None, field.data), filter(None, self.on_file[field.name])
+        if len(list(typed)) > max(LIST_LENGTH, len(list(on_file))):
             raise StopValidation(f"Deje {LIST_LENGTH} o menos")
 
     def typed_emails(self) -> dict[str | None, str]:
@@ -2530,6 +2531,10 @@ COUNTED_CHECKS = [  # (level if there are any, what, SQL that counts them; ? = a
      "SELECT count(*) AS n FROM notice WHERE query_at IS NOT NULL AND received_at < ?"),
     ("WARN", "mails not sent for an hour",
      "SELECT count(*) AS n FROM outbox WHERE sent_at IS NULL AND created_at < ?"),
+    ("WARN", "no bank account to deposit to",
+     "SELECT NOT EXISTS (SELECT 1 FROM bank_account) AS n"),
+    ("WARN", "no voucher type with DineroMail on: no button shows",
+     "SELECT NOT EXISTS (SELECT 1 FROM voucher_type WHERE dineromail = 1) AS n"),
     ("WARN", "active customers without a confirmed e-mail", """
         SELECT count(*) AS n FROM customer WHERE active = 1
         AND number NOT IN (SELECT customer FROM email WHERE confirmed_at IS NOT NULL)"""),

@@ -152,12 +152,16 @@ def answers(address: str) -> bool:
 
 
 @contextmanager
-def running(*command, **settings):
-    """A process of ours with these CAC_… settings and no others, ended afterwards."""
+def running(*command, group=None, **settings):
+    """A process of ours with these CAC_… settings and no others, ended afterwards.
+
+    With group=0 it has a process group of its own, which can be killed with all its workers.
+    """
     environment = {name: value for name, value in os.environ.items() if not name.startswith("CAC_")}
     environment |= {f"CAC_{name.upper()}": str(value) for name, value in settings.items()}
     process = subprocess.Popen(
         [sys.executable, *map(str, command)], cwd=ROOT, env=environment, text=True,
+        process_group=group,
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     try:
         yield process

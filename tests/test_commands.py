@@ -313,15 +313,19 @@ def test_unlock_lets_a_customer_try_again_at_once(run, browser):
 
 # --- check ----------------------------------------------------------------------------------------
 
-def test_check_is_content_with_a_new_database(empty):
+TO_BE_SET_UP = {"no bank account to deposit to: 1",
+                "no voucher type with DineroMail on: no button shows: 1"}
+
+
+def test_check_tells_what_a_new_database_lacks(empty):
     found = shell("check", database=empty, **SAFE)
-    assert found.returncode == 0
-    assert {line.split()[0] for line in found.stdout.splitlines()} == {"ok"}
+    lacks = {line[6:] for line in found.stdout.splitlines() if not line.startswith("ok")}
+    assert found.returncode == 0 and lacks == TO_BE_SET_UP
 
 
 def test_check_tells_a_monitor_the_same(empty):
     found = json.loads(shell("check", "--json", database=empty, **SAFE).stdout)
-    assert {finding["level"] for finding in found} == {"ok"}
+    assert {finding["what"] for finding in found if finding["level"] != "ok"} == TO_BE_SET_UP
     assert any("ledger: 0 movements" in finding["what"] for finding in found)
 
 
@@ -405,3 +409,18 @@ def test_demo_says_where_it_is_and_who_can_sign_in():
     assert f"http://127.0.0.1:{port}" in said
     assert f"http://127.0.0.1:{port}/demo/correo" in said
     assert (said.count("clave demo-2010"), said.count("cannot sign in")) == (len(CAST) - 2, 2)
+
+
+@pytest.mark.parametrize("words", [
+    ["customer", 10**20], ["unlock", 0], ["voucher-type", 10**20, "--dineromail", "on"],
+    ["serve", "--port", 99999]])
+def test_an_impossible_number_is_wrong_usage(run, words):
+    found = run(*words)
+    assert found.exit_code == 2 and "not in the range" in found.output
+
+
+def test_a_file_that_is_no_database_is_refused_without_a_trace(app, run, tmp_path):
+    app.config["DATABASE"] = tmp_path / "garbage.db"
+    app.config["DATABASE"].write_bytes(b"garbage" * 1000)
+    found = run("customer", 1001)
+    assert found.exit_code == 1 and "not a database" in found.output

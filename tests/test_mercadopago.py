@@ -762,8 +762,8 @@ def test_somebody_elses_operation_is_credited_to_nobody(begin, found, books):
 
 
 def test_one_payment_of_mercado_pago_is_credited_once(begin, found, books):
-    found(begin("Ana"), {})
-    second = begin("Beto", concepto="adelanto", importe="1250,40")
+    first, second = begin("Ana"), begin("Beto", concepto="adelanto", importe="1250,40")
+    assert IS_PAID in found(first, {})
     assert REVIEWED in found(second, {}, who="Beto")
     assert (books.of("Ana"), books.of("Beto"), books.reviews()) == (PAID, (0, []), [second])
 

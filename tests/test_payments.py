@@ -702,3 +702,18 @@ def test_what_came_is_kept_to_the_byte(browser, books):
     browser.post("/aviso/dineromail?de=lejos", data=body)
     [kept] = books.notices()
     assert (kept.body, kept.query, kept.service) == (body, "de=lejos", "dineromail")
+
+
+# --- What is not offered --------------------------------------------------------------------------
+
+def test_a_service_that_is_not_configured_cannot_be_forced(app, visit, books):
+    app.config["MERCADOPAGO_TOKEN"] = ""
+    assert visit("Ana").send("/pago", concepto="saldo", medio="mercadopago").status_code == 403
+    assert books.attempts() == []
+
+
+def test_a_notice_of_more_than_a_hundred_operations_is_refused(browser, books):
+    ids = "".join(f"<operacion><id>X{n}</id></operacion>" for n in range(101))
+    xml = f"<notificacion><operaciones>{ids}</operaciones></notificacion>"
+    assert browser.post("/aviso/dineromail", data={"Notificacion": xml}).status_code == 400
+    assert "too many" in books.notices()[0].outcome

@@ -280,3 +280,18 @@ def test_a_password_link_confirms_nothing(app, browser, mails):
     token = link_in(mails()[0]).rsplit("/", 1)[1]
     assert browser.get(f"/confirmar/{token}").status_code == 410
     assert browser.get("/confirmar/x").status_code == 410
+
+
+# Many of them
+
+def test_eight_phones_are_enough(ana, db):
+    phones_typed = {f"telefonos_{n}": f"11 4000-000{n}" for n in range(9)}
+    assert "Deje 8 o menos" in text_of(save(ana, **phones_typed))
+    assert len(phones(db, 1001)) == 2
+
+
+def test_more_than_eight_that_were_imported_may_stay(visit, db):
+    db.executemany("INSERT INTO phone (customer, number) VALUES (1002, ?)",
+                   [(f"351 400-000{n}",) for n in range(9)])
+    assert save(visit("Beto"), contacto="Zoë").status_code == 303
+    assert len(phones(db, 1002)) == 10

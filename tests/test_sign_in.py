@@ -1,5 +1,6 @@
 """Ingrese a su Cuenta, the session that follows, and Salir."""
 
+import itertools
 from datetime import UTC, datetime
 
 import pytest
@@ -265,3 +266,10 @@ def test_a_link_cannot_sign_anybody_out(visit):
     browser = visit("Ana")
     assert browser.get("/salir").status_code == 405
     assert browser.get("/").status_code == 200
+
+
+def test_who_has_an_account_earns_no_tries_by_changing_the_password(visit, db):
+    ana, words = visit("Ana"), (PASSWORD, "caballo verde", "perro azul")
+    for now, new in itertools.pairwise(words):
+        assert ana.send("/clave", clave_actual=now, clave_nueva=new).status_code == 303
+    assert db.execute("SELECT min(tries) FROM throttle").fetchone()[0] >= 0
