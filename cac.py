@@ -86,6 +86,7 @@ from itsdangerous import BadSignature, URLSafeTimedSerializer
 from stdnum.ar import cbu, cuit
 from tabulate import tabulate
 from werkzeug.exceptions import HTTPException as HTTPError
+from werkzeug.exceptions import TooManyRequests
 from werkzeug.middleware.proxy_fix import ProxyFix
 from wtforms import FieldList, PasswordField, SelectField, StringField
 from wtforms.validators import AnyOf, DataRequired, Length, StopValidation
@@ -192,13 +193,15 @@ def shows_advance_payment(balance: int, limit: int) -> bool:
 
 def why_not_dineromail(balance: int, limit: int, dm_active: bool) -> str:
     """Why the balance may not be paid on line, as the customer reads it; '' if it may."""
+    if shows_dineromail(balance, limit, dm_active):
+        return ""
     if balance <= 0:
         return "No tiene saldo pendiente."
     if balance > limit:
         return f"Su saldo supera el máximo para pagar en línea, {money(limit)}."
     if balance == limit:
         return f"Su saldo es igual al máximo para pagar en línea, {money(limit)}: debe ser menor."
-    return "" if dm_active else "El tipo de comprobante de su última factura no se paga en línea."
+    return "El tipo de comprobante de su última factura no se paga en línea."
 
 
 def why_not_advance_payment(balance: int, limit: int) -> str:
@@ -669,25 +672,7 @@ class Offer(NamedTuple):
     dm_active: bool     # of the last invoice's type; False if there is no invoice
     last_invoice: str   # its type's name, '' = none
     services: dict      # the payment services that are configured, name: label
-
-    def shows_balance(self) -> bool:
-        """Whether the balance may be paid on line."""
-        may = shows_dineromail(self.balance, self.limit, self.dm_active)
-        return may and bool(self.services)
-
-    def shows_advance(self) -> bool:
-        """Whether a payment in advance may be made."""
-        return shows_advance_payment(self.balance, self.limit) and bool(self.services)
-
-    def why_not_balance(self) -> str:
-        """Why the balance may not be paid on line."""
-        why = why_not_dineromail(self.balance, self.limit, self.dm_active)
-        return why or "El pago en línea no está habilitado."
-
-    def why_not_advance(self) -> str:
-        """Why no payment may be made in advance."""
-        why = why_not_advance_payment(self.balance, self.limit)
-        return why or "El pago en línea no está habilitado."
+    why_not: dict       # why this may not be paid on line, by what it is; '' = it may
 
 
 def payment_offer(number: int) -> Offer:
@@ -695,8 +680,12 @@ def payment_offer(number: int) -> Offer:
     last = one("SELECT type_name, dineromail FROM last_invoice WHERE customer = ?", number)
     services = {name: label for name, (label, setting) in PAYMENT_SERVICES.items()
                 if current_app.config[setting]}
-    return Offer(balance_of(number), business().dm_limit, bool(last and last.dineromail),
-                 last.type_name if last else "", services)
+    balance, limit = balance_of(number), business().dm_limit
+    dm_active = bool(last and last.dineromail)
+    off = "" if services else "El pago en línea no está habilitado."
+    why_not = {"saldo": why_not_dineromail(balance, limit, dm_active) or off,
+               "adelanto": why_not_advance_payment(balance, limit) or off}
+    return Offer(balance, limit, dm_active, last.type_name if last else "", services, why_not)
 
 
 # === Sessions =====================================================================================
@@ -718,10 +707,6 @@ MAIL_REQUESTS = {"account": 6, "address": 100}  # for a link
 login_manager = LoginManager()
 login_manager.session_protection = None         # it would believe any X-Forwarded-For
 csrf = CSRFProtect()
-
-
-class TooManyTries(Exception):  # noqa: N818 - a state of the visitor's, no fault
-    """The visitor has to wait; the argument says how many seconds."""
 
 
 @dataclass(frozen=True)
@@ -799,13 +784,13 @@ def count_tries(db, deed: str, account, allowed: dict) -> float:
 
 
 def throttle(deed: str, account) -> None:
-    """Count a try to show a password, before any is hashed; TooManyTries ends too many."""
+    """Count a try to show a password, before any is hashed; TooManyRequests if too many."""
     with transaction() as db:
         wait = count_tries(db, deed, account, TRIES)
     if wait:
         log.warning("event=throttled deed=%s account=%s address=%s", deed, account,
                     request.remote_addr)
-        raise TooManyTries(int(wait) + 1)
+        raise TooManyRequests(retry_after=int(wait) + 1)
 
 
 def forgive(db, deed: str, account) -> None:
@@ -2106,9 +2091,8 @@ def pay():
 def start_payment():
     """Begin a payment, if the rules allow it now."""
     form, offer = PaymentForm(), payment_offer(current_user.number)
-    shown = {"saldo": offer.shows_balance, "adelanto": offer.shows_advance}
-    is_offered = form.medio.data not in SERVICES or form.medio.data in offer.services
-    if form.concepto.data in shown and not (is_offered and shown[form.concepto.data]()):
+    is_absent = form.medio.data in SERVICES and form.medio.data not in offer.services
+    if is_absent or offer.why_not.get(form.concepto.data):
         abort(403)
     if not form.validate():
         return pay_page(form, offer)
@@ -2237,7 +2221,7 @@ ERRORS = {  # status: (title, what to do)
     404: ("No encontramos esa página", "Revise la dirección o vuelva al inicio."),
     410: ("El enlace ya no sirve", "Venció, ya se usó o se pidió otro más nuevo."),
     413: ("El envío es demasiado grande", "No se guardó nada."),
-    429: ("Demasiados intentos", "Espere y pruebe de nuevo, o use «¿Olvidó su Clave?»."),
+    429: ("Hizo demasiados intentos", "Espere y pruebe de nuevo, o use «¿Olvidó su Clave?»."),
     500: ("Hay un problema con el sitio", "Pruebe de nuevo en unos minutos. Si recién hizo un pago,"
           " no lo repita: fíjese primero en su cuenta corriente."),
     503: ("El sitio está ocupado", "No se guardó nada. Pruebe de nuevo en un minuto."),
@@ -2263,18 +2247,15 @@ def http_error(error):
     """What Flask, or a view, refused."""
     if error.code < 400:  # Werkzeug's redirects
         return error
-    headers = {"Allow": ", ".join(error.valid_methods)} if error.code == 405 else {}
-    missing = MISSING_DOCUMENT if error.description == "document" else None
-    return error_page(error.code, OLD_FORM if isinstance(error, CSRFError) else missing, **headers)
-
-
-@bp.app_errorhandler(TooManyTries)
-def too_many_tries(error):
-    """The visitor has to wait."""
-    seconds = error.args[0]
-    wait = "un minuto" if seconds <= 60 else f"{-(-seconds // 60)} minutos"
-    advice = f"Hizo demasiados intentos. Espere {wait} o use «¿Olvidó su Clave?»."
-    return error_page(429, ("Demasiados intentos", advice), **{"Retry-After": seconds})
+    texts = OLD_FORM if isinstance(error, CSRFError) else None
+    if error.code == 429:
+        minutes = -(-error.retry_after // 60)
+        wait = "un minuto" if minutes == 1 else f"{minutes} minutos"
+        texts = ERRORS[429][0], ERRORS[429][1].replace("Espere", f"Espere {wait}")
+    if error.description == "document":
+        texts = MISSING_DOCUMENT
+    headers = {name: value for name, value in error.get_headers() if name != "Content-Type"}
+    return error_page(error.code, texts, **headers)
 
 
 @bp.app_errorhandler(ServiceError)
@@ -2783,14 +2764,17 @@ def content_policy(config) -> str:
             " object-src 'none'; frame-ancestors 'none'")
 
 
+HEADERS = {
+    "X-Content-Type-Options": "nosniff", "Referrer-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin", "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), microphone=(), geolocation=(), payment=()",
+}
+
+
 def add_headers(answer: Response) -> Response:
     """What every answer carries."""
+    answer.headers.update(HEADERS)
     answer.headers["Content-Security-Policy"] = content_policy(current_app.config)
-    answer.headers["X-Content-Type-Options"] = "nosniff"
-    answer.headers["Referrer-Policy"] = "same-origin"
-    answer.headers["Cross-Origin-Opener-Policy"] = "same-origin"
-    answer.headers["Cross-Origin-Resource-Policy"] = "same-origin"
-    answer.headers["Permissions-Policy"] = "camera=(), microphone=(), geolocation=(), payment=()"
     if current_app.config["SESSION_COOKIE_SECURE"]:
         answer.headers["Strict-Transport-Security"] = "max-age=63072000; includeSubDomains"
     if request.endpoint != "static" or answer.status_code >= 400:

@@ -169,6 +169,7 @@ def test_killed_again_and_again_it_credits_each_payment_once(  # noqa: PLR0913, 
         chance.shuffle(notices)
         live_until_killed(notices, chance)
         payments += new
+    assert {0, 200} <= {answer for payment in payments for answer in payment.told}
     with serving(database, shop.port, **settings):
         wait_for(lambda: not db.execute("SELECT 1 FROM notice WHERE query_at IS NOT NULL"
                                         ).fetchone(), 60)

@@ -126,7 +126,7 @@ def test_after_ten_wrong_passwords_even_the_right_one_waits(locked_out, db):
     answer = sign_in(locked_out, "1001")
     assert (answer.status_code, sessions(db)) == (429, before)
     assert 0 < int(answer.headers["Retry-After"]) <= 30
-    assert "Espere un minuto o use «¿Olvidó su Clave?»" in text_of(answer)
+    assert "Espere un minuto y pruebe de nuevo, o use «¿Olvidó su Clave?»" in text_of(answer)
 
 
 def test_a_blocked_wait_lets_other_customers_in(locked_out):
