@@ -655,6 +655,14 @@ def test_any_other_status_after_the_credit_is_left_to_a_person(begin, tell, show
     assert (books.of("Ana"), books.reviews()) == (PAID, [reference])
 
 
+@pytest.mark.parametrize("status", ["pending", "in_process", "authorized", "cancelled"])
+def test_what_waited_or_failed_and_is_approved_then_is_credited(begin, tell, books, status):
+    reference = begin("Ana")
+    for now in (status, "approved"):
+        tell(reference, now, number=165)
+    assert (books.of("Ana"), books.reviews()) == (PAID, [])
+
+
 def test_what_was_in_review_and_is_approved_then_is_credited(begin, tell, books):
     reference = begin("Ana")
     tell(reference, "in_mediation", number=161)
@@ -926,3 +934,9 @@ def test_nothing_shows_what_opens_mercado_pago(begin, shown, run, tell):
     tell(reference)
     shows = [str(shown("Ana", reference)[1]), run("settings").output, run("check").output]
     assert not any(TOKEN in text or SECRET in text for text in shows)
+
+
+def test_an_unsigned_notice_of_no_payment_is_ignored(browser, books):
+    answer = browser.post("/aviso/mercadopago?id=1&topic=merchant_order", json={})
+    assert answer.status_code == 200
+    assert books.attempts() == []
