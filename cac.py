@@ -2503,29 +2503,6 @@ def settle_and_tell(payment) -> str | None:
     return click.echo(f"{payment.reference}: {state}")
 
 
-COUNTED_CHECKS = [  # (level if there are any, what, SQL that counts them; ? = an hour ago)
-    ("BAD", "rows that refer to nothing", "SELECT count(*) AS n FROM pragma_foreign_key_check"),
-    ("BAD", "receipts that differ from their payment", """
-        SELECT count(*) AS n FROM payment JOIN movement ON movement.id = payment.movement
-        WHERE movement.amount <> -payment.amount OR movement.customer <> payment.customer"""),
-    ("BAD", "receipts of the portal without a payment", """
-        SELECT count(*) AS n FROM movement WHERE origin = 'portal'
-        AND id NOT IN (SELECT movement FROM payment WHERE movement IS NOT NULL)"""),
-    ("WARN", "payments for a person to review", "SELECT count(*) AS n FROM review"),
-    ("WARN", "notices not settled for an hour",
-     "SELECT count(*) AS n FROM notice WHERE query_at IS NOT NULL AND received_at < ?"),
-    ("WARN", "mails not sent for an hour",
-     "SELECT count(*) AS n FROM outbox WHERE sent_at IS NULL AND created_at < ?"),
-    ("WARN", "no bank account to deposit to",
-     "SELECT NOT EXISTS (SELECT 1 FROM bank_account) AS n"),
-    ("WARN", "no voucher type with DineroMail on: no button shows",
-     "SELECT NOT EXISTS (SELECT 1 FROM voucher_type WHERE dineromail = 1) AS n"),
-    ("WARN", "active customers without a confirmed e-mail", """
-        SELECT count(*) AS n FROM customer WHERE active = 1
-        AND number NOT IN (SELECT customer FROM email WHERE confirmed_at IS NOT NULL)"""),
-]
-
-
 def check_results() -> list[tuple[str, str]]:
     """(ok | WARN | BAD, what was found) of settings, database, ledger, payments, mail, files."""
     unsafe = [("WARN", problem) for problem in unsafe_settings(current_app.config)]
@@ -2536,9 +2513,8 @@ def check_results() -> list[tuple[str, str]]:
     deaf = [("WARN", "CAC_MERCADOPAGO_SECRET: not set, Mercado Pago's notices are refused")]
     results = [*(unsafe or [("ok", "settings are safe")]), *(deaf if is_deaf else []),
                ("ok" if integrity == "ok" else "BAD", f"integrity of the database: {integrity}")]
-    for level, what, sql in COUNTED_CHECKS:
-        count = one(sql, *[now(-3600)] * sql.count("?")).n
-        results.append((level if count else "ok", f"{what}: {count}"))
+    results += [(line.level if line.n else "ok", f"{line.what}: {line.n}")
+                for line in many("SELECT * FROM check_line")]
     folder = Path(current_app.config["DOCUMENTS"])
     stored = many("SELECT document FROM movement WHERE document IS NOT NULL")
     missing = sum(not (folder / Path(row.document).name).is_file() for row in stored)

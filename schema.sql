@@ -261,6 +261,32 @@ CREATE TABLE lease (
     ends_at  TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
 
+-- For the command `check`: what would be wrong if there were any, how bad, and how many there are.
+CREATE VIEW check_line (level, what, n) AS
+SELECT 'BAD', 'rows that refer to nothing', count(*) FROM pragma_foreign_key_check
+UNION ALL
+SELECT 'BAD', 'receipts that differ from their payment', count(*)
+FROM payment JOIN movement ON movement.id = payment.movement
+WHERE movement.amount <> -payment.amount OR movement.customer <> payment.customer
+UNION ALL
+SELECT 'BAD', 'receipts of the portal without a payment', count(*)
+FROM movement WHERE origin = 'portal' AND id NOT IN (SELECT movement FROM payment WHERE movement IS NOT NULL)
+UNION ALL
+SELECT 'WARN', 'payments for a person to review', count(*) FROM review
+UNION ALL
+SELECT 'WARN', 'notices not settled for an hour', count(*)
+FROM notice WHERE query_at IS NOT NULL AND received_at < strftime('%Y-%m-%dT%H:%M:%SZ', 'now', '-1 hour')
+UNION ALL
+SELECT 'WARN', 'mails not sent for an hour', count(*)
+FROM outbox WHERE sent_at IS NULL AND created_at < strftime('%Y-%m-%dT%H:%M:%SZ', 'now', '-1 hour')
+UNION ALL
+SELECT 'WARN', 'no bank account to deposit to', NOT EXISTS (SELECT 1 FROM bank_account)
+UNION ALL
+SELECT 'WARN', 'no voucher type with DineroMail on: no button shows', NOT EXISTS (SELECT 1 FROM voucher_type WHERE dineromail = 1)
+UNION ALL
+SELECT 'WARN', 'active customers without a confirmed e-mail', count(*)
+FROM customer WHERE active = 1 AND number NOT IN (SELECT customer FROM email WHERE confirmed_at IS NOT NULL);
+
 -- ── What every installation starts with ─────────────────────────────────────────────────────────
 
 INSERT INTO brand (position, code, name, website, colour) VALUES
