@@ -244,8 +244,10 @@ def customer_number(text: str) -> int | None:
     >>> customer_number(" 001.001 "), customer_number("１００１"), customer_number("ana")
     (1001, None, None)
     """
-    digits = re.sub(r"[\s.-]", "", text)
-    return int(digits) if re.fullmatch(r"0{0,20}[0-9]{1,9}", digits) else None
+    if not re.fullmatch(r"[0-9][0-9\s.-]*", text.strip()):
+        return None
+    digits = re.sub(r"[\s.-]", "", text).lstrip("0")
+    return int(digits or 0) if len(digits) < 10 else None
 
 
 def canonical_email(text: str) -> str | None:
@@ -340,7 +342,7 @@ class Operation(NamedTuple):
 
     reference: str          # ours
     service_payment: str    # the service's own number; '' = none yet
-    state: str              # pending | credited | rejected
+    state: str              # pending | credited | rejected | unknown; else it is odd
     amount: int | None      # centavos; None = it could not be read
     currency: str           # 'ARS', 'USD' …; '' = not told
 
@@ -355,8 +357,8 @@ def verdict(payment, operation: Operation) -> tuple[str, str]:
         return "review", "unknown reference"
     if payment.state == "credited":
         return verdict_after_credit(payment, operation)
-    if operation.state in ("pending", "rejected"):
-        is_news = payment.state not in (operation.state, "review")
+    if operation.state in ("pending", "rejected", "unknown"):
+        is_news = payment.state not in (operation.state, "review") and operation.state != "unknown"
         return (operation.state if is_news else "nothing"), ""
     if operation.state != "credited":
         return "review", operation.state
@@ -370,9 +372,14 @@ def verdict(payment, operation: Operation) -> tuple[str, str]:
 def verdict_after_credit(payment, operation: Operation) -> tuple[str, str]:
     """The same again is nothing, another payment's failure too; all else is odd."""
     is_same = operation.service_payment in ("", payment.service_payment)
+    if operation.state == "credited" and not is_same:
+        return "review", "paid a second time"
     if operation.state == "credited":
-        return ("nothing", "") if is_same else ("review", "paid a second time")
-    return ("review", f"{operation.state} after the credit") if is_same else ("nothing", "")
+        is_exact = (operation.amount, operation.currency) == (payment.amount, "ARS")
+        return ("nothing", "") if is_exact else ("review", "another amount after the credit")
+    if operation.state == "unknown" or not is_same:
+        return "nothing", ""
+    return "review", f"{operation.state} after the credit"
 
 
 # === Settings =====================================================================================
@@ -1046,7 +1053,8 @@ def send_due_mail() -> None:
 # === Services =====================================================================================
 # The payment services, as they really talk: where to pay, what their notices mean, how to ask them.
 
-SERVICE_SECONDS = 4                 # a service that takes longer is asked again later
+PAGE_SECONDS = 4                    # while somebody looks at a page, a service has so long
+CHORE_SECONDS = 20                  # and so long while nobody does; then it is asked again later
 NOTICE_BYTES = 64 * 1024
 ANSWER_BYTES = 256 * 1024
 
@@ -1064,10 +1072,11 @@ class NoRedirect(HTTPRedirectHandler):
 
 def fetch(url: str, data: bytes | None = None, headers: dict | None = None) -> bytes:
     """A payment service's whole answer, to a GET or, with `data`, a POST; ServiceError if none."""
-    deadline, answer = time.monotonic() + SERVICE_SECONDS, b""
+    seconds = PAGE_SECONDS if request else CHORE_SECONDS
+    deadline, answer = time.monotonic() + seconds, b""
     question = Request(url, data, headers or {})
     try:
-        with build_opener(NoRedirect).open(question, timeout=SERVICE_SECONDS / 2) as reply:
+        with build_opener(NoRedirect).open(question, timeout=seconds) as reply:
             while chunk := reply.read1(65536):
                 answer += chunk
                 if time.monotonic() > deadline or len(answer) > ANSWER_BYTES:
@@ -1162,7 +1171,7 @@ class DineroMail:
         return references
 
     def query(self, reference: str) -> list[Operation]:
-        """What the service says of our reference; nothing if it does not know it."""
+        """What the service says of our reference."""
         return self.look_up([reference])
 
     def look_up(self, subjects: list[str]) -> list[Operation]:
@@ -1179,7 +1188,10 @@ class DineroMail:
             ElementTree.SubElement(operations, "ID").text = subject
         question = urlencode({"DATA": ElementTree.tostring(root, "unicode")}).encode()
         answer = fetch(f"{self.base}/Vender/Consulta_IPN.asp", question)
-        return [self.read_operation(found, subjects) for found in self.read_report(answer)]
+        found = [self.read_operation(found, subjects) for found in self.read_report(answer)]
+        known = {operation.reference.upper() for operation in found}
+        return found + [Operation(subject, "", "unknown", None, "") for subject in subjects
+                        if subject.upper() not in known]
 
     def read_report(self, answer: bytes) -> list:
         """The operations of an answer; ServiceError if it does not answer the question."""
@@ -1247,12 +1259,13 @@ class MercadoPago:
         """Whether x-signature is right; what is missing is left out of what is signed.
 
         The old form of notice has `id` for `data.id`; some ids were signed in lower case. What is
-        of no payment may be signed with another application's secret, and is ignored anyway.
+        of no payment need not be signed: it is ignored anyway.
         """
         named = (part.partition("=") for part in headers.get("x-signature", "").split(","))
         parts = {name.strip().lower(): value.strip() for name, _, value in named}
         fields, request_id = dict(parse_qsl(query)), headers.get("x-request-id", "")
-        if (fields.get("type") or fields.get("topic") or "payment") != "payment":
+        kind = fields.get("type") or fields.get("topic") or "payment"
+        if kind != "payment" and "x-signature" not in headers:
             return True
         subject = fields.get("data.id", fields.get("id", ""))
         return bool(self.secret) and any(
@@ -1275,8 +1288,8 @@ class MercadoPago:
             fields = {"type": told.get("type") or told.get("topic"), "id": data.get("id")} | fields
         if (fields.get("type") or fields.get("topic")) != "payment":
             return []
-        subject = str(fields.get("data.id") or fields.get("id"))
-        if not re.fullmatch(r"[0-9]{1,30}", subject):
+        subject = str(fields.get("data.id") or fields.get("id") or "")
+        if not re.fullmatch(r"[A-Za-z0-9_-]{1,30}", subject):
             raise ValueError("it names no payment, or an impossible one")
         return [subject]
 
@@ -1358,9 +1371,10 @@ def credit(db, payment, operation: Operation) -> None:
 
 
 def put_in_review(db, service: str, operation: Operation, reason: str) -> None:
-    """Leave an operation to a person, once for each reason."""
+    """Leave an operation to a person, once for each reason; forgers cannot fill the list."""
     db.execute("INSERT OR IGNORE INTO review (at, service, reference, service_payment, reason)"
-               " VALUES (?, ?, ?, ?, ?)",
+               " SELECT ?1, ?2, ?3, ?4, ?5 WHERE ?4 <> ''"
+               " OR (SELECT count(*) FROM review WHERE service_payment = '') < 1000",
                (now(), service, operation.reference, operation.service_payment, reason))
     db.execute("UPDATE payment SET state = 'review' WHERE service = ? AND reference = ?"
                " AND state <> 'credited'", (service, operation.reference))
@@ -2767,6 +2781,8 @@ def guard() -> None:
     """Before each request: refuse other sites' forms; under a foreign server, start the chores."""
     is_foreign = request.headers.get("Sec-Fetch-Site") == "cross-site"
     if request.method == "POST" and is_foreign and request.endpoint != "cac.receive_notice":
+        abort(400)
+    if request.script_root and not is_local(request.script_root):
         abort(400)
     if current_app.config["CHORES"] == "on":
         start_chores(current_app._get_current_object())

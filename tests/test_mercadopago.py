@@ -817,8 +817,9 @@ def test_an_answer_about_another_payment_is_none(app, begin, notice, told_at_las
 # --- A service in trouble -------------------------------------------------------------------------
 
 @pytest.fixture(params=["http404", "http500", "http503", "html", "hang"])
-def trouble(request, shop):
+def trouble(request, shop, monkeypatch):
     """Mercado Pago, which fails in this way until the test says otherwise."""
+    monkeypatch.setattr(cac, "CHORE_SECONDS", 2)    # the patience of the chores, less than 6
     shop.fails(request.param, seconds=6)
     return shop
 
