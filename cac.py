@@ -600,8 +600,6 @@ OPEN_DEBITS = """
     ORDER BY date DESC, id DESC"""
 UNDER_WAY = """
     SELECT * FROM payment WHERE customer = ? AND state IN ('pending', 'review') ORDER BY id"""
-
-
 PAYMENT_SERVICES = {  # name: (label, the setting without which it is not offered)
     "dineromail": ("DineroMail", "DINEROMAIL_ACCOUNT"),
     "mercadopago": ("Mercado Pago", "MERCADOPAGO_TOKEN"),
@@ -1129,9 +1127,10 @@ def centavos(decimal: str) -> int | None:
 class DineroMail:
     """Checkout of generation 1 and IPN v2, after DineroMail's manual of July 2011.
 
-    Every payment service has these methods: checkout, is_genuine, subjects, look_up, query.
+    Every payment service has leads_by_form, checkout, is_genuine, subjects, look_up and query.
     """
 
+    leads_by_form = True            # False: a plain link leads there
     states = {"1": "pending", "2": "credited", "3": "rejected"}     # ESTADO
     currencies = {"1": "ARS", "2": "USD"}                           # MONEDA
 
@@ -1221,6 +1220,7 @@ class DineroMail:
 class MercadoPago:
     """Checkout Pro: a preference, a signed notice that tells a payment's id, a query about it."""
 
+    leads_by_form = False
     states = {"approved": "credited", "pending": "pending", "in_process": "pending",
               "authorized": "pending", "rejected": "rejected", "cancelled": "rejected"}
 
@@ -1496,6 +1496,34 @@ def settle_due_notices() -> None:
     """Settle the notices that wait for it."""
     for notice in many("SELECT id FROM notice WHERE query_at <= ? ORDER BY id LIMIT 50", now()):
         settle_notice(notice.id)
+
+
+def is_awaited(payment, *, is_back: bool) -> bool:
+    """Whether the customer waits to hear what became of a payment."""
+    return payment.state == "pending" or (is_back and payment.state == "new")
+
+
+def may_be_asked(payment) -> bool:
+    """Whether the service may be asked about a payment now: not settled, and not asked just now."""
+    is_asked_lately = payment.queried_at and age_of(payment.queried_at) < ASK_AGAIN_SECONDS
+    return bool(payment.query_at) and not is_asked_lately
+
+
+def checkout_form(payment) -> tuple[str, dict] | None:
+    """(address, fields) of the form that leads to the service; None if it is too late for it.
+
+    A service that a plain link leads to is reached by beginning the same payment again.
+    """
+    is_outdated = payment.purpose == "balance" and payment.amount != balance_of(payment.customer)
+    if payment.state != "new" or is_outdated:
+        return None
+    service = payment_service(payment.service)
+    if service.leads_by_form:
+        return service.checkout(payment)
+    concept = {"balance": "saldo", "advance": "adelanto"}[payment.purpose]
+    return url_for("cac.start_payment"), {
+        "csrf_token": generate_csrf(), "medio": payment.service, "concepto": concept,
+        "importe": plain_money(payment.amount)}
 
 
 # === Documents ====================================================================================
@@ -2128,32 +2156,15 @@ def payment(reference):
     sql = "SELECT * FROM payment WHERE reference = ? AND customer = ?"
     found = one(sql, reference, current_user.number) or abort(404)
     is_back = "vuelta" in request.args
-    is_asked_lately = found.queried_at and age_of(found.queried_at) < ASK_AGAIN_SECONDS
-    if found.query_at and not is_asked_lately and (is_back or found.state == "pending"):
+    if (is_back or found.state == "pending") and may_be_asked(found):
         with suppress(ServiceError):
             settle(found.service, found.reference)
         found = one(sql, reference, current_user.number)
-    is_waiting = found.state == "pending" or (found.state == "new" and is_back)
     page = render_template("payment.html", payment=found, is_back=is_back,
                            label=PAYMENT_SERVICES[found.service][0],
                            checkout=None if is_back else checkout_form(found))
+    is_waiting = is_awaited(found, is_back=is_back)
     return page, {"Refresh": str(REFRESH_SECONDS)} if is_waiting else {}
-
-
-def checkout_form(payment) -> tuple[str, dict] | None:
-    """(address, fields) of the form that leads to the service; None if it is too late for it.
-
-    A service that a plain link leads to is reached by beginning the same payment again.
-    """
-    is_outdated = payment.purpose == "balance" and payment.amount != balance_of(payment.customer)
-    if payment.state != "new" or is_outdated:
-        return None
-    if payment.service == "dineromail":
-        return payment_service(payment.service).checkout(payment)
-    concept = {"balance": "saldo", "advance": "adelanto"}[payment.purpose]
-    return url_for(".start_payment"), {
-        "csrf_token": generate_csrf(), "medio": payment.service, "concepto": concept,
-        "importe": plain_money(payment.amount)}
 
 
 @bp.post("/aviso/<any(dineromail, mercadopago):service>")

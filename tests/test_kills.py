@@ -15,9 +15,9 @@ from dataclasses import dataclass, field
 
 import cac
 import pytest
-from conftest import answers, free_port, running, serving, wait_for
+from conftest import Books, answers, free_port, running, serving, wait_for
 from test_mercadopago import SECRET, TOKEN, Shop
-from test_payments import ACCOUNT, KEY, Books, eight_at_once
+from test_payments import ACCOUNT, KEY, eight_at_once
 
 pytestmark = pytest.mark.faults
 KILLS = int(os.environ.get("CAC_KILLS", "10"))

@@ -14,7 +14,7 @@ import cac
 import pytest
 import time_machine
 from conftest import free_port, pdf_text, running, text_of, wait_for
-from test_payments import ACCOUNT, KEY, OWED, PAID, Books, Service, eight_at_once, http
+from test_payments import ACCOUNT, KEY, OWED, PAID, Service, eight_at_once, http
 from werkzeug import Request, Response
 
 TOKEN, SECRET = "TEST-0123456789", "s3cr3t"
@@ -85,26 +85,6 @@ def begin(visit, db):
 
 
 @pytest.fixture
-def shown(visit):
-    """shown("Ana", reference): the heading of the payment's page, and the page."""
-    def read(who, reference, query=""):
-        page = visit(who).page(f"/pago/{reference}{query}")
-        return page.h1.get_text(), page
-    return read
-
-
-@pytest.fixture
-def do_chores(app):
-    """Do what the running service does by itself, until no notice waits to be read."""
-    def done():
-        with app.app_context():
-            cac.settle_due_payments()
-            cac.settle_due_notices()
-            return not cac.many("SELECT 1 FROM notice WHERE outcome IS NULL")
-    return lambda: wait_for(done)
-
-
-@pytest.fixture
 def tell(shop, site, do_chores):
     """tell(reference, state): Mercado Pago knows it, says so, and is asked; our answers."""
     def told(reference, state="approved", times=1, **payment):
@@ -113,15 +93,6 @@ def tell(shop, site, do_chores):
         do_chores()
         return answers
     return told
-
-
-@pytest.fixture
-def books(db, run):
-    """The ledger and its surroundings; after each test `check` finds no fault in the receipts."""
-    yield Books(db)
-    found = run("check").output.splitlines()
-    assert "ok    receipts that differ from their payment: 0" in found
-    assert "ok    receipts of the portal without a payment: 0" in found
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ import cac
 import pytest
 import time_machine
 from bs4 import BeautifulSoup
-from conftest import CAST, free_port, running, serving, text_of, wait_for
+from conftest import free_port, running, serving, text_of, wait_for
 from standins import CANCELLED, CREDITED, PENDING, SPELLINGS
 from test_seed import CASES
 from werkzeug import Response
@@ -120,26 +120,6 @@ def begin(visit):
 
 
 @pytest.fixture
-def shown(visit):
-    """shown("Ana", reference): the heading of the payment's page, and the page."""
-    def read(who, reference, query=""):
-        page = visit(who).page(f"/pago/{reference}{query}")
-        return page.h1.get_text(), page
-    return read
-
-
-@pytest.fixture
-def do_chores(app):
-    """Do what the running service does by itself, until no notice waits to be read."""
-    def done():
-        with app.app_context():
-            cac.settle_due_payments()
-            cac.settle_due_notices()
-            return not cac.many("SELECT 1 FROM notice WHERE outcome IS NULL")
-    return lambda: wait_for(done)
-
-
-@pytest.fixture
 def tell(dineromail, site, do_chores):
     """tell(reference, state): DineroMail knows it, says so, and is asked; our answers."""
     def told(reference, state=CREDITED, times=1, **operation):
@@ -148,41 +128,6 @@ def tell(dineromail, site, do_chores):
         do_chores()
         return answers
     return told
-
-
-class Books:
-    """What the database holds after all."""
-
-    def __init__(self, db):
-        self.db = db
-
-    def of(self, who):
-        """(balance, amounts of the receipts that the portal wrote)."""
-        lines = self.db.execute("SELECT * FROM movement WHERE customer = ?", (CAST[who],))
-        lines = lines.fetchall()
-        return (sum(line.amount for line in lines),
-                [line.amount for line in lines if line.origin == "portal"])
-
-    def attempts(self):
-        """The amounts of the payments that were begun."""
-        return [row.amount for row in self.db.execute("SELECT amount FROM payment ORDER BY id")]
-
-    def notices(self):
-        """All that came, as it is kept."""
-        return self.db.execute("SELECT * FROM notice ORDER BY id").fetchall()
-
-    def reviews(self):
-        """The references that wait for a person."""
-        return [row.reference for row in self.db.execute("SELECT * FROM review ORDER BY id")]
-
-
-@pytest.fixture
-def books(db, run):
-    """The ledger and its surroundings; after each test `check` finds no fault in the receipts."""
-    yield Books(db)
-    found = run("check").output.splitlines()
-    assert "ok    receipts that differ from their payment: 0" in found
-    assert "ok    receipts of the portal without a payment: 0" in found
 
 
 def eight_at_once(deed, arguments):
