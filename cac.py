@@ -479,8 +479,19 @@ def parse_setting(kind: str, text: str) -> str:
 # === Database =====================================================================================
 # A connection for each thread, kept. Writes are short, and never wait for the network.
 
-SCHEMA_VERSION = 1
-UPGRADES = {}  # version: the statements that lead to it from the one before it
+SCHEMA_VERSION = 2
+UPGRADES = {  # version: the statements that lead to it from the one before it
+    2: ["""CREATE TABLE import (id INTEGER PRIMARY KEY, at TEXT NOT NULL, kind TEXT NOT NULL
+            CHECK (kind IN ('customers', 'movements', 'invoices', 'news', 'services')),
+            file TEXT NOT NULL, digest TEXT NOT NULL, rows INTEGER NOT NULL DEFAULT 0,
+            added INTEGER NOT NULL DEFAULT 0, changed INTEGER NOT NULL DEFAULT 0,
+            gone INTEGER NOT NULL DEFAULT 0, balance_before INTEGER NOT NULL,
+            balance_after INTEGER NOT NULL, undone_at TEXT) STRICT""",
+        """CREATE TABLE import_change (import INTEGER NOT NULL REFERENCES import,
+            table_name TEXT NOT NULL, row INTEGER NOT NULL, before TEXT,
+            PRIMARY KEY (import, table_name, row)) STRICT, WITHOUT ROWID""",
+    ],
+}
 
 
 def now(seconds: float = 0) -> str:

@@ -7,7 +7,7 @@
 --   who      (imported) comes from the accounting program, (portal) is written here, (operator) by a command.
 -- What can be computed is a view, never a column. Customers are never deleted, only blocked.
 
-PRAGMA user_version = 1;
+PRAGMA user_version = 2;
 
 -- ── People ──────────────────────────────────────────────────────────────────────────────────────
 
@@ -138,6 +138,33 @@ JOIN movement ON movement.id = (
     WHERE candidate.customer = customer.number AND voucher_type.kind = 'invoice'
     ORDER BY candidate.date DESC, candidate.id DESC LIMIT 1)
 JOIN voucher_type ON voucher_type.code = movement.type;
+
+-- ── Imports ─────────────────────────────────────────────────────────────────────────────────────
+
+-- What the operator fed in: to list it, to compare the next one with it, and to take it back.
+CREATE TABLE import (
+    id              INTEGER PRIMARY KEY,
+    at              TEXT NOT NULL,
+    kind            TEXT NOT NULL CHECK (kind IN ('customers', 'movements', 'invoices', 'news', 'services')),
+    file            TEXT NOT NULL,           -- its name, for the operator
+    digest          TEXT NOT NULL,           -- SHA-256 of content and options: the same file again is no news
+    rows            INTEGER NOT NULL DEFAULT 0,
+    added           INTEGER NOT NULL DEFAULT 0,
+    changed         INTEGER NOT NULL DEFAULT 0,
+    gone            INTEGER NOT NULL DEFAULT 0,
+    balance_before  INTEGER NOT NULL,        -- of all customers together
+    balance_after   INTEGER NOT NULL,
+    undone_at       TEXT                     -- NULL = in force
+) STRICT;
+
+-- What each import did, row by row: what is needed to undo it. The rows of an import that was undone are forgotten.
+CREATE TABLE import_change (
+    import      INTEGER NOT NULL REFERENCES import,
+    table_name  TEXT NOT NULL,
+    row         INTEGER NOT NULL,            -- its rowid
+    before      TEXT,                        -- the row as JSON; NULL = it was not there
+    PRIMARY KEY (import, table_name, row)
+) STRICT, WITHOUT ROWID;
 
 -- ── Payments ────────────────────────────────────────────────────────────────────────────────────
 
