@@ -290,6 +290,16 @@ def password_problem(password: str, number: int, minimum: int) -> str:
     return "Elija una clave menos común" if is_common else ""
 
 
+def is_weak_key(key: str) -> bool:
+    """Whether a secret key can be guessed: too short, too uniform, or from an example.
+
+    >>> is_weak_key("x" * 40), is_weak_key("change-me-to-32-random-characters")
+    (True, True)
+    """
+    is_sample = re.search("change.?(me|this)|cambi[ae]|example|ejemplo|insecure", key.lower())
+    return not re.fullmatch(r"\S{32,}", key) or len(set(key)) < 8 or bool(is_sample)
+
+
 def seconds_blocked(tries: int, allowed: int) -> int:
     """How long to wait after a refused try: not at first, then 30 s, doubled up to an hour.
 
@@ -446,9 +456,11 @@ def settings_file(path: str | None) -> dict:
 def unsafe_settings(settings) -> list[str]:
     """What keeps the portal from serving customers, a line each."""
     problems = []
-    if not re.fullmatch(r"\S{32,}", settings["SECRET_KEY"]):
-        problems.append("CAC_SECRET_KEY: needs 32 random characters or more; make one with "
-                        "python3 -c 'import secrets; print(secrets.token_urlsafe(48))'")
+    for name, keys in (("SECRET_KEY", [settings["SECRET_KEY"]]),
+                       ("SECRET_KEY_FALLBACKS", settings["SECRET_KEY_FALLBACKS"])):
+        if any(map(is_weak_key, keys)):
+            problems.append(f"CAC_{name}: needs 32 random characters or more; make one with "
+                            "python3 -c 'import secrets; print(secrets.token_urlsafe(48))'")
     if not re.match(r"https?://[^/]", settings["BASE_URL"]):
         problems.append("CAC_BASE_URL: the public address, as https://www.example.com/clientes/")
     if settings["DEMO"]:
@@ -863,6 +875,12 @@ def close_session() -> None:
             record(db, current_user.number, "sign-out")
         logout_user()
     session.clear()
+
+
+def end_sessions(db, number: int | None = None, *, but: str = "") -> int:
+    """End a customer's sessions, or everybody's, but the one with this token; how many."""
+    return db.execute("DELETE FROM session WHERE customer = coalesce(?, customer)"
+                      " AND token_hash <> ?", (number, sha256(but))).rowcount
 
 
 @login_manager.user_loader
@@ -1916,7 +1934,7 @@ def save_password(customer, password: str, serial: int | None = None) -> bool:
             " AND active = 1 AND coalesce(?3, link_serial) = link_serial",
             (hashed, customer.number, serial)).rowcount == 1
         if is_saved:
-            db.execute("DELETE FROM session WHERE customer = ?", (customer.number,))
+            end_sessions(db, customer.number)
             db.execute("DELETE FROM throttle WHERE key = ?", (f"sign-in:{customer.number}",))
             recipients = emails_of(customer.number)
             enqueue(db, "password_changed", recipients, customer.number, name=customer.name)
@@ -2503,6 +2521,52 @@ def unlock(number):
                    [f"{deed}:{number}" for deed in ("sign-in", "password", "forgot")])
         record(db, number, "unlock", "operator")
     click.echo(f"{number} may try again.")
+
+
+def set_active(number: int, *, active: bool) -> str:
+    """Block a customer, or let one in again; what to tell the operator."""
+    found = known_customer(number)
+    if found.active == active:
+        return f"{number} {found.name} {'was not blocked' if active else 'was blocked already'}."
+    with transaction() as db:
+        db.execute("UPDATE customer SET active = ? WHERE number = ?", (active, number))
+        new_link(db, number)
+        ended = end_sessions(db, number)
+        record(db, number, "unblock" if active else "block", "operator")
+    done = "may sign in again" if active else f"is blocked; sessions ended: {ended}"
+    return f"{number} {found.name} {done}."
+
+
+@command("block", "block 1001")
+@click.argument("number", type=NUMBER)
+def block(number):
+    """Keep a customer out: sessions end at once, links to choose a password are dead."""
+    click.echo(set_active(number, active=False))
+
+
+@command("unblock", "unblock 1001")
+@click.argument("number", type=NUMBER)
+def unblock(number):
+    """Let a blocked customer in again, with the password of before."""
+    click.echo(set_active(number, active=True))
+
+
+@command("sign-out", "sign-out --all")
+@click.argument("number", type=NUMBER, required=False)
+@click.option("--all", "everybody", is_flag=True, help="Everybody's sessions.")
+def sign_out_command(number, everybody):
+    """End the open sessions of a customer, or of all."""
+    if everybody == bool(number):
+        raise click.UsageError("Give a user number, or --all.")
+    if number:
+        known_customer(number)
+    with transaction() as db:
+        open_ones = many("SELECT DISTINCT customer FROM session WHERE customer ="
+                         " coalesce(?, customer)", number)
+        for row in open_ones:
+            record(db, row.customer, "sessions-ended", "operator")
+        ended = end_sessions(db, number)
+    click.echo(f"Sessions ended: {ended}.")
 
 
 @command("payments", "payments --review")

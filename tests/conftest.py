@@ -28,6 +28,7 @@ CAST = {"Ana": 1001, "Beto": 1002, "Caro": 1003, "Dante": 1004, "Elena": 1005, "
         "Gloria": 1007, "Hugo": 1008, "Inés": 1009, "Julián": 1010, "Karina": 1011, "Luis": 1012,
         "Ñandú": 1013}
 PASSWORD = "demo-2010"  # noqa: S105 - the cast's, published in seed_data.sql
+SECRET_KEY = "xrra53uS1XWL3oXmY1D_ZnBI4C5AZfdYM0rk-zlVyvx0vaXW"  # noqa: S105 - signs nothing kept
 
 
 class Browser(FlaskClient):
@@ -74,7 +75,7 @@ def database(seeded, tmp_path):
 def app(database, tmp_path):
     """The application on it; no chore runs by itself, and DineroMail is where nobody answers."""
     app = cac.create_app(
-        database=str(database), documents=str(tmp_path), secret_key="x" * 40, chores="off",
+        database=str(database), documents=str(tmp_path), secret_key=SECRET_KEY, chores="off",
         base_url="http://cac.example.com/clientes", mail_from="CAC <cac@example.com>",
         dineromail_url="http://127.0.0.1:9", dineromail_account="11925320",
         dineromail_password="demo-ipn-key")  # noqa: S106 - opens nothing
@@ -199,7 +200,7 @@ def serving(database, port=None, **settings):
         db.execute("DELETE FROM setting WHERE name = 'demo'")  # the mark that serve refuses
     port = port or free_port()
     address = f"http://127.0.0.1:{port}"
-    settings = {"database": database, "secret_key": "x" * 40, "base_url": address} | settings
+    settings = {"database": database, "secret_key": SECRET_KEY, "base_url": address} | settings
     with running("cac.py", "serve", "--port", port, "--workers", 2, **settings):
         wait_for(lambda: answers(f"{address}/salud"))
         yield address

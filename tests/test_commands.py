@@ -8,11 +8,11 @@ import sys
 import cac
 import pytest
 import time_machine
-from conftest import CAST, ROOT, free_port, link_in, running, text_of
+from conftest import CAST, ROOT, SECRET_KEY, free_port, link_in, running, text_of
 
 PYTHON = [sys.executable, "cac.py"]
 FLASK = [sys.executable, "-m", "flask", "--app", "cac"]
-SAFE = {"secret_key": "x" * 40, "base_url": "http://cac.example.com"}
+SAFE = {"secret_key": SECRET_KEY, "base_url": "http://cac.example.com"}
 SECRETS = {
     "secret_key": "topsecret-signs-cookies-and-links-0001", "secret_key_fallbacks": "topsecret-old",
     "smtp_url": "smtp://cac:topsecret-mail@mail.example.com", "mercadopago_secret": "topsecret-mps",
@@ -65,7 +65,8 @@ def steady(output):
 
 @pytest.mark.parametrize("words", [
     ["set", "page_size"], ["customer"], ["customer", "Ana"], ["voucher-type", 6], ["nonsense"],
-    ["voucher-type", 6, "--dineromail", "maybe"], ["unlock"], ["check", "--xml"]], ids=str)
+    ["voucher-type", 6, "--dineromail", "maybe"], ["unlock"], ["check", "--xml"],
+    ["block"], ["unblock", "Ana"], ["sign-out"], ["sign-out", 1001, "--all"]], ids=str)
 def test_wrong_usage_is_exit_code_2(database, words):
     found = shell(*words, database=database)
     assert (found.returncode, found.stdout) == (2, "")
@@ -73,7 +74,8 @@ def test_wrong_usage_is_exit_code_2(database, words):
 
 
 @pytest.mark.parametrize("words", [
-    ["customer", 9999], ["unlock", 9999], ["password", 9999], ["invite", 9999],
+    ["customer", 9999], ["unlock", 9999], ["block", 9999], ["unblock", 9999], ["sign-out", 9999],
+    ["password", 9999], ["invite", 9999],
     ["set", "nonsense", 1], ["voucher-type", 77, "--dineromail", "on"]], ids=str)
 def test_what_is_unknown_is_exit_code_1_and_says_so_on_standard_error(database, words):
     found = shell(*words, database=database, **SAFE)
@@ -82,7 +84,8 @@ def test_what_is_unknown_is_exit_code_1_and_says_so_on_standard_error(database, 
     assert "Traceback" not in found.stderr
 
 
-@pytest.mark.parametrize("words", [["settings"], ["check"], ["customer", 1001], ["unlock", 1001]])
+@pytest.mark.parametrize("words", [
+    ["settings"], ["check"], ["customer", 1001], ["unlock", 1001], ["sign-out", "--all"]], ids=str)
 def test_without_a_database_a_command_says_how_to_make_one(tmp_path, words):
     found = shell(*words, database=tmp_path / "none.db", **SAFE)
     assert found.returncode == 1
@@ -311,6 +314,56 @@ def test_unlock_lets_a_customer_try_again_at_once(run, browser):
     assert browser.sign_in("Ana").status_code == 303
 
 
+def link_in_output(result):
+    """The path of the link that a command printed."""
+    return result.stdout.strip().partition("/clientes")[2]
+
+
+def test_block_ends_the_sessions_and_kills_the_links(run, visit, browser):
+    ana, link = visit("Ana"), link_in_output(run("password", 1001))
+    assert run("block", 1001).output == "1001 Ana Sosa is blocked; sessions ended: 1.\n"
+    assert ana.get("/cuenta").status_code == 302
+    assert (browser.sign_in("Ana").status_code, browser.get(link).status_code) == (401, 410)
+
+
+def test_unblock_lets_in_with_the_password_of_before_but_revives_no_link(run, browser):
+    link = link_in_output(run("password", 1001))
+    run("block", 1001)
+    assert run("unblock", 1001).output == "1001 Ana Sosa may sign in again.\n"
+    assert (browser.sign_in("Ana").status_code, browser.get(link).status_code) == (303, 410)
+
+
+@pytest.mark.parametrize(("command", "who", "said"), [
+    ("block", 1012, "1012 Luis Ocampo was blocked already.\n"),
+    ("unblock", 1001, "1001 Ana Sosa was not blocked.\n")])
+def test_block_and_unblock_change_nothing_when_it_is_so_already(run, visit, command, who, said):
+    ana = visit("Ana")
+    assert run(command, who).output == said
+    assert ana.get("/").status_code == 200
+
+
+def test_sign_out_ends_the_sessions_of_one_customer(run, visit):
+    ana, beto = visit("Ana"), visit("Beto")
+    assert run("sign-out", 1001).output == "Sessions ended: 1.\n"
+    assert [one.get("/").status_code for one in (ana, beto)] == [302, 200]
+
+
+def test_sign_out_all_ends_everybodys(run, visit):
+    everybody = [visit("Ana"), visit("Ana"), visit("Beto")]
+    assert run("sign-out", "--all").output == "Sessions ended: 3.\n"
+    assert {one.get("/").status_code for one in everybody} == {302}
+
+
+@pytest.mark.parametrize(("words", "kind"), [
+    (["block", 1001], "block"), (["unblock", 1012], "unblock"),
+    (["sign-out", "--all"], "sessions-ended")], ids=str)
+def test_what_the_operator_does_to_an_account_is_in_its_log(run, visit, db, words, kind):
+    visit("Ana")
+    run(*words)
+    last = db.execute("SELECT * FROM event ORDER BY id DESC LIMIT 1").fetchone()
+    assert (last.kind, last.actor) == (kind, "operator")
+
+
 # --- check ----------------------------------------------------------------------------------------
 
 TO_BE_SET_UP = {"no bank account to deposit to: 1",
@@ -350,14 +403,17 @@ def test_check_warns_that_the_data_is_the_demos(run):
 # --- serve, demo ----------------------------------------------------------------------------------
 
 @pytest.mark.parametrize(("name", "value"), [
-    ("secret_key", ""), ("secret_key", "short"), ("base_url", ""), ("base_url", "cac.example.com"),
+    ("secret_key", ""), ("secret_key", "short"), ("secret_key", "x" * 40),
+    ("secret_key", "change-me-to-some-32-random-characters"),
+    ("secret_key_fallbacks", f"{SECRET_KEY},short"),
+    ("base_url", ""), ("base_url", "cac.example.com"),
     ("database", "/nonexistent/cac.db"), ("demo", "/tmp")])  # noqa: S108 - nothing is written there
 def test_serve_names_what_is_missing_or_unsafe(empty, name, value):
     settings = {"database": empty, **SAFE} | {name: value}
     found = shell("serve", "--port", free_port(), **settings)
     assert (found.returncode, f"CAC_{name.upper()}" in found.stderr) == (1, True)
     others = {"CAC_SECRET_KEY", "CAC_BASE_URL", "CAC_DATABASE"} - {f"CAC_{name.upper()}"}
-    assert not any(other in found.stderr for other in others)
+    assert not any(f"{other}:" in found.stderr for other in others)
 
 
 def test_serve_names_all_that_is_missing_at_once(tmp_path):

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 
 import cac
 import pytest
-from conftest import Books, answers, free_port, running, serving, wait_for
+from conftest import SECRET_KEY, Books, answers, free_port, running, serving, wait_for
 from test_mercadopago import SECRET, TOKEN, Shop
 from test_payments import ACCOUNT, KEY, eight_at_once
 
@@ -56,7 +56,7 @@ def settings(shop):
     return {"dineromail_url": shop.address, "dineromail_account": ACCOUNT,
             "dineromail_password": KEY, "mercadopago_url": shop.address,
             "mercadopago_token": TOKEN, "mercadopago_secret": SECRET,
-            "base_url": f"http://127.0.0.1:{shop.port}", "secret_key": "x" * 40}
+            "base_url": f"http://127.0.0.1:{shop.port}", "secret_key": SECRET_KEY}
 
 
 @pytest.fixture

@@ -11,7 +11,9 @@ import cac
 import pytest
 import time_machine
 from aiosmtpd.controller import Controller
-from conftest import answers, free_port, link_in, running, serving, text_of, wait_for
+from conftest import (
+    SECRET_KEY, answers, free_port, link_in, running, serving, text_of, wait_for,
+)
 
 SEND = "import cac\nwith cac.create_app().app_context():\n    cac.send_due_mail()"
 
@@ -271,7 +273,7 @@ def test_a_server_that_never_answers_slows_no_page(browser, database, deaf_serve
 def test_a_mail_whose_worker_is_killed_while_it_sends_goes_out_later(  # noqa: PLR0913, PLR0917
         browser, database, deaf_server, smtp_port, send, outbox):
     browser.send("/olvido", usuario="1001")
-    settings = {"database": database, "secret_key": "x" * 40, "base_url": "http://cac.example.com",
+    settings = {"database": database, "secret_key": SECRET_KEY, "base_url": "http://cac.example.com",
                 "smtp_url": deaf_server.url}
     with running("-c", SEND, **settings) as worker:
         deaf_server.wait_for_a_caller()  # now it is sending

@@ -4,7 +4,7 @@ import itertools
 from datetime import UTC, datetime
 
 import pytest
-from conftest import CAST, PASSWORD, cac, everything, text_of
+from conftest import CAST, PASSWORD, SECRET_KEY, cac, everything, text_of
 
 REFUSED = "El usuario o la clave no coinciden."
 
@@ -187,7 +187,7 @@ def test_the_cookie_is_kept_from_scripts_and_other_sites(browser):
 
 
 def test_over_https_the_cookie_never_travels_in_the_clear(database):
-    app = cac.create_app(database=str(database), secret_key="x" * 40, chores="off",
+    app = cac.create_app(database=str(database), secret_key=SECRET_KEY, chores="off",
                          base_url="https://cac.example.com")
     cookie = app.test_client().get("/ingresar").headers["Set-Cookie"]
     assert cookie.startswith("__Host-cac=") and "Secure" in cookie
