@@ -492,17 +492,8 @@ def parse_setting(kind: str, text: str) -> str:
 # A connection for each thread, kept. Writes are short, and never wait for the network.
 
 SCHEMA_VERSION = 2
-UPGRADES = {  # version: the statements that lead to it from the one before it
-    2: ["""CREATE TABLE import (id INTEGER PRIMARY KEY, at TEXT NOT NULL, kind TEXT NOT NULL
-            CHECK (kind IN ('customers', 'movements', 'invoices', 'news', 'services')),
-            file TEXT NOT NULL, digest TEXT NOT NULL, rows INTEGER NOT NULL DEFAULT 0,
-            added INTEGER NOT NULL DEFAULT 0, changed INTEGER NOT NULL DEFAULT 0,
-            gone INTEGER NOT NULL DEFAULT 0, balance_before INTEGER NOT NULL,
-            balance_after INTEGER NOT NULL, undone_at TEXT) STRICT""",
-        """CREATE TABLE import_change (import INTEGER NOT NULL REFERENCES import,
-            table_name TEXT NOT NULL, row INTEGER NOT NULL, before TEXT,
-            PRIMARY KEY (import, table_name, row)) STRICT, WITHOUT ROWID""",
-    ],
+UPGRADES = {  # version: what changes of an older database; all that is new comes from schema.sql
+    2: [],
 }
 
 
@@ -578,14 +569,40 @@ def transaction(db: sqlite3.Connection | None = None, kind: str = "IMMEDIATE"):
             db.execute("ROLLBACK")
 
 
-def make_database(path, *scripts: str) -> None:
-    """A new database from these SQL files; it gets its name when it is whole."""
-    unfinished = Path(f"{path}.new")
-    unfinished.unlink(missing_ok=True)
-    with closing(sqlite3.connect(unfinished)) as db:
+def flush(path: Path) -> None:
+    """Have the disk keep a file, or the names in a folder, whatever happens to the power."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+@contextmanager
+def whole_file(target: Path):
+    """A draft that becomes `target` once it is whole and on the disk, and is gone otherwise.
+
+    Only its owner may read it; made by root, it belongs to whom its folder belongs.
+    """
+    handle, name = tempfile.mkstemp(".new", f".{target.name}.", target.parent)
+    os.close(handle)
+    draft = Path(name)
+    try:
+        yield draft
+        if os.geteuid() == 0:
+            os.chown(draft, target.parent.stat().st_uid, target.parent.stat().st_gid)
+        flush(draft)
+        draft.rename(target)
+        flush(target.parent)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def make_database(path: Path, *scripts: str) -> None:
+    """A new database from these SQL files, which nobody else may read."""
+    with whole_file(path) as draft, closing(sqlite3.connect(draft)) as db:
         for script in scripts:
             db.executescript((HERE / script).read_text(encoding="utf-8"))
-    unfinished.rename(path)
 
 
 def is_demo_data(db) -> bool:
@@ -593,20 +610,41 @@ def is_demo_data(db) -> bool:
     return bool(db.execute("SELECT 1 FROM setting WHERE name = 'demo'").fetchone())
 
 
-def upgrade_database() -> list[int]:
-    """Bring an older database to this version, each step whole or not at all; return the steps."""
-    version = one("PRAGMA user_version").user_version
+def known_version(db) -> int:
+    """A database's version, this program's or older; else Refused."""
+    version = db.execute("PRAGMA user_version").fetchone()[0]
     if not version:
-        raise Refused(f"{current_app.config['DATABASE']} is no CAC database. Nothing was changed.")
+        raise Refused("It is no CAC database. Nothing was changed.")
     if version > SCHEMA_VERSION:
         raise Refused(f"The database has version {version}, this program knows {SCHEMA_VERSION}:"
                       " use a newer program. Nothing was changed.")
-    steps = list(range(version + 1, SCHEMA_VERSION + 1))
-    for step in steps:
-        with transaction() as db:
-            for statement in UPGRADES[step]:
-                db.execute(statement)
-            db.execute(f"PRAGMA user_version = {step}")
+    return version
+
+
+def add_what_is_new(db) -> None:
+    """Bring what schema.sql has and a database lacks."""
+    names = {row.name for row in db.execute("SELECT name FROM sqlite_schema").fetchall()}
+    with closing(sqlite3.connect(":memory:")) as fresh:
+        fresh.executescript((HERE / "schema.sql").read_text(encoding="utf-8"))
+        for name, sql in fresh.execute("SELECT name, sql FROM sqlite_schema WHERE sql > ''"):
+            if name not in names:
+                db.execute(sql)
+        db.executemany("INSERT INTO setting VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE"
+                       " SET about = excluded.about", fresh.execute("SELECT * FROM setting"))
+
+
+def upgrade_database() -> list[int]:
+    """Bring an older database to this version, whole or not at all; return the steps."""
+    steps = list(range(known_version(get_db()) + 1, SCHEMA_VERSION + 1))
+    if not steps:
+        return steps
+    with transaction() as db:
+        for view in db.execute("SELECT name FROM sqlite_schema WHERE type = 'view'").fetchall():
+            db.execute(f"DROP VIEW {view.name}")  # they are all made anew
+        for statement in (statement for step in steps for statement in UPGRADES[step]):
+            db.execute(statement)
+        add_what_is_new(db)
+        db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
     return steps
 
 

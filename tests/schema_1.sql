@@ -1,0 +1,338 @@
+-- CAC, Centro de Atención al Cliente: the database of the portal.
+--
+-- Conventions
+--   money    INTEGER centavos; in the ledger, positive = the customer owes, negative = paid or credited.
+--   dates    TEXT 'YYYY-MM-DD', the day in Argentina.   times (…_at)  TEXT 'YYYY-MM-DDTHH:MM:SSZ', UTC.
+--   truths   INTEGER 0 or 1.
+--   who      (imported) comes from the accounting program, (portal) is written here, (operator) by a command.
+-- What can be computed is a view, never a column. Customers are never deleted, only blocked.
+
+PRAGMA user_version = 1;
+
+-- ── People ──────────────────────────────────────────────────────────────────────────────────────
+
+-- The lines of business; a customer belongs to one and sees its name, colours and links.
+CREATE TABLE brand (
+    code      TEXT PRIMARY KEY,              -- also the name of its file in static/brands/
+    name      TEXT NOT NULL,
+    website   TEXT NOT NULL CHECK (website LIKE 'http%'),
+    colour    TEXT NOT NULL CHECK (colour GLOB '#[0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f]'),  -- on PDFs and phones' address bars
+    position  INTEGER NOT NULL UNIQUE        -- from left to right in the bar
+) STRICT;
+
+-- Who owes and pays. The number is the user name that the manual calls "usuario".
+CREATE TABLE customer (
+    number         INTEGER PRIMARY KEY CHECK (number BETWEEN 1 AND 999999999),
+    name           TEXT NOT NULL CHECK (name <> ''),       -- imported
+    cuit           TEXT CHECK (length(cuit) = 11),         -- imported, digits only; NULL = none on file
+    tax_condition  TEXT NOT NULL DEFAULT '',               -- imported, as printed on vouchers
+    address        TEXT NOT NULL DEFAULT '',               -- imported | portal
+    city           TEXT NOT NULL DEFAULT '',               -- imported | portal
+    province       TEXT NOT NULL DEFAULT '',               -- imported | portal
+    postal_code    TEXT NOT NULL DEFAULT '',               -- imported | portal
+    contact        TEXT NOT NULL DEFAULT '',               -- portal: whom to ask for
+    brand          TEXT NOT NULL DEFAULT 'netone' REFERENCES brand,
+    password       TEXT,                                   -- portal, argon2id; NULL = none chosen yet
+    link_serial    INTEGER NOT NULL DEFAULT 0,             -- portal: a password link is good only for the serial it was made for
+    active         INTEGER NOT NULL DEFAULT 1 CHECK (active IN (0, 1))  -- 0 = blocked
+) STRICT;
+
+-- Where a customer's mail goes. Two customers may share an address (an accountant's, say).
+CREATE TABLE email (
+    id            INTEGER PRIMARY KEY,
+    customer      INTEGER NOT NULL REFERENCES customer,
+    address       TEXT NOT NULL,             -- as typed or imported; mail goes here
+    canonical     TEXT NOT NULL,             -- as compared: NFKC, case folded, domain in punycode
+    confirmed_at  TEXT,                      -- NULL = typed on the site, not confirmed yet: no use to recover a password
+    UNIQUE (customer, canonical)
+) STRICT;
+CREATE INDEX email_canonical ON email (canonical);          -- ¿Olvidó su Clave?, by address
+
+CREATE TABLE phone (                         -- as typed: no format is imposed
+    id        INTEGER PRIMARY KEY,
+    customer  INTEGER NOT NULL REFERENCES customer,
+    number    TEXT NOT NULL,
+    UNIQUE (customer, number)
+) STRICT;
+
+-- Who is signed in. The cookie holds a random token, this table only its hash: a copy of the database opens nothing,
+-- and a row that is gone has ended the session everywhere at once.
+CREATE TABLE session (
+    token_hash  TEXT PRIMARY KEY,            -- SHA-256, hex
+    customer    INTEGER NOT NULL REFERENCES customer,
+    created_at  TEXT NOT NULL,               -- the absolute limit counts from here
+    seen_at     TEXT NOT NULL,               -- the idle limit counts from here; written every few minutes, not at each request
+    address     TEXT NOT NULL,               -- IP it was opened from
+    agent       TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX session_customer ON session (customer);        -- ending a customer's sessions
+
+-- Tries that were refused lately, by what is being tried ('sign-in:1001', 'sign-in:203.0.113.9', …).
+CREATE TABLE throttle (
+    key      TEXT PRIMARY KEY,
+    tries    INTEGER NOT NULL,
+    last_at  TEXT NOT NULL             -- the wait counts from here, and then the tries are forgotten
+) STRICT, WITHOUT ROWID;
+
+-- What happened to each account, for its customer and for the operator. Nothing here is ever changed.
+CREATE TABLE event (
+    id        INTEGER PRIMARY KEY,
+    at        TEXT NOT NULL,
+    customer  INTEGER NOT NULL REFERENCES customer,
+    kind      TEXT NOT NULL,                 -- 'sign-in', 'password', 'data', …
+    actor     TEXT NOT NULL CHECK (actor IN ('customer', 'operator', 'service')),
+    address   TEXT NOT NULL DEFAULT '',      -- IP, '' when not over the web
+    field     TEXT,                          -- with kind 'data': which one, and its old and new value
+    old       TEXT,
+    new       TEXT
+) STRICT;
+CREATE INDEX event_customer ON event (customer, at);        -- the account's own log
+CREATE TRIGGER event_is_never_changed BEFORE UPDATE ON event BEGIN SELECT raise(ABORT, 'the log is append-only'); END;
+CREATE TRIGGER event_is_never_deleted BEFORE DELETE ON event BEGIN SELECT raise(ABORT, 'the log is append-only'); END;
+
+-- ── Account ─────────────────────────────────────────────────────────────────────────────────────
+
+-- AFIP's codes, and 900 for the receipts that this portal writes.
+CREATE TABLE voucher_type (
+    code        INTEGER PRIMARY KEY CHECK (code BETWEEN 1 AND 999),
+    name        TEXT NOT NULL,
+    letter      TEXT NOT NULL DEFAULT '',    -- in the box on top of the voucher
+    kind        TEXT NOT NULL CHECK (kind IN ('invoice', 'debit note', 'credit note', 'receipt', 'other')),
+    sign        INTEGER NOT NULL CHECK (sign IN (1, -1)),   -- of the amount when the file gives all amounts as positive
+    dineromail  INTEGER NOT NULL DEFAULT 0 CHECK (dineromail IN (0, 1))   -- operator: "DM active", the manual's first rule
+) STRICT;
+
+-- The ledger: the only place that says what is owed. A balance is always the sum of these amounts.
+CREATE TABLE movement (
+    id             INTEGER PRIMARY KEY,
+    customer       INTEGER NOT NULL REFERENCES customer,
+    date           TEXT NOT NULL CHECK (date IS date(date)),
+    type           INTEGER NOT NULL REFERENCES voucher_type,
+    point_of_sale  INTEGER NOT NULL CHECK (point_of_sale BETWEEN 0 AND 99999),
+    number         INTEGER NOT NULL CHECK (number BETWEEN 0 AND 99999999),
+    detail         TEXT NOT NULL DEFAULT '',
+    amount         INTEGER NOT NULL CHECK (abs(amount) < 1000000000000000),
+    due_date       TEXT CHECK (due_date IS date(due_date)),
+    cae            TEXT CHECK (length(cae) = 14),           -- AFIP's authorization; NULL = not an electronic voucher
+    cae_due_date   TEXT CHECK (cae_due_date IS date(cae_due_date)),
+    document       TEXT,                                    -- file in CAC_DOCUMENTS; NULL = no PDF is stored
+    origin         TEXT NOT NULL DEFAULT 'imported' CHECK (origin IN ('imported', 'portal')),
+    UNIQUE (customer, type, point_of_sale, number),
+    CONSTRAINT only_a_cae_falls_due CHECK (cae IS NOT NULL OR cae_due_date IS NULL)
+) STRICT;
+CREATE INDEX movement_ledger ON movement (customer, date, id, amount);  -- every balance and every page of a statement
+
+-- The statement with its running balance, oldest first within each customer: for testers and the operator.
+-- (The pages add up the lines of one page only, which takes a fifth of the time.)
+CREATE VIEW statement_line AS
+SELECT movement.*, voucher_type.name AS type_name, voucher_type.kind,
+       sum(amount) OVER (PARTITION BY customer ORDER BY date, movement.id) AS balance
+FROM movement JOIN voucher_type ON voucher_type.code = movement.type;
+
+-- The last invoice of each customer: its type decides about DineroMail. Ties on a day: the one that came last.
+CREATE VIEW last_invoice AS
+SELECT customer.number AS customer, movement.id, voucher_type.code AS type, voucher_type.name AS type_name, voucher_type.dineromail
+FROM customer
+JOIN movement ON movement.id = (
+    SELECT candidate.id FROM movement AS candidate JOIN voucher_type ON voucher_type.code = candidate.type
+    WHERE candidate.customer = customer.number AND voucher_type.kind = 'invoice'
+    ORDER BY candidate.date DESC, candidate.id DESC LIMIT 1)
+JOIN voucher_type ON voucher_type.code = movement.type;
+
+-- ── Payments ────────────────────────────────────────────────────────────────────────────────────
+
+-- The accounts for deposits and transfers: what the manual calls DBU.
+CREATE TABLE bank_account (
+    id       INTEGER PRIMARY KEY,
+    bank     TEXT NOT NULL,
+    account  TEXT NOT NULL,                  -- kind and number
+    holder   TEXT NOT NULL,
+    cuit     TEXT NOT NULL CHECK (length(cuit) = 11),
+    cbu      TEXT NOT NULL CHECK (length(cbu) = 22),
+    alias    TEXT                            -- NULL = none
+) STRICT;
+
+-- One try to pay on line. It is committed before the customer is sent away, and is credited at most once.
+CREATE TABLE payment (
+    id               INTEGER PRIMARY KEY,
+    reference        TEXT NOT NULL UNIQUE COLLATE NOCASE,  -- ours, given to the service
+    customer         INTEGER NOT NULL REFERENCES customer,
+    service          TEXT NOT NULL CHECK (service IN ('dineromail', 'mercadopago')),
+    purpose          TEXT NOT NULL CHECK (purpose IN ('balance', 'advance')),
+    amount           INTEGER NOT NULL CHECK (amount > 0),
+    state            TEXT NOT NULL DEFAULT 'new'
+                     CHECK (state IN ('new', 'pending', 'credited', 'rejected', 'expired', 'review')),
+    created_at       TEXT NOT NULL,
+    queried_at       TEXT,                   -- when the service was last asked; NULL = never
+    query_at         TEXT,                   -- when to ask again; NULL = no more
+    service_payment  TEXT,                   -- the service's own number of the payment that was credited
+    movement         INTEGER UNIQUE REFERENCES movement,   -- the receipt
+    UNIQUE (service, service_payment),
+    CONSTRAINT reference_fits_dineromail CHECK (length(reference) BETWEEN 1 AND 20 AND reference NOT GLOB '*[^A-Za-z0-9]*'),
+    CONSTRAINT credited_means_a_receipt CHECK ((state = 'credited') = (movement IS NOT NULL)),
+    CONSTRAINT receipt_means_a_service_payment CHECK ((movement IS NULL) = (service_payment IS NULL))
+) STRICT;
+CREATE INDEX payment_customer ON payment (customer, id);    -- the payment page: what is under way
+CREATE INDEX payment_query ON payment (query_at) WHERE query_at IS NOT NULL;  -- the sweep
+CREATE UNIQUE INDEX payment_double_click ON payment (customer, service, purpose, amount) WHERE state = 'new';  -- Pagar, clicked twice
+
+-- What the payment services told us, as it came, before anybody reads it.
+CREATE TABLE notice (
+    id           INTEGER PRIMARY KEY,
+    service      TEXT NOT NULL CHECK (service IN ('dineromail', 'mercadopago')),
+    received_at  TEXT NOT NULL,
+    address      TEXT NOT NULL,
+    query        TEXT NOT NULL DEFAULT '',
+    body         BLOB NOT NULL,
+    query_at     TEXT,                       -- when to ask the service about it; NULL = done, or refused
+    outcome      TEXT                        -- 'settled', or why it was refused or waits
+) STRICT;
+CREATE INDEX notice_query ON notice (query_at) WHERE query_at IS NOT NULL;    -- the chores
+
+-- What a person has to look at: nothing here was credited.
+CREATE TABLE review (
+    id               INTEGER PRIMARY KEY,
+    at               TEXT NOT NULL,
+    service          TEXT NOT NULL,
+    reference        TEXT NOT NULL,
+    service_payment  TEXT NOT NULL,          -- '' when the service gave none
+    reason           TEXT NOT NULL,
+    UNIQUE (service, reference, service_payment, reason)
+) STRICT;
+
+-- For the operator: what the commands `payments` and `payments --review` list.
+CREATE VIEW payment_line AS
+SELECT created_at AS begun, reference, customer, service, purpose, amount, state, service_payment, queried_at AS asked FROM payment;
+CREATE VIEW review_line AS
+SELECT review.at, review.service, review.reference, payment.customer, payment.amount, payment.state, review.service_payment, review.reason
+FROM review LEFT JOIN payment ON payment.service = review.service AND payment.reference = review.reference;
+
+-- ── Mail ────────────────────────────────────────────────────────────────────────────────────────
+
+-- Mail waits here, committed with what it speaks of, and is written when it is sent: links with their secrets are never stored.
+CREATE TABLE outbox (
+    id          INTEGER PRIMARY KEY,
+    template    TEXT NOT NULL,               -- in templates/mail/
+    recipient   TEXT NOT NULL,
+    customer    INTEGER REFERENCES customer, -- NULL = about several
+    data        TEXT NOT NULL DEFAULT '{}' CHECK (json_valid(data)),  -- what the template needs
+    created_at  TEXT NOT NULL,
+    due_at      TEXT,                        -- next try; NULL = sent, or given up
+    tries       INTEGER NOT NULL DEFAULT 0,
+    sent_at     TEXT,
+    error       TEXT                         -- what SMTP said last
+) STRICT;
+CREATE INDEX outbox_due ON outbox (due_at) WHERE due_at IS NOT NULL;    -- the chores
+
+-- ── News, services, settings ────────────────────────────────────────────────────────────────────
+
+-- What the company tells all its customers.
+CREATE TABLE news (
+    id     INTEGER PRIMARY KEY,
+    date   TEXT NOT NULL CHECK (date IS date(date)),
+    title  TEXT NOT NULL,
+    body   TEXT NOT NULL
+) STRICT;
+CREATE INDEX news_date ON news (date);                      -- the newest first
+
+CREATE TABLE service (                       -- what a customer has contracted
+    id        INTEGER PRIMARY KEY,
+    customer  INTEGER NOT NULL REFERENCES customer,
+    name      TEXT NOT NULL,
+    detail    TEXT NOT NULL DEFAULT '',
+    since     TEXT CHECK (since IS date(since)),
+    amount    INTEGER                        -- a month; NULL = not told
+) STRICT;
+CREATE INDEX service_customer ON service (customer);        -- Servicios
+
+-- The settings of the business, changed with the command `set`.
+CREATE TABLE setting (
+    name   TEXT PRIMARY KEY,
+    kind   TEXT NOT NULL CHECK (kind IN ('text', 'money', 'count', 'length', 'cuit', 'mark')),
+    value  TEXT NOT NULL,                    -- kind money: centavos
+    about  TEXT NOT NULL,
+    CONSTRAINT numbers_are_numbers CHECK (kind NOT IN ('money', 'count', 'length') OR value NOT GLOB '*[^0-9]*')
+) STRICT, WITHOUT ROWID;
+
+-- Which worker does a chore. Whoever holds a row has to renew it; a dead worker's row runs out.
+CREATE TABLE lease (
+    chore    TEXT PRIMARY KEY,
+    holder   TEXT NOT NULL,
+    ends_at  TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- For the command `check`: what would be wrong if there were any, how bad, and how many there are.
+CREATE VIEW check_line (level, what, n) AS
+SELECT 'BAD', 'rows that refer to nothing', count(*) FROM pragma_foreign_key_check
+UNION ALL
+SELECT 'BAD', 'receipts that differ from their payment', count(*)
+FROM payment JOIN movement ON movement.id = payment.movement
+WHERE movement.amount <> -payment.amount OR movement.customer <> payment.customer
+UNION ALL
+SELECT 'BAD', 'receipts of the portal without a payment', count(*)
+FROM movement WHERE origin = 'portal' AND id NOT IN (SELECT movement FROM payment WHERE movement IS NOT NULL)
+UNION ALL
+SELECT 'WARN', 'payments for a person to review', count(*) FROM review
+UNION ALL
+SELECT 'WARN', 'notices not settled for an hour', count(*)
+FROM notice WHERE query_at IS NOT NULL AND received_at < strftime('%Y-%m-%dT%H:%M:%SZ', 'now', '-1 hour')
+UNION ALL
+SELECT 'WARN', 'mails not sent for an hour', count(*)
+FROM outbox WHERE sent_at IS NULL AND created_at < strftime('%Y-%m-%dT%H:%M:%SZ', 'now', '-1 hour')
+UNION ALL
+SELECT 'WARN', 'no bank account to deposit to', NOT EXISTS (SELECT 1 FROM bank_account)
+UNION ALL
+SELECT 'WARN', 'no voucher type with DineroMail on: no button shows', NOT EXISTS (SELECT 1 FROM voucher_type WHERE dineromail = 1)
+UNION ALL
+SELECT 'WARN', 'active customers without a confirmed e-mail', count(*)
+FROM customer WHERE active = 1 AND number NOT IN (SELECT customer FROM email WHERE confirmed_at IS NOT NULL);
+
+-- ── What every installation starts with ─────────────────────────────────────────────────────────
+
+INSERT INTO brand (position, code, name, website, colour) VALUES
+    (1, 'netone',       'NetOne',                             'https://www.netone.com.ar/',       '#0b57a4'),
+    (2, 'emarketing',   'eMarketing PRO',                     'https://www.emarketingpro.com.ar/', '#a8324a'),
+    (3, 'netegia',      'Netegia',                            'https://www.netegia.com.ar/',      '#5b3f9e'),
+    (4, 'tornadostore', 'TornadoStore',                       'https://www.tornadostore.com.ar/', '#b04a00'),
+    (5, 'consultoria',  'NetOne Soluciones en Consultoría',   'https://consultoria.netone.com.ar/', '#1b6b57');
+
+INSERT INTO voucher_type (code, name, letter, kind, sign) VALUES
+    (1, 'Factura A', 'A', 'invoice', 1),      (2, 'Nota de débito A', 'A', 'debit note', 1),
+    (3, 'Nota de crédito A', 'A', 'credit note', -1), (4, 'Recibo A', 'A', 'receipt', -1),
+    (6, 'Factura B', 'B', 'invoice', 1),      (7, 'Nota de débito B', 'B', 'debit note', 1),
+    (8, 'Nota de crédito B', 'B', 'credit note', -1), (9, 'Recibo B', 'B', 'receipt', -1),
+    (11, 'Factura C', 'C', 'invoice', 1),     (12, 'Nota de débito C', 'C', 'debit note', 1),
+    (13, 'Nota de crédito C', 'C', 'credit note', -1), (15, 'Recibo C', 'C', 'receipt', -1),
+    (19, 'Factura E', 'E', 'invoice', 1),     (20, 'Nota de débito E', 'E', 'debit note', 1),
+    (21, 'Nota de crédito E', 'E', 'credit note', -1),
+    (51, 'Factura M', 'M', 'invoice', 1),     (52, 'Nota de débito M', 'M', 'debit note', 1),
+    (53, 'Nota de crédito M', 'M', 'credit note', -1), (54, 'Recibo M', 'M', 'receipt', -1),
+    (81, 'Tique factura A', 'A', 'invoice', 1), (82, 'Tique factura B', 'B', 'invoice', 1), (83, 'Tique', '', 'invoice', 1),
+    (201, 'Factura de crédito electrónica A', 'A', 'invoice', 1), (202, 'Nota de débito electrónica A', 'A', 'debit note', 1),
+    (203, 'Nota de crédito electrónica A', 'A', 'credit note', -1),
+    (206, 'Factura de crédito electrónica B', 'B', 'invoice', 1), (207, 'Nota de débito electrónica B', 'B', 'debit note', 1),
+    (208, 'Nota de crédito electrónica B', 'B', 'credit note', -1),
+    (211, 'Factura de crédito electrónica C', 'C', 'invoice', 1), (212, 'Nota de débito electrónica C', 'C', 'debit note', 1),
+    (213, 'Nota de crédito electrónica C', 'C', 'credit note', -1),
+    (900, 'Recibo de pago en línea', 'X', 'receipt', -1), (999, 'Otro movimiento', '', 'other', 1);
+
+INSERT INTO setting (name, kind, value, about) VALUES
+    ('dm_limit',         'money', '500000', 'the DineroMail limit: on-line payment of the balance below it, in advance above it'),
+    ('statement_window', 'count', '120',    'how many last movements the statement shows'),
+    ('page_size',        'count', '20',     'movements on a page of the statement'),
+    ('password_min',     'length', '8',     'characters that a new password needs, never below 8'),
+    ('company_name',     'text',  'NetOne', 'the company, in titles, mails and PDFs'),
+    ('company_legal_name', 'text', 'NetOne S.R.L.', 'the company as printed on vouchers'),
+    ('company_address',  'text',  'Av. Maipú 1500, Vicente López, Buenos Aires', 'its address, on vouchers and the contact page'),
+    ('company_cuit',     'cuit',  '30712345671', 'its CUIT, digits only: on vouchers and in their QR'),
+    ('company_tax_condition', 'text', 'IVA Responsable Inscripto', 'its condition, as printed on vouchers'),
+    ('company_gross_income', 'text', '30-71234567-1', 'its number for Ingresos Brutos'),
+    ('company_since',    'text',  '01/03/1996', 'when it began its activities, as printed on vouchers'),
+    ('company_phone',    'text',  '4460-1500', 'its telephone'),
+    ('company_hours',    'text',  'de lunes a viernes de 9 a 18', 'when it answers'),
+    ('admin_contact',    'text',  'int. 101', 'administrative questions: the extension'),
+    ('admin_email',      'text',  'administracion@netone.com.ar', 'administrative questions: the e-mail'),
+    ('support_contact',  'text',  'int. 110', 'technical support: the extension'),
+    ('support_email',    'text',  'soporte@netone.com.ar', 'technical support: the e-mail'),
+    ('dbu_label',        'text',  'Depósito bancario (DBU)', 'the heading over the bank accounts'),
+    ('dbu_note',         'text',  'El depósito se acredita dentro de las 48 horas hábiles.', 'the sentence under the bank accounts');
