@@ -15,7 +15,8 @@ Contents, each part using only those above it:
     Payments     how a payment becomes a receipt
     Documents    CSV and PDF
     Forms        what customers may type, and how it is saved
-    Views        the pages
+    Access       the pages of who gets in, and under which name
+    Views        the pages of the account
     Errors       what a page says when it cannot be shown
     Commands     what the operator types
     Server       the commands that serve, and the demo
@@ -111,6 +112,11 @@ COMMON_PASSWORDS = set("""12345678 123456789 1234567890 87654321 11223344 123412
     quilmes independiente racingclub maradona messi10 libertad mariposa teamomucho princesa
     estrellas miclave1 claveclave clientes administracion netone2010 netonenetone emarketing
     tornadostore internet computadora soporte1 iloveyou""".split())
+
+AGENTS = (("Edg", "OPR", "SamsungBrowser", "Firefox", "FxiOS", "CriOS", "Chrome", "Safari"),
+          ("Android", "iPhone", "iPad", "Windows", "Mac OS", "CrOS", "Linux"))
+AGENT_NAMES = {"Edg": "Edge", "OPR": "Opera", "SamsungBrowser": "Samsung Internet",
+               "FxiOS": "Firefox", "CriOS": "Chrome", "Mac OS": "Mac", "CrOS": "Chromebook"}
 
 
 def plain_money(amount: int) -> str:
@@ -276,6 +282,16 @@ def address_block(address: str) -> str:
     if found.version == 4 or found.ipv4_mapped:
         return str(getattr(found, "ipv4_mapped", None) or found)
     return str(ipaddress.ip_network(f"{found}/64", strict=False))
+
+
+def device(agent: str) -> str:
+    """The browser and the system that a User-Agent names, as far as they are known.
+
+    >>> device("Mozilla/5.0 (Windows NT 10.0) AppleWebKit/537.36 Chrome/150.0 Safari/537.36")
+    'Chrome en Windows'
+    """
+    found = [next((known for known in names if known in agent), "") for names in AGENTS]
+    return " en ".join(AGENT_NAMES.get(name, name) for name in found if name) or "Otro navegador"
 
 
 def password_problem(password: str, number: int, minimum: int) -> str:
@@ -510,6 +526,15 @@ def age_of(moment: str) -> float:
 def today() -> str:
     """The day in Argentina."""
     return datetime.now(ARGENTINA).date().isoformat()
+
+
+def moment(at: str) -> str:
+    """A time of the database as read in Argentina.
+
+    >>> moment("2026-11-23T02:30:00Z")
+    '22/11/2026 23:30'
+    """
+    return datetime.fromisoformat(at).astimezone(ARGENTINA).strftime("%d/%m/%Y %H:%M")
 
 
 @cache
@@ -871,16 +896,30 @@ def forgive(db, deed: str, account) -> None:
     db.execute("UPDATE throttle SET tries = max(tries - 1, 0) WHERE key = ?", (keys["address"],))
 
 
+def note_refused(customer, account) -> None:
+    """Tell the customer, if there is one, of a refused try; of a flood only the first of each wait.
+
+    Whoever it was writes the same count, so that the time tells nothing.
+    """
+    place = address_block(request.remote_addr or "")
+    with transaction() as db:
+        is_flood = count_try(db, f"refused:{account}:{place}", 1)
+        if customer and not is_flood:
+            record(db, customer.number, "refused", new=device(request.user_agent.string))
+
+
 def may_sign_in(typed: str, password: str):
     """The customer who may, or None: unknown, wrong, blocked and without password look alike."""
     number = customer_number(typed)
-    throttle("sign-in", number or sha256(typed))
+    account = number or sha256(typed)
+    throttle("sign-in", account)
     customer = one("SELECT * FROM customer WHERE number = ?", number)
     if is_password(customer and customer.password, password) and customer.active:
         with transaction() as db:
             forgive(db, "sign-in", number)
         return customer
     log.warning("event=sign-in-refused customer=%s address=%s", number, request.remote_addr)
+    note_refused(customer, account)
     return None
 
 
@@ -899,7 +938,7 @@ def open_session(number: int) -> None:
     token, agent = secrets.token_urlsafe(32), request.user_agent.string[:200]
     close_session()
     with transaction() as db:
-        record(db, number, "sign-in")
+        record(db, number, "sign-in", new=device(agent))
         db.execute("INSERT INTO session VALUES (?, ?, ?, ?, ?, ?)",
                    (sha256(token), number, now(), now(), request.remote_addr or "", agent))
     login_user(SignedIn(one("SELECT * FROM customer WHERE number = ?", number), token))
@@ -2025,7 +2064,7 @@ def save_list(db, number: int, table: str, old: dict, new: dict) -> None:
         record(db, number, "data", field=table, new=new[added])
 
 
-# === Views ========================================================================================
+# === Access =======================================================================================
 # Guard, ask, decide, answer. A form that is not right is shown again, with 422.
 
 bp = Blueprint("cac", __name__, cli_group=None)
@@ -2037,19 +2076,22 @@ def form_page(template: str, form: Form, **values):
 
 
 def download(content: bytes, mimetype: str, name: str) -> Response:
-    """A file for the customer's disk."""
+    """A file for the customer's disk; the account's log tells of it, once in ten minutes."""
+    seen = one("SELECT 1 FROM event WHERE customer = ? AND at > ? AND kind = 'download'"
+               " AND new = ?", current_user.number, now(-600), name)
+    if not seen:
+        with suppress(sqlite3.OperationalError), transaction() as db:  # reading goes on regardless
+            record(db, current_user.number, "download", new=name)
     return send_file(io.BytesIO(content), mimetype, as_attachment=True, download_name=name)
 
 
-@bp.get("/")
-@login_required
-def home():
-    """Bienvenido/a: the balance, the last movements, the two groups of the manual, news."""
-    found = statement(current_user.number, 5, 5)
-    due = next_due(current_user.number, found.balance)
-    news = many("SELECT * FROM news ORDER BY date DESC, id DESC LIMIT 3")
-    return render_template("home.html", found=found, due=due, news=news,
-                           is_overdue=bool(due and due < today()))
+def is_page(url: str) -> bool:
+    """Whether it is a page of this site, and one that can be asked for."""
+    path = unquote(urlsplit(url).path).removeprefix(request.script_root)
+    pages = current_app.create_url_adapter(request)
+    with suppress(HTTPError):
+        return is_local(url) and bool(pages.match(path, "GET"))
+    return False
 
 
 @bp.route("/ingresar", methods=["GET", "POST"])
@@ -2065,7 +2107,7 @@ def sign_in():
         return render_template("sign_in.html", form=form, refused=True), 401
     open_session(customer.number)
     target = request.args.get("next", "")
-    return redirect(target if is_local(target) else url_for(".home"), 303)
+    return redirect(target if is_page(target) else url_for(".home"), 303)
 
 
 @bp.post("/salir")
@@ -2146,15 +2188,92 @@ def confirm_email(token):
     return redirect(url_for(".home"), 303)
 
 
+EVENTS = {  # what Accesos a su cuenta calls each kind of event; "data" is told by its field
+    "sign-in": "Ingreso", "sign-out": "Salida", "refused": "Intento de ingreso rechazado",
+    "session-closed": "Cierre de otra sesión", "password": "Cambio de clave",
+    "reset": "Enlace para elegir la clave", "invite": "Invitación", "unlock": "Fin de la espera",
+    "email-confirmed": "Correo confirmado", "download": "Descarga", "payment": "Pago acreditado",
+}
+EVENT_FIELDS = {
+    "contact": "persona de contacto", "address": "domicilio", "city": "localidad",
+    "province": "provincia", "postal_code": "código postal", "phone": "teléfono",
+    "email": "correo",
+}
+ACTORS = {"operator": "la empresa", "service": "el servicio de pago"}
+LOG_SECONDS = 365 * 86400       # what the page shows of the account's log
+
+
+def told(event) -> tuple[str, str, str]:
+    """An event of the account's log in words: what, which, from where."""
+    what = f"Cambio de {EVENT_FIELDS.get(event.field, 'datos')}"
+    which = event.new or ""
+    if event.kind == "data":
+        which = f"{event.old or '(nada)'} → {event.new or '(nada)'}"
+    else:
+        what = EVENTS.get(event.kind, "Otro cambio")
+    return what, which, event.address or ACTORS.get(event.actor, "")
+
+
+def asked_page() -> int | None:
+    """The page that the address asks for; None = none, or what is no number."""
+    asked = request.args.get("pagina", "")
+    return int(asked) if re.fullmatch("[0-9]{1,9}", asked) else None
+
+
+@bp.get("/accesos")
+@login_required
+def accesses():
+    """Accesos a su cuenta: the open sessions, and the log of the last year, newest first."""
+    number, since = current_user.number, now(-LOG_SECONDS)
+    sessions = many("SELECT substr(token_hash, 1, 16) AS id, * FROM session WHERE customer = ?"
+                    " AND seen_at > ? AND created_at > ? ORDER BY seen_at DESC",
+                    number, now(-IDLE_SECONDS), now(-SESSION_SECONDS))
+    count = one("SELECT count(*) AS n FROM event WHERE customer = ? AND at > ?", number, since).n
+    skip, length, page, pages = page_span(count, count, business().page_size, asked_page() or 1)
+    events = many("SELECT * FROM event WHERE customer = ? AND at > ? ORDER BY at DESC, id DESC"
+                  " LIMIT ? OFFSET ?", number, since, length, skip)
+    return render_template("accesses.html", sessions=sessions, events=events, page=page,
+                           pages=pages, here=sha256(current_user.token)[:16])
+
+
+@bp.post("/accesos")
+@login_required
+def close_sessions():
+    """Close one of the customer's other sessions, or all of them."""
+    with transaction() as db:
+        closed = db.execute("DELETE FROM session WHERE customer = ? AND token_hash <> ?"
+                            " AND ? IN ('otras', substr(token_hash, 1, 16))",
+                            (current_user.number, sha256(current_user.token),
+                             request.form.get("sesion", ""))).rowcount
+        if closed:
+            record(db, current_user.number, "session-closed")
+    flash("Cerramos esa sesión." if closed == 1 else f"Cerramos {closed} sesiones." if closed
+          else "Esa sesión ya no estaba abierta.")
+    return redirect(url_for(".accesses"), 303)
+
+
+# === Views ========================================================================================
+# What the customer reads of the account, and pays.
+
+@bp.get("/")
+@login_required
+def home():
+    """Bienvenido/a: the balance, the last movements, the two groups of the manual, news."""
+    found = statement(current_user.number, 5, 5)
+    due = next_due(current_user.number, found.balance)
+    news = many("SELECT * FROM news ORDER BY date DESC, id DESC LIMIT 3")
+    return render_template("home.html", found=found, due=due, news=news,
+                           is_overdue=bool(due and due < today()))
+
+
 @bp.get("/cuenta")
 @login_required
 def account():
     """Mi cuenta corriente: a page of the last movements, oldest first."""
-    asked = request.args.get("pagina")
-    page = int(asked) if re.fullmatch(r"[0-9]{1,9}", asked or "") else None
+    page = asked_page()
     window, size = business().statement_window, business().page_size
     found = statement(current_user.number, window, size, page)
-    if asked is not None and page != found.page:
+    if "pagina" in request.args and page != found.page:
         return redirect(url_for(".account"))
     return render_template("account.html", found=found)
 
@@ -2954,7 +3073,8 @@ def create_app(**settings) -> Flask:
     app.extensions |= {"cac.connections": threading.local(), "cac.starting": threading.Lock()}
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     app.jinja_env.filters |= {"money": money, "plain_money": plain_money, "day": day,
-                              "cuit": cuit.format, "voucher_number": voucher_number}
+                              "cuit": cuit.format, "voucher_number": voucher_number,
+                              "moment": moment, "device": device, "told": told}
     app.jinja_env.globals |= {"has_pdf": has_pdf, "asset": asset, "today": today,
                               "url_for": address}
     app.context_processor(page_values)

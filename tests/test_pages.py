@@ -44,6 +44,8 @@ PAGES = {  # endpoint: what GET answers to nobody and to Ana; None = it takes no
     "cac.confirm_email": (200, 200),                    # who has the link
     "cac.password": (302, 200),
     "cac.profile": (302, 200),
+    "cac.accesses": (302, 200),
+    "cac.close_sessions": None,
     "cac.account": (302, 200),
     "cac.account_csv": (302, 200),
     "cac.account_pdf": (302, 200),
@@ -61,7 +63,8 @@ PAGES = {  # endpoint: what GET answers to nobody and to Ana; None = it takes no
     "static": (200, 200),
 }
 FORMS = {"cac.sign_in", "cac.sign_out", "cac.forgot", "cac.new_password", "cac.confirm_email",
-         "cac.password", "cac.profile", "cac.start_payment", "cac.receive_notice"}
+         "cac.password", "cac.profile", "cac.close_sessions", "cac.start_payment",
+         "cac.receive_notice"}
 
 
 def test_every_page_is_on_these_lists(app):
@@ -241,7 +244,8 @@ def test_home_has_the_two_groups_of_the_manual(ana):
     groups = {section.h2.text: [link.text for link in section.select("a")]
               for section in page.select("section[aria-labelledby^=grupo]")}
     assert groups == {"Facturas y Pagos": ["Mi cuenta corriente", "PAGO ONLINE"],
-                      "Administre su Cuenta": ["Cambiar Clave", "Modificar Datos"]}
+                      "Administre su Cuenta": ["Cambiar Clave", "Modificar Datos",
+                                               "Accesos a su cuenta"]}
 
 
 def test_home_tells_the_balance_and_where_the_invoices_are(ana):

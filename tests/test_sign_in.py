@@ -99,6 +99,11 @@ def test_nobody_is_sent_to_another_site(browser, target):
     assert sign_in(browser, "1001", address=f"/ingresar?next={target}").location == "/"
 
 
+@pytest.mark.parametrize("target", ["/salir", "/aviso/dineromail", "/nada", "/static/", "/cuenta/"])
+def test_nobody_is_sent_to_what_is_no_page(browser, target):
+    assert sign_in(browser, "1001", address=f"/ingresar?next={target}").location == "/"
+
+
 def test_whoever_is_in_already_goes_home(visit):
     assert visit("Ana").get("/ingresar").location == "/"
 
@@ -169,7 +174,7 @@ def test_a_forged_forwarded_address_changes_nothing(browser, db):
     browser.environ_base["HTTP_X_FORWARDED_FOR"] = "203.0.113.9"
     sign_in(browser, "1001", "wrong")
     keys = {row.key for row in db.execute("SELECT key FROM throttle")}
-    assert keys == {"sign-in:1001", "sign-in:127.0.0.1"}
+    assert keys == {"sign-in:1001", "sign-in:127.0.0.1", "refused:1001:127.0.0.1"}
 
 
 # The session
