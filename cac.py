@@ -2192,7 +2192,9 @@ EVENTS = {  # what Accesos a su cuenta calls each kind of event; "data" is told 
     "sign-in": "Ingreso", "sign-out": "Salida", "refused": "Intento de ingreso rechazado",
     "session-closed": "Cierre de otra sesión", "password": "Cambio de clave",
     "reset": "Enlace para elegir la clave", "invite": "Invitación", "unlock": "Fin de la espera",
-    "email-confirmed": "Correo confirmado", "download": "Descarga", "payment": "Pago acreditado",
+    "sessions-ended": "Cierre de todas las sesiones", "block": "Cuenta bloqueada",
+    "unblock": "Cuenta habilitada", "email-confirmed": "Correo confirmado",
+    "download": "Descarga", "payment": "Pago acreditado",
 }
 EVENT_FIELDS = {
     "contact": "persona de contacto", "address": "domicilio", "city": "localidad",
