@@ -797,8 +797,12 @@ LINK_SECONDS = 3600                             # a link to choose a password
 INVITATION_SECONDS = 7 * 24 * 3600
 CONFIRMATION_SECONDS = 3 * 24 * 3600
 FORGET_SECONDS = 15 * 60                        # without a try, the earlier ones are forgotten
-TRIES = {"account": 10, "address": 200}         # to show a password
-MAIL_REQUESTS = {"account": 6, "address": 100}  # for a link
+TRIES = {"account": 10, "address": 200}         # to show a password, until one has to wait
+KNOWN_SECONDS = 180 * 86400                     # whence a customer signed in lately
+SESSIONS_EACH = 200                             # of a customer, open at once
+MAILS_AN_HOUR = {"account": 3, "address": 20}   # with a link that was asked for
+DOWNLOADS_AN_HOUR = 600                         # of a customer, from each worker
+DOWNLOADS = {}                                  # customer: (hour, how many in it)
 
 login_manager = LoginManager()
 login_manager.session_protection = None         # it would believe any X-Forwarded-For
@@ -868,21 +872,26 @@ def count_try(db, key: str, allowed: int) -> float:
 
 
 def throttle_keys(deed: str, account) -> dict[str, str]:
-    """Where a deed is counted: for the account, and for the place on the net."""
-    place = address_block(request.remote_addr or "")
-    return {"account": f"{deed}:{account}", "address": f"{deed}:{place}"}
+    """Where a deed is counted: for the place on the net, then for the account.
 
-
-def count_tries(db, deed: str, account, allowed: dict) -> float:
-    """Count a try wherever it counts; the seconds to wait if there were too many."""
-    keys = throttle_keys(deed, account)
-    return max(count_try(db, key, allowed[where]) for where, key in keys.items())
+    Whence a customer signed in lately, the account is counted apart: strangers lock nobody out.
+    """
+    place, address = address_block(request.remote_addr or ""), request.remote_addr or ""
+    is_known = one("SELECT 1 FROM event WHERE customer = ? AND kind = 'sign-in' AND address = ?"
+                   " AND at > ?", account, address, now(-KNOWN_SECONDS))
+    apart = f"@{place}" if is_known else ""
+    return {"address": f"{deed}:{place}", "account": f"{deed}:{account}{apart}"}
 
 
 def throttle(deed: str, account) -> None:
-    """Count a try to show a password, before any is hashed; TooManyRequests if too many."""
+    """Count a try to show a password, before any is hashed; TooManyRequests if too many.
+
+    A place that has to wait makes no account wait.
+    """
+    keys = throttle_keys(deed, account)
     with transaction() as db:
-        wait = count_tries(db, deed, account, TRIES)
+        waits = (count_try(db, key, TRIES[where]) for where, key in keys.items())
+        wait = next(filter(None, waits), 0)
     if wait:
         log.warning("event=throttled deed=%s account=%s address=%s", deed, account,
                     request.remote_addr)
@@ -906,6 +915,35 @@ def note_refused(customer, account) -> None:
         is_flood = count_try(db, f"refused:{account}:{place}", 1)
         if customer and not is_flood:
             record(db, customer.number, "refused", new=device(request.user_agent.string))
+
+
+def forget_tries(db, number: int) -> None:
+    """Let a customer try again at once, from everywhere."""
+    for deed in ("sign-in", "password"):
+        db.execute("DELETE FROM throttle WHERE key = ?1 OR key GLOB ?1 || '@*'",
+                   (f"{deed}:{number}",))
+
+
+def seconds_over(db, key: str, allowed: int, uses: int = 1) -> float:
+    """Count uses of what is allowed so often an hour; the seconds to wait if it is too often."""
+    used = db.execute(
+        "INSERT INTO throttle VALUES (?1, ?2, ?3) ON CONFLICT DO UPDATE SET"
+        " tries = iif(last_at > ?4, tries, 0) + ?2, last_at = iif(last_at > ?4, last_at, ?3)"
+        " RETURNING tries, last_at", (key, uses, now(), now(-3600))).fetchone()
+    return max(1, 3600 - age_of(used.last_at)) if used.tries > allowed else 0
+
+
+def count_download(number: int) -> None:
+    """Count what a customer downloads; TooManyRequests if it is too much.
+
+    In memory: what is read goes on while nothing can be written.
+    """
+    hour, count = DOWNLOADS.get(number, ("", 0))
+    count = count + 1 if hour == now()[:13] else 1
+    DOWNLOADS[number] = now()[:13], count
+    if count > DOWNLOADS_AN_HOUR:
+        wait = 3600 - age_of(f"{now()[:13]}:00:00Z")
+        raise TooManyRequests("download", retry_after=int(wait) + 1)
 
 
 def may_sign_in(typed: str, password: str):
@@ -939,6 +977,9 @@ def open_session(number: int) -> None:
     close_session()
     with transaction() as db:
         record(db, number, "sign-in", new=device(agent))
+        db.execute("DELETE FROM session WHERE customer = ?1 AND token_hash NOT IN (SELECT"
+                   " token_hash FROM session WHERE customer = ?1 ORDER BY created_at DESC LIMIT ?2)",
+                   (number, SESSIONS_EACH - 1))
         db.execute("INSERT INTO session VALUES (?, ?, ?, ?, ?, ?)",
                    (sha256(token), number, now(), now(), request.remote_addr or "", agent))
     login_user(SignedIn(one("SELECT * FROM customer WHERE number = ?", number), token))
@@ -1064,6 +1105,13 @@ def new_links(db, customers: list, kind: str = "reset") -> list:
     return [(customer, new_link(db, customer.number)) for customer in customers]
 
 
+FORGOTTEN = """
+    SELECT customer.*, email.address AS recipient FROM customer
+    JOIN email ON email.customer = number AND confirmed_at IS NOT NULL
+    WHERE active = 1 AND (SELECT count(*) FROM event WHERE event.customer = customer.number
+                          AND at > ? AND kind = 'reset' AND actor = 'customer') < ?"""
+
+
 def mail_forgotten(usuario: str, address: str) -> None:
     """¿Olvidó su Clave? By number: to all its addresses. By address: a link for each who has it.
 
@@ -1071,14 +1119,16 @@ def mail_forgotten(usuario: str, address: str) -> None:
     """
     asked, column = ((customer_number(usuario), "number") if usuario
                      else (canonical_email(address), "canonical"))
-    found = many("SELECT customer.*, email.address AS recipient FROM customer"
-                 " JOIN email ON email.customer = number AND confirmed_at IS NOT NULL"
-                 f" WHERE active = 1 AND {column} = ? ORDER BY number, email.id", asked)
+    place = address_block(request.remote_addr or "")
     with transaction() as db:
-        if count_tries(db, "forgot", asked, MAIL_REQUESTS):
+        found = many(f"{FORGOTTEN} AND {column} = ? ORDER BY number, email.id",
+                     now(-3600), MAILS_AN_HOUR["account"], asked)
+        mails = by_recipient(found)
+        if seconds_over(db, f"forgot:{place}", MAILS_AN_HOUR["address"], len(mails)):
+            log.warning("event=forgot-limit address=%s", request.remote_addr)
             return
         accounts = new_links(db, list({row.number: row for row in found}.values()))
-        for recipient, rows in by_recipient(found).items():
+        for recipient, rows in mails.items():
             theirs = {row.number for row in rows}
             mail_links(db, [a for a in accounts if a[0].number in theirs], [recipient])
 
@@ -2012,7 +2062,7 @@ def save_password(customer, password: str, serial: int | None = None) -> bool:
             (hashed, customer.number, serial)).rowcount == 1
         if is_saved:
             end_sessions(db, customer.number)
-            db.execute("DELETE FROM throttle WHERE key = ?", (f"sign-in:{customer.number}",))
+            forget_tries(db, customer.number)
             recipients = emails_of(customer.number)
             enqueue(db, "password_changed", recipients, customer.number, name=customer.name)
             record(db, customer.number, "password")
@@ -2676,8 +2726,7 @@ def unlock(number):
     """Let a customer who tried too often try again at once."""
     known_customer(number)
     with transaction() as db:
-        db.execute("DELETE FROM throttle WHERE key IN (?, ?, ?)",
-                   [f"{deed}:{number}" for deed in ("sign-in", "password", "forgot")])
+        forget_tries(db, number)
         record(db, number, "unlock", "operator")
     click.echo(f"{number} may try again.")
 
