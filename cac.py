@@ -69,13 +69,13 @@ from xml.etree import ElementTree
 
 import click
 from argon2 import PasswordHasher
-from argon2.exceptions import VerificationError
+from argon2.exceptions import InvalidHashError, VerificationError
 from defusedxml.common import DefusedXmlException
 from defusedxml.ElementTree import fromstring as parse_xml
 from email_validator import EmailNotValidError, validate_email
 from flask import (
-    Blueprint, Flask, Response, abort, current_app, flash, g, redirect, render_template, request,
-    send_file, session, url_for,
+    Blueprint, Flask, Response, abort, current_app, flash, g, has_app_context, redirect,
+    render_template, request, send_file, session, url_for,
 )
 from flask.cli import FlaskGroup
 from flask_login import (
@@ -107,11 +107,6 @@ QR_SINCE = "2021-03-01"             # RG 4892: older vouchers have no QR
 AMOUNT = re.compile(r"(?:\$\s*)?(?:([1-9][0-9]{0,2}(?:\.[0-9]{3})+),([0-9]{1,2})"
                     r"|([0-9]{1,17})(?:[.,]([0-9]{1,2}))?)")
 AMBIGUOUS = re.compile(r"(?:\$\s*)?[0-9]{1,3}(?:[.,][0-9]{3})+")
-COMMON_PASSWORDS = set("""12345678 123456789 1234567890 87654321 11223344 12341234 password
-    contraseña contrasena qwertyui qwertyuiop asdfghjk argentina bocajuniors riverplate sanlorenzo
-    quilmes independiente racingclub maradona messi10 libertad mariposa teamomucho princesa
-    estrellas miclave1 claveclave clientes administracion netone2010 netonenetone emarketing
-    tornadostore internet computadora soporte1 iloveyou""".split())
 
 AGENTS = (("Edg", "OPR", "SamsungBrowser", "Firefox", "FxiOS", "CriOS", "Chrome", "Safari"),
           ("Android", "iPhone", "iPad", "Windows", "Mac OS", "CrOS", "Linux"))
@@ -294,16 +289,31 @@ def device(agent: str) -> str:
     return " en ".join(AGENT_NAMES.get(name, name) for name in found if name) or "Otro navegador"
 
 
-def password_problem(password: str, number: int, minimum: int) -> str:
-    """Why it may not be this customer's new password, as the customer reads it; '' if it may."""
+def plain(text: str) -> str:
+    """The letters and digits of a text, without accents, in small letters.
+
+    >>> plain("Ñandú D'Ángelo"), plain("30-71234567-1")
+    ('nandudangelo', '30712345671')
+    """
+    letters = unicodedata.normalize("NFKD", text).casefold()
+    return "".join(letter for letter in letters if letter.isalnum())
+
+
+def password_problem(password: str, number: int, minimum: int, known: tuple = (), *,
+                     is_common: bool = False) -> str:
+    """Why it may not be this customer's new password, as the customer reads it; '' if it may.
+
+    `known` is what others know of the customer.
+    """
     if len(password) < minimum:
         return f"La clave nueva debe tener {minimum} caracteres o más"
     if len(password) > 256:
         return "La clave nueva debe tener 256 caracteres o menos"
     if customer_number(password) == number:
         return "La clave nueva no puede ser su número de usuario"
-    is_common = password.casefold() in COMMON_PASSWORDS or len(set(password)) < 3
-    return "Elija una clave menos común" if is_common else ""
+    if plain(password) in map(plain, filter(None, known)):
+        return "La clave nueva no puede ser su nombre, su CUIT ni su correo"
+    return "Elija una clave menos común" if is_common or len(set(password)) < 3 else ""
 
 
 def is_weak_key(key: str) -> bool:
@@ -651,9 +661,12 @@ def add_what_is_new(db) -> None:
     names = {row.name for row in db.execute("SELECT name FROM sqlite_schema").fetchall()}
     with closing(sqlite3.connect(":memory:")) as fresh:
         fresh.executescript((HERE / "schema.sql").read_text(encoding="utf-8"))
-        for name, sql in fresh.execute("SELECT name, sql FROM sqlite_schema WHERE sql > ''"):
-            if name not in names:
-                db.execute(sql)
+        found = fresh.execute("SELECT name, type, sql FROM sqlite_schema WHERE sql > ''").fetchall()
+        for name, kind, sql in (part for part in found if part[0] not in names):
+            db.execute(sql)
+            rows = fresh.execute(f"SELECT * FROM {name}").fetchall() if kind == "table" else []
+            for row in rows:
+                db.execute(f"INSERT INTO {name} VALUES ({', '.join('?' * len(row))})", row)
         db.executemany("INSERT INTO setting VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE"
                        " SET about = excluded.about", fresh.execute("SELECT * FROM setting"))
 
@@ -796,6 +809,7 @@ TOUCH_SECONDS = 5 * 60                          # how old "last seen" grows befo
 LINK_SECONDS = 3600                             # a link to choose a password
 INVITATION_SECONDS = 7 * 24 * 3600
 CONFIRMATION_SECONDS = 3 * 24 * 3600
+SKEW_SECONDS = 5 * 60                           # how far a clock may be set back
 FORGET_SECONDS = 15 * 60                        # without a try, the earlier ones are forgotten
 TRIES = {"account": 10, "address": 200}         # to show a password, until one has to wait
 KNOWN_SECONDS = 180 * 86400                     # whence a customer signed in lately
@@ -843,7 +857,7 @@ def hash_password(password: str) -> str:
 
 def is_password(hashed: str | None, password: str) -> bool:
     """Whether it is the one; where there is no hash, "no" takes as long."""
-    with HASHING, suppress(VerificationError):
+    with HASHING, suppress(VerificationError, InvalidHashError):
         return HASHER.verify(hashed or NOBODY, normalized(password)) and hashed is not None
     return False
 
@@ -953,8 +967,12 @@ def may_sign_in(typed: str, password: str):
     throttle("sign-in", account)
     customer = one("SELECT * FROM customer WHERE number = ?", number)
     if is_password(customer and customer.password, password) and customer.active:
+        is_weak = HASHER.check_needs_rehash(customer.password)
+        renewed = hash_password(password) if is_weak else customer.password
         with transaction() as db:
             forgive(db, "sign-in", number)
+            db.execute("UPDATE customer SET password = ? WHERE number = ? AND password = ?",
+                       (renewed, number, customer.password))
         return customer
     log.warning("event=sign-in-refused customer=%s address=%s", number, request.remote_addr)
     note_refused(customer, account)
@@ -978,7 +996,8 @@ def open_session(number: int) -> None:
     with transaction() as db:
         record(db, number, "sign-in", new=device(agent))
         db.execute("DELETE FROM session WHERE customer = ?1 AND token_hash NOT IN (SELECT"
-                   " token_hash FROM session WHERE customer = ?1 ORDER BY created_at DESC LIMIT ?2)",
+                   " token_hash FROM session WHERE customer = ?1"
+                   " ORDER BY created_at DESC LIMIT ?2)",
                    (number, SESSIONS_EACH - 1))
         db.execute("INSERT INTO session VALUES (?, ?, ?, ?, ?, ?)",
                    (sha256(token), number, now(), now(), request.remote_addr or "", agent))
@@ -1009,6 +1028,7 @@ def signed_in(token: str) -> SignedIn | None:
                 " JOIN brand ON brand.code = customer.brand"
                 " WHERE token_hash = ? AND active = 1 AND seen_at > ? AND created_at > ?",
                 sha256(token), now(-IDLE_SECONDS), now(-SESSION_SECONDS))
+    g.customer = found.number if found else None
     if found and age_of(found.seen_at) > TOUCH_SECONDS:
         with suppress(sqlite3.OperationalError), transaction() as db:  # reading goes on regardless
             db.execute("UPDATE session SET seen_at = ? WHERE token_hash = ?",
@@ -1058,7 +1078,7 @@ def customer_of_link(token: str):
     """Who may choose a password by this link; None if it was used, superseded or grew old."""
     (number, serial, seconds), age = read_token("password", token) or ((0, 0, 0), 0)
     return one("SELECT * FROM customer WHERE number = ? AND link_serial = ? AND active = 1"
-               " AND ? BETWEEN 0 AND ?", number, serial, age, seconds)
+               " AND ? BETWEEN ? AND ?", number, serial, age, -SKEW_SECONDS, seconds)
 
 
 def confirmation_link(email_id: int, canonical: str) -> str:
@@ -1069,8 +1089,8 @@ def confirmation_link(email_id: int, canonical: str) -> str:
 def email_of_link(token: str):
     """The address that this link confirms; None if it is no longer on file, or the link is old."""
     signed, age = read_token("email", token) or ((0, ""), 0)
-    return one("SELECT * FROM email WHERE id = ? AND canonical = ? AND ? BETWEEN 0 AND ?",
-               *signed, age, CONFIRMATION_SECONDS)
+    return one("SELECT * FROM email WHERE id = ? AND canonical = ? AND ? BETWEEN ? AND ?",
+               *signed, age, -SKEW_SECONDS, CONFIRMATION_SECONDS)
 
 
 # === Mail =========================================================================================
@@ -1215,6 +1235,7 @@ def send_due_mail() -> None:
 PAGE_SECONDS = 4                    # while somebody looks at a page, a service has so long
 CHORE_SECONDS = 20                  # and so long while nobody does; then it is asked again later
 NOTICE_BYTES = 64 * 1024
+NOTICES_AN_HOUR = 6000              # from one place on the net
 ANSWER_BYTES = 256 * 1024
 
 
@@ -1605,7 +1626,10 @@ def settle_due_payments() -> None:
 
 def store_notice(service: str, query: str, body: bytes) -> int:
     """Keep what a payment service sent, as it came; its id."""
+    place = address_block(request.remote_addr or "")
     with transaction() as db:
+        if wait := seconds_over(db, f"notice:{place}", NOTICES_AN_HOUR):
+            raise TooManyRequests(retry_after=int(wait) + 1)
         return db.execute(
             "INSERT INTO notice (service, received_at, address, query, body, query_at)"
             " VALUES (?, ?, ?, ?, ?, ?)",
@@ -1928,15 +1952,18 @@ class NewPasswordForm(Form):
 
     clave_nueva = password_field("Clave nueva", DataRequired("Escriba una clave nueva"))
 
-    def __init__(self, number: int):
-        """For the customer of this number."""
+    def __init__(self, customer):
+        """For this customer."""
         super().__init__()
-        self.number = number
+        self.customer = customer
 
     def validate_clave_nueva(self, field):
         """Long enough, and not easily guessed."""
-        minimum = max(8, business().password_min)
-        if problem := password_problem(normalized(field.data), self.number, minimum):
+        number, password = self.customer.number, normalized(field.data)
+        known = (self.customer.name, self.customer.cuit, *emails_of(number))
+        is_common = one("SELECT 1 FROM common_password WHERE password = ?", password.casefold())
+        if problem := password_problem(password, number, max(8, business().password_min), known,
+                                       is_common=bool(is_common)):
             raise StopValidation(problem)
 
 
@@ -2185,7 +2212,7 @@ def forgot():
 def new_password(token):
     """A password chosen by a link: to look at it changes nothing, to choose uses it up."""
     customer = customer_of_link(token) or abort(410)
-    form = NewPasswordForm(customer.number)
+    form = NewPasswordForm(customer)
     if not form.validate_on_submit():
         return form_page("new_password.html", form, customer=customer)
     if not save_password(customer, form.clave_nueva.data, customer.link_serial):
@@ -2198,7 +2225,7 @@ def new_password(token):
 @login_required
 def password():
     """Cambiar Clave: the other sessions end, this one goes on under a new token."""
-    form = PasswordForm(current_user.number)
+    form = PasswordForm(current_user)
     if not form.validate_on_submit():
         return form_page("password.html", form)
     save_password(current_user.customer, form.clave_nueva.data)
@@ -2342,6 +2369,7 @@ def account_csv():
 @login_required
 def account_pdf():
     """The same movements on paper."""
+    count_download(current_user.number)
     content = statement_pdf(current_user, whole_statement(current_user.number))
     return download(content, "application/pdf", f"cuenta-corriente-{current_user.number}.pdf")
 
@@ -2355,6 +2383,7 @@ def voucher(voucher):
                 " WHERE movement.id = ? AND customer = ?", voucher, current_user.number)
     if not found or not has_pdf(found):
         abort(404)
+    count_download(current_user.number)
     name = f"{found.type_name} {voucher_number(found)}.pdf".replace(" ", "-")
     is_stored = found.document is not None
     content = stored_document(found.document) if is_stored else voucher_pdf(current_user, found)
@@ -2500,7 +2529,10 @@ ERRORS = {  # status: (title, what to do)
 }
 NO_SERVICE = ("El servicio de pago no responde", "No se le cobró nada. Pruebe en unos minutos, o"
               " transfiera a las cuentas que están en PAGO ONLINE.")
-MISSING_DOCUMENT = ("No encontramos el archivo de este comprobante", "Escríbanos y se lo enviamos.")
+SPECIAL = {  # what abort() is told: (title, what to do)
+    "document": ("No encontramos el archivo de este comprobante", "Escríbanos y se lo enviamos."),
+    "download": ("Descargó demasiados archivos", "Espere y pruebe de nuevo."),
+}
 OLD_FORM = ("El formulario venció", "No se guardó nada. Abra la página de nuevo y repítalo.")
 
 
@@ -2508,7 +2540,8 @@ def error_page(status: int, texts: tuple[str, str] | None = None, **headers):
     """The page of an error."""
     title, advice = texts or ERRORS.get(status, ERRORS[500 if status >= 500 else 400])
     try:
-        page = render_template("error.html", title=title, advice=advice, status=status)
+        page = render_template("error.html", title=title, advice=advice, status=status,
+                               code=g.get("request_id"))
     except (sqlite3.Error, Refused):  # not even the company's name can be read
         page = current_app.jinja_env.get_template("down.html").render(title=title, advice=advice)
     return page, status, headers
@@ -2519,13 +2552,13 @@ def http_error(error):
     """What Flask, or a view, refused."""
     if error.code < 400:  # Werkzeug's redirects
         return error
-    texts = OLD_FORM if isinstance(error, CSRFError) else None
+    texts = OLD_FORM if isinstance(error, CSRFError) else SPECIAL.get(error.description)
     if error.code == 429:
-        minutes = -(-error.retry_after // 60)
+        minutes, (title, advice) = -(-error.retry_after // 60), texts or ERRORS[429]
         wait = "un minuto" if minutes == 1 else f"{minutes} minutos"
-        texts = ERRORS[429][0], ERRORS[429][1].replace("Espere", f"Espere {wait}")
-    if error.description == "document":
-        texts = MISSING_DOCUMENT
+        texts = title, advice.replace("Espere", f"Espere {wait}")
+    log.warning("event=refused status=%s method=%s page=%s customer=%s address=%s", error.code,
+                request.method, request.endpoint, g.get("customer"), request.remote_addr)
     headers = {name: value for name, value in error.get_headers() if name != "Content-Type"}
     return error_page(error.code, texts, **headers)
 
@@ -2533,7 +2566,7 @@ def http_error(error):
 @bp.app_errorhandler(ServiceError)
 def no_service(error):
     """A payment cannot be begun now."""
-    log.warning("event=service-error path=%s error=%s", request.path, error)
+    log.warning("event=service-error page=%s error=%s", request.endpoint, error)
     return error_page(503, NO_SERVICE, **{"Retry-After": 60})
 
 
@@ -2541,14 +2574,14 @@ def no_service(error):
 @bp.app_errorhandler(sqlite3.OperationalError)
 def database_busy(error):
     """The database cannot be written now, locked, full or read-only; or it is not there."""
-    log.error("event=database-error path=%s error=%s", request.path, error)
+    log.error("event=database-error page=%s error=%s", request.endpoint, error)
     return error_page(503, **{"Retry-After": 60})
 
 
 @bp.app_errorhandler(Exception)
 def fault(error):
     """A fault of ours: its trace is for the log."""
-    log.error("event=fault path=%s", request.path, exc_info=error)
+    log.error("event=fault page=%s", request.endpoint, exc_info=error)
     return error_page(500)
 
 
@@ -2971,6 +3004,7 @@ def introduce_demo(path: Path, base_url: str) -> None:
 # === Application ==================================================================================
 # create_app has no side effect: what opens, starts or writes waits for a request, or the server.
 
+MAX_FIELDS = 500                    # of a form
 LEASE_SECONDS = 15                  # a dead worker's chores are taken over after this
 
 
@@ -3087,11 +3121,25 @@ def add_headers(answer: Response) -> Response:
     return answer
 
 
-def guard() -> None:
-    """Before each request: refuse other sites' forms; under a foreign server, start the chores."""
-    is_foreign = request.headers.get("Sec-Fetch-Site") == "cross-site"
-    if request.method == "POST" and is_foreign and request.endpoint != "cac.receive_notice":
+def refuse_odd_form() -> None:
+    """Refuse a form of another site, and what no page of ours sends: a field twice, or NUL."""
+    values = [value for _, value in request.form.items(multi=True)]
+    if len(values) > MAX_FIELDS:
+        abort(413)
+    ours = {request.host, urlsplit(current_app.config["BASE_URL"]).netloc}
+    theirs = request.headers.get("Origin")
+    is_foreign = theirs and urlsplit(theirs).netloc not in ours
+    if is_foreign or request.headers.get("Sec-Fetch-Site") == "cross-site":
         abort(400)
+    if len(values) != len(request.form) or any("\0" in value for value in values):
+        abort(400)
+
+
+def guard() -> None:
+    """Before each request: refuse what is odd; under a foreign server, start the chores."""
+    g.request_id = secrets.token_hex(4)
+    if request.method == "POST" and request.endpoint != "cac.receive_notice":
+        refuse_odd_form()
     if request.script_root and not is_local(request.script_root):
         abort(400)
     if current_app.config["CHORES"] == "on":
@@ -3121,6 +3169,7 @@ def create_app(**settings) -> Flask:
         WTF_I18N_ENABLED=False,     # WTForms' own messages in Spanish, see Form
         WTF_CSRF_TIME_LIMIT=None,   # as long as the session
         WTF_CSRF_SSL_STRICT=False)  # guard() does it without the Referer, which some browsers omit
+    app.url_map.merge_slashes = False   # Werkzeug would redirect to the Host that was named
     app.extensions |= {"cac.connections": threading.local(), "cac.starting": threading.Lock()}
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     app.jinja_env.filters |= {"money": money, "plain_money": plain_money, "day": day,
@@ -3139,9 +3188,25 @@ def create_app(**settings) -> Flask:
     return app
 
 
+class OneLine(logging.Formatter):
+    """An event is a line: nothing that a visitor typed, and no trace, begins another."""
+
+    converter = time.gmtime
+
+    def format(self, record) -> str:
+        """With the id of the request, which the page of a fault tells the customer."""
+        record.request = g.get("request_id", "-") if has_app_context() else "-"
+        return re.sub(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]",
+                      lambda found: found[0].encode("unicode_escape").decode(),
+                      super().format(record))
+
+
 def serving_app() -> Flask:
     """The application in a worker of `serve` and `demo`: its chores start with it."""
-    logging.basicConfig(level="INFO", format="%(asctime)s %(levelname)s %(message)s")
+    handler = logging.StreamHandler()
+    handler.setFormatter(OneLine("%(asctime)s %(levelname)s request=%(request)s %(message)s",
+                                 "%Y-%m-%dT%H:%M:%SZ"))
+    logging.basicConfig(level="INFO", handlers=[handler])
     app = create_app()
     start_chores(app)
     return app

@@ -10,6 +10,8 @@
 
 PRAGMA foreign_keys = ON;
 BEGIN;
+CREATE TEMP TABLE customers_there (n INTEGER CONSTRAINT it_is_for_an_empty_database CHECK (n = 0));
+INSERT INTO customers_there SELECT count(*) FROM customer;
 
 -- ── Settings ────────────────────────────────────────────────────────────────────────────────────
 

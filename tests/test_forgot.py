@@ -121,7 +121,7 @@ def test_one_of_both_is_needed(browser, db):
 def test_asking_too_often_mails_no_more_and_says_the_same(app, mails):
     answers = {app.test_client().send("/olvido", usuario="1001").data for _ in range(9)}
     assert len(answers) == 1
-    assert len(mails()) == 6
+    assert len(mails()) == 3
 
 
 def test_the_link_never_leads_where_the_request_said(app, mails):

@@ -381,7 +381,7 @@ def test_a_fault_is_a_page_and_its_trace_is_for_the_log(ana, monkeypatch, caplog
     answer = ana.get("/cuenta")
     assert answer.status_code == 500 and is_plain(answer)
     assert text_of(answer).startswith("Hay un problema con el sitio")
-    assert "ZeroDivisionError" in caplog.text and "event=fault path=/cuenta" in caplog.text
+    assert "ZeroDivisionError" in caplog.text and "event=fault page=cac.account" in caplog.text
 
 
 def test_a_database_that_is_busy_is_503_and_reading_goes_on(app, ana, db, caplog):
@@ -390,7 +390,7 @@ def test_a_database_that_is_busy_is_503_and_reading_goes_on(app, ana, db, caplog
     db.execute("BEGIN IMMEDIATE")
     answer = ana.send("/salir", page="/")
     assert (answer.status_code, answer.headers["Retry-After"]) == (503, "60") and is_plain(answer)
-    assert "event=database-error path=/salir" in caplog.text
+    assert "event=database-error page=cac.sign_out" in caplog.text
     assert ana.get("/cuenta").status_code == 200
 
 

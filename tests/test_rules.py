@@ -387,12 +387,19 @@ def test_neighbours_of_one_network_count_as_one(network, one, other):
        ("00001001", "La clave nueva no puede ser su número de usuario"),
        ("1.0.0.1.", "La clave nueva no puede ser su número de usuario"),
        ("00001002", ""),                                # somebody else's number
-       ("12345678", "Elija una clave menos común"),     # everybody's
-       ("Contraseña", "Elija una clave menos común"),   # in any case
+       ("ana sosa", "La clave nueva no puede ser su nombre, su CUIT ni su correo"),
+       ("27.33.4455667", "La clave nueva no puede ser su nombre, su CUIT ni su correo"),
+       ("ANA@example.com", "La clave nueva no puede ser su nombre, su CUIT ni su correo"),
        ("abababab", "Elija una clave menos común"),     # two characters
        (" " * 8, "Elija una clave menos común"))        # or one
 def test_why_a_password_is_refused(password, problem):
-    assert cac.password_problem(password, 1001, 8) == problem
+    known = ("Ana Sosa", "27334455667", "ana@example.com")
+    assert cac.password_problem(password, 1001, 8, known) == problem
+
+
+def test_what_everybody_chooses_is_refused():
+    problem = cac.password_problem("12345678", 1001, 8, is_common=True)
+    assert problem == "Elija una clave menos común"
 
 
 @given(st.text(max_size=300), st.integers(8, 40))

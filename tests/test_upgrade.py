@@ -53,6 +53,8 @@ def test_an_upgraded_database_is_like_a_new_one(run, db, tmp_path):
         assert shape(db) == shape(new)
         names = "SELECT name, kind, about FROM setting ORDER BY name"
         assert db.execute(names).fetchall() == new.execute(names).fetchall()
+        words = "SELECT * FROM common_password"
+        assert db.execute(words).fetchall() == new.execute(words).fetchall()
         assert cac.known_version(db) == cac.known_version(new) == cac.SCHEMA_VERSION
 
 
