@@ -14,6 +14,7 @@ Contents, each part using only those above it:
     Services     DineroMail and Mercado Pago, as they talk
     Payments     how a payment becomes a receipt
     Documents    CSV and PDF
+    Upkeep       proven copies, the way back, and what `check` looks at
     Forms        what customers may type, and how it is saved
     Access       the pages of who gets in, and under which name
     Views        the pages of the account
@@ -29,6 +30,7 @@ Argentina, both as text.
 """
 
 import csv
+import fcntl
 import hashlib
 import hmac
 import html
@@ -39,6 +41,7 @@ import logging
 import os
 import re
 import secrets
+import shutil
 import smtplib
 import socket
 import sqlite3
@@ -52,7 +55,7 @@ import tomllib
 import unicodedata
 from base64 import b32encode, b64encode
 from collections import namedtuple
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
 from email import message_from_bytes
@@ -613,19 +616,25 @@ def flush(path: Path) -> None:
         os.close(handle)
 
 
+def give_to_owner(path: Path) -> None:
+    """What root makes belongs to whom its folder belongs: the service has to read it."""
+    if os.geteuid() == 0:
+        owner = path.parent.stat()
+        os.chown(path, owner.st_uid, owner.st_gid)
+
+
 @contextmanager
 def whole_file(target: Path):
     """A draft that becomes `target` once it is whole and on the disk, and is gone otherwise.
 
-    Only its owner may read it; made by root, it belongs to whom its folder belongs.
+    Only its owner may read it.
     """
     handle, name = tempfile.mkstemp(".new", f".{target.name}.", target.parent)
     os.close(handle)
     draft = Path(name)
     try:
         yield draft
-        if os.geteuid() == 0:
-            os.chown(draft, target.parent.stat().st_uid, target.parent.stat().st_gid)
+        give_to_owner(draft)
         flush(draft)
         draft.rename(target)
         flush(target.parent)
@@ -1882,6 +1891,174 @@ def stored_document(name: str) -> bytes:
     return abort(404, "document")
 
 
+# === Upkeep =======================================================================================
+# Copies are proven before they count, and kept beside the documents they speak of, which never
+# change. A restore sets aside what it replaces.
+
+COPY_NAME = re.compile(r"cac-[0-9]{8}-[0-9]{6}-[0-9]{6}\.db")
+SQLITE_LOCK = 510, 2**30 + 2    # bytes, first byte: whoever has a database open has a lock there
+
+
+def dated() -> str:
+    """What makes a file's name its own: the time, to the microsecond."""
+    return datetime.now(UTC).strftime("%Y%m%d-%H%M%S-%f")
+
+
+def former(path: Path) -> Path:
+    """Where what a database was is kept, beside it."""
+    return path.with_name(f"{path.name}.before-{dated()}")
+
+
+def looked_at(path) -> sqlite3.Connection:
+    """A connection that changes nothing."""
+    db = sqlite3.connect(f"{Path(path).absolute().as_uri()}?mode=ro", uri=True)
+    db.row_factory = as_row
+    return db
+
+
+def snapshot(path, draft: Path) -> None:
+    """Copy a database as it is at one moment, whoever writes to it meanwhile."""
+    with closing(looked_at(path)) as db:
+        db.execute("VACUUM INTO ?", (str(draft),))
+
+
+def digest(path: Path) -> str:
+    """The SHA-256 of a file, in hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@contextmanager
+def refused_by(place):
+    """What cannot be done there is refused, in a sentence: no space, no permission, damaged."""
+    try:
+        yield
+    except Refused as error:
+        raise Refused(f"{place}: {error.message}") from error
+    except (OSError, sqlite3.Error) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise Refused(f"{place}: {reason}. Nothing was changed.") from error
+
+
+def proof(db) -> str:
+    """What a database holds, in a line; Refused if it is damaged or does not add up."""
+    known_version(db)
+    found = db.execute("PRAGMA integrity_check(1)").fetchone().integrity_check
+    faults = [" ".join(found.split())] * (found != "ok")
+    found = db.execute("SELECT * FROM check_line WHERE level = 'BAD' AND n > 0")
+    faults += [f"{line.what}: {line.n}" for line in found]
+    if faults:
+        raise Refused(f"It does not pass its check: {'; '.join(faults)}. Nothing was changed.")
+    held = db.execute("SELECT (SELECT count(*) FROM customer) AS customers, count(*) AS movements,"
+                      " coalesce(sum(amount), 0) AS balance FROM movement").fetchone()
+    return (f"{held.customers} customers, {held.movements} movements,"
+            f" total balance {plain_money(held.balance)}")
+
+
+def copy_documents(db, source: Path, target: Path) -> tuple[list[Path], str]:
+    """Copy the documents that target lacks: (all there that the database speaks of, how many)."""
+    found = db.execute("SELECT DISTINCT document FROM movement WHERE document IS NOT NULL")
+    names = sorted({Path(row.document).name for row in found})
+    new = [n for n in names if not (target / n).is_file() and (source / n).is_file()]
+    if new and not target.exists():
+        target.mkdir(mode=0o700, parents=True)
+        give_to_owner(target)
+    for name in new:
+        with whole_file(target / name) as draft:
+            shutil.copyfile(source / name, draft)
+    kept = [target / name for name in names if (target / name).is_file()]
+    missing = f", {len(names) - len(kept)} missing" * (len(names) > len(kept))
+    return kept, f"{len(kept)} documents, {len(new)} of them copied now{missing}"
+
+
+def write_manifest(copy: Path, content: Path, documents: list[Path]) -> None:
+    """What a copy consists of, for `sha256sum -c`."""
+    lines = [f"{digest(content)}  {copy.name}"]
+    lines += [f"{digest(file)}  {file.relative_to(copy.parent)}" for file in documents]
+    with whole_file(copy.with_suffix(".sha256")) as draft:
+        draft.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def forget_copies(folder: Path, keep: int) -> None:
+    """Remove all but the newest copies that `backup` made, and what a crash left of others."""
+    for old in sorted(f for f in folder.iterdir() if COPY_NAME.fullmatch(f.name))[:-keep]:
+        old.unlink(missing_ok=True)
+        old.with_suffix(".sha256").unlink(missing_ok=True)
+    for draft in folder.glob(".cac-*.new"):
+        if time.time() - draft.stat().st_mtime > 86400:
+            draft.unlink(missing_ok=True)
+
+
+def make_copy(folder: Path) -> str:
+    """Copy the database, while others write to it, and its documents; what the copy is."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    copy, source = folder / f"cac-{dated()}.db", Path(current_app.config["DOCUMENTS"])
+    with whole_file(copy) as draft:
+        snapshot(current_app.config["DATABASE"], draft)
+        with closing(looked_at(draft)) as db:
+            held = proof(db)
+            documents, told = copy_documents(db, source, folder / "documents")
+        write_manifest(copy, draft, documents)
+        size = draft.stat().st_size
+    return f"{copy}: {size:,} bytes, {held}; {told}"
+
+
+@contextmanager
+def closed_database(path: Path):
+    """While nobody has the database open, and nobody can open it; Refused if somebody has.
+
+    The lock is SQLite's own: the kernel drops it when its holder dies.
+    """
+    with path.open("r+b") as file:
+        try:
+            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB, *SQLITE_LOCK)
+        except OSError as error:
+            raise Refused("The database is in use: stop the service. Nothing was changed."
+                          ) from error
+        yield
+
+
+def keep_older(path: Path) -> Path | None:
+    """Copy a database that is to be upgraded, if it is and nobody has it open: the copy."""
+    with closing(looked_at(path)) as db:
+        if known_version(db) == SCHEMA_VERSION:
+            return None
+    with closed_database(path), whole_file(kept := former(path)) as draft:
+        snapshot(path, draft)
+    return kept
+
+
+def set_aside(path: Path) -> Path:
+    """Give a database, with what belongs to it, a dated name; it keeps its own until replaced."""
+    kept = former(path)
+    kept.hardlink_to(path)
+    for suffix in ("-wal", "-shm"):  # left by a crash, they would spoil the new one
+        with suppress(FileNotFoundError):
+            Path(f"{path}{suffix}").rename(f"{kept}{suffix}")
+    return kept
+
+
+def forget_access(path: Path) -> None:
+    """In a copy that comes back nobody is signed in, and no link is good, used or not."""
+    with closing(connect(path)) as db, transaction(db):
+        end_sessions(db)
+        db.execute("UPDATE customer SET link_serial = link_serial + strftime('%s', 'now')")
+
+
+def bring_back(copy: Path, path: Path) -> tuple[str, Path | None]:
+    """Put a copy in the database's place: (what it holds, where the former database is now)."""
+    if path.exists():
+        with suppress(sqlite3.Error):  # a sound one takes in its -wal, and is one file
+            connect(path).close()
+    with closed_database(path) if path.exists() else nullcontext(), whole_file(path) as draft:
+        with closing(looked_at(copy)) as db:
+            held, documents = proof(db), Path(current_app.config["DOCUMENTS"])
+            _, told = copy_documents(db, copy.parent / "documents", documents)
+        snapshot(copy, draft)
+        forget_access(draft)
+        return f"{held}; {told}", set_aside(path) if path.exists() else None
+
+
 # === Forms ========================================================================================
 # The fields' names are Spanish: they are seen from outside. Each error says what to do.
 
@@ -2626,13 +2803,15 @@ def shown_setting(setting: dict) -> str:
 
 @command("init", "init")
 def init():
-    """Make the database, or bring an older one up to date."""
+    """Make the database, or bring an older one up to date, with a copy of it as it was."""
     path = Path(current_app.config["DATABASE"])
     if not path.is_file():
         make_database(path, "schema.sql")
         return click.echo(f"Made {path}.")
+    with refused_by(path):
+        kept = keep_older(path)
     steps = upgrade_database()
-    return click.echo(f"{path} is up to date." + f" Upgraded by steps {steps}." * bool(steps))
+    return click.echo(f"{path} is up to date." + f" As it was: {kept}." * bool(steps))
 
 
 @command("settings", "settings")
@@ -2881,6 +3060,32 @@ def check(as_json):
     else:
         click.echo("\n".join(f"{level:4}  {what}" for level, what in results))
     sys.exit(any(level == "BAD" for level, _ in results))
+
+
+@command("backup", "backup /var/backups/cac --keep 14")
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option("--keep", default=14, show_default=True, type=click.IntRange(min=1),
+              help="How many copies stay, the newest.")
+def backup(folder, keep):
+    """Copy the database, while the service runs, and its documents; prove the copy."""
+    known_version(get_db())
+    with refused_by(folder):
+        made = make_copy(folder)
+        forget_copies(folder, keep)
+    with suppress(sqlite3.OperationalError), transaction() as db:  # `check` will miss it and say so
+        db.execute("INSERT OR REPLACE INTO setting VALUES ('last_backup', 'mark', ?, '')", (now(),))
+    click.echo(made)
+
+
+@command("restore", "restore /var/backups/cac/cac-20261123-040000-000000.db")
+@click.argument("file", type=click.Path(path_type=Path))
+def restore(file):
+    """Put a copy in the place of the database; the service must be stopped."""
+    path = Path(current_app.config["DATABASE"]).resolve()
+    with refused_by(f"{file} to {path}"):
+        held, kept = bring_back(file, path)
+    click.echo(f"{path}: {held}. What was there before: {kept or 'nothing'}.")
+    click.echo("All sessions and password links have ended. Now run `init`, then `check`.")
 
 
 # === Server =======================================================================================

@@ -47,7 +47,7 @@ def shape(db):
 
 
 def test_an_upgraded_database_is_like_a_new_one(run, db, tmp_path):
-    assert "Upgraded" in run("init").output
+    assert "As it was: " in run("init").output
     cac.make_database(tmp_path / "new.db", "schema.sql")
     with closing(cac.connect(tmp_path / "new.db")) as new:
         assert shape(db) == shape(new)
@@ -66,7 +66,7 @@ def test_an_upgrade_keeps_what_is_there(run, db):
 
 def test_a_second_upgrade_finds_nothing_to_do(run):
     run("init")
-    assert "Upgraded" not in run("init").output
+    assert "As it was" not in run("init").output
 
 
 def test_serve_asks_for_the_upgrade(run):
@@ -85,7 +85,7 @@ def test_killed_in_the_middle_it_is_the_old_one(database, run, at):
                            env={**os.environ, "CAC_DATABASE": str(database)})
     assert ended.returncode == -signal.SIGKILL
     assert snapshot(database) == before
-    assert "Upgraded" in run("init").output
+    assert "As it was: " in run("init").output
 
 
 def snapshot(path):
