@@ -61,3 +61,7 @@ def test_a_page_of_a_long_history_takes_no_more_than_of_a_short_one(db, steps, s
                " INSERT INTO movement (customer, date, type, point_of_sale, number, amount)"
                " SELECT ?, '2009-01-01', 6, 9, n, 100 FROM n", [CAST["Hugo"]])
     assert steps(sql, CAST["Hugo"], 20) == before
+
+
+def test_who_is_unknown_is_refused_with_as_much_work_as_anybody():
+    assert not cac.HASHER.check_needs_rehash(cac.NOBODY)
