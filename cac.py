@@ -87,6 +87,7 @@ from flask_login import (
 from flask_wtf import CSRFProtect, FlaskForm
 from flask_wtf.csrf import CSRFError, generate_csrf
 from itsdangerous import BadSignature, URLSafeTimedSerializer
+from jinja2 import TemplateError
 from stdnum.ar import cbu, cuit
 from tabulate import tabulate
 from werkzeug.exceptions import HTTPException as HTTPError
@@ -347,6 +348,36 @@ def next_try(age: float, first: int) -> float:
     return min(max(age, first), 6 * 3600)
 
 
+def deliverable(address: str) -> str:
+    """An address as SMTP takes it, its domain in ASCII; ValueError if it is anything but one.
+
+    >>> deliverable("ana@ñandú.com.ar")
+    'ana@xn--and-6ma2c.com.ar'
+    """
+    local, _, domain = address.rpartition("@")
+    if not re.fullmatch(r"""[^\s@,;:<>()[\]\\"\x00-\x1f\x7f]+""", local):
+        raise ValueError(f"{address!r} is no e-mail address")
+    if not re.fullmatch(r"[\w.-]+", domain):
+        raise ValueError(f"{address!r} is no e-mail address")
+    return f"{local}@{domain.encode('idna').decode()}"
+
+
+def paragraphs(text: str, site: str) -> list[tuple]:
+    """The paragraphs of a mail, for HTML: ((words, link) of a button or None, lines).
+
+    A line is cut into text, link, text …; only addresses of this site are links. Words that end in
+    a colon, over a link alone in its line, are a button.
+
+    >>> paragraphs("Vea https://x/a hoy\\n\\nPagar:\\nhttps://x/b", "https://x/")[1][0]
+    ('Pagar', 'https://x/b')
+    """
+    link = rf"({re.escape(site)}\S*)"
+    blocks = re.split(r"\n\s*\n", text.strip())
+    buttons = [re.fullmatch(rf"(.+):\n{link}", block) for block in blocks]
+    return [(button and button.groups(), [re.split(link, line) for line in block.split("\n")])
+            for block, button in zip(blocks, buttons, strict=True)]
+
+
 def page_span(count: int, window: int, size: int, page: int | None) -> tuple[int, int, int, int]:
     """(movements before the page, movements on it, page, pages) of the last `window` of `count`.
 
@@ -461,6 +492,7 @@ def read_settings(**given) -> dict:
             ("PROXIES", r"[0-9]", "say how many proxies, 0 to 9"),
             ("DINEROMAIL_ACCOUNT", r"([0-9]{8})?", "give all 8 digits, without the slash"),
             ("CHORES", "on|off", "say on or off"),
+            ("MAIL_FROM", r"[^\r\n@]*[^\s@<]@[\w.-]+>?", "such as CAC <cac@example.com>"),
             ("SMTP_URL", r"((smtp|smtps|smtp\+starttls)://\S+)?", "such as smtp://localhost:25")):
         if not re.fullmatch(pattern, str(settings[name])):
             raise Refused(f"CAC_{name}: {advice}.")
@@ -522,7 +554,8 @@ def parse_setting(kind: str, text: str) -> str:
 
 SCHEMA_VERSION = 2
 UPGRADES = {  # version: what changes of an older database; all that is new comes from schema.sql
-    2: [],
+    2: ["ALTER TABLE outbox ADD held INTEGER NOT NULL DEFAULT 0 CHECK (held IN (0, 1))",
+        "ALTER TABLE outbox ADD needless TEXT"],
 }
 
 
@@ -1107,9 +1140,15 @@ def email_of_link(token: str):
 # === Mail =========================================================================================
 # A mail is committed to the outbox with what it speaks of: a dead SMTP server loses nothing.
 
-SMTP_SECONDS = 10
+SMTP_SECONDS = 10                   # for each answer of the SMTP server
 SMTP_PORTS = {"smtp": 25, "smtps": 465, "smtp+starttls": 587}
+ROUND_SECONDS = 5                   # of sending, in one go: less than a chore's lease
+OUTAGE_SECONDS = 600                # at most so long a server that cannot be reached is left alone
 GIVE_UP_MAIL_SECONDS = 3 * 86400
+CUT_SHORT = "it was cut short while it was sent: it may have arrived"
+NOT_PRINTED = re.compile(r"[^\n\x20-\x7e\xa0-\u2027\u202a-\U0010ffff]")   # in a mail
+MAIL_POLICY = email_policy.clone(max_line_length=998)   # else long links in headers are mangled
+UNWRITABLE = (TemplateError, ValueError, TypeError, LookupError)
 
 
 def enqueue(db, template: str, recipients, customer: int, **data) -> None:
@@ -1172,72 +1211,182 @@ def by_recipient(rows: list) -> dict[str, list]:
     return {group[0].recipient: group for group in groups.values()}
 
 
+def brand_of(customer: int | None):
+    """In whose name a customer is written to; to nobody in particular, the first brand."""
+    return one("SELECT brand.* FROM brand LEFT JOIN customer ON customer.brand = brand.code"
+               " AND customer.number = ? ORDER BY customer.number IS NULL, position", customer)
+
+
 def write_mail(mail) -> EmailMessage:
-    """The message of a row of the outbox. Links are signed now: no secret is ever stored."""
-    text = current_app.jinja_env.get_template(f"mail/{mail.template}.txt").render(
-        json.loads(mail.data), company=business(), absolute=absolute,
-        password_link=password_link, confirmation_link=confirmation_link)
-    subject, _, body = text.partition("\n")
-    message = EmailMessage()
+    """The message of a row of the outbox. Links are signed now: no secret is ever stored.
+
+    One of UNWRITABLE if it cannot be written, Refused if no link can be made.
+    """
+    values = {"company": business(), "brand": brand_of(mail.customer), "absolute": absolute,
+              "password_link": password_link, "confirmation_link": confirmation_link}
+    template = current_app.jinja_env.get_template(f"mail/{mail.template}.txt")
+    text = NOT_PRINTED.sub(" ", template.render(json.loads(mail.data), **values))
+    subject, _, text = text.partition("\n")
+    message = EmailMessage(policy=MAIL_POLICY)
     message["Subject"] = subject
     message["From"] = current_app.config["MAIL_FROM"]
-    message["To"] = mail.recipient
+    message["To"] = deliverable(mail.recipient)
     message["Date"] = datetime.now(ARGENTINA)
-    message["Message-ID"] = f"<{mail.id}.{sha256(mail.created_at + mail.recipient)[:16]}@cac>"
+    serial = f"{mail.id}.{sha256(mail.created_at + mail.recipient)[:16]}"
+    message["Message-ID"] = f"<{serial}@{message['From'].addresses[-1].domain}>"
     message["Auto-Submitted"] = "auto-generated"
-    message.set_content(body.strip() + "\n")
+    message.set_content(text.strip() + "\n", cte="quoted-printable")
+    page = mail_html(subject, text, values)
+    message.add_alternative(page, "html", cte="quoted-printable")
     return message
 
 
-def show_demo_mail(message: EmailMessage) -> None:
-    """The demo's post: print a message, and keep it for the page /demo/correo."""
-    folder, name = current_app.config["DEMO"], message["Message-ID"].strip("<>")
-    Path(folder, f"{int(time.time())}-{name}.eml").write_bytes(message.as_bytes())
-    click.echo(f"\n--- mail to {message['To']}: {message['Subject']}\n\n{message.get_content()}---")
+def mail_html(subject: str, text: str, values: dict) -> str:
+    """The same words as HTML. What is below the line "-- " is the foot."""
+    body, _, foot = text.partition("\n-- \n")
+    site = absolute("home")
+    return current_app.jinja_env.get_template("mail/layout.html").render(
+        values, subject=subject, body=paragraphs(body, site), foot=paragraphs(foot, site))
 
 
-def send(message: EmailMessage) -> None:
-    """Hand a message to the SMTP server; OSError or Refused says what went wrong."""
-    url = urlsplit(current_app.config["SMTP_URL"])
+class DemoPost:
+    """The demo's SMTP server: prints a message, and keeps it for the page /demo/correo."""
+
+    said = 250, b"kept for /demo/correo"
+
+    def send_message(self, message: EmailMessage) -> None:
+        """Take a message."""
+        folder, name = current_app.config["DEMO"], message["Message-ID"].strip("<>")
+        Path(folder, f"{int(time.time())}-{name}.eml").write_bytes(message.as_bytes())
+        text = message.get_body(["plain"]).get_content()
+        click.echo(f"\n--- mail to {message['To']}: {message['Subject']}\n\n{text}---")
+
+
+class Telling:
+    """An SMTP connection that remembers what the server said last."""
+
+    def getreply(self) -> tuple[int, bytes]:
+        """The server's answer."""
+        self.said = super().getreply()
+        return self.said
+
+
+class PlainSMTP(Telling, smtplib.SMTP):
+    """By TCP, and perhaps STARTTLS."""
+
+
+class SecureSMTP(Telling, smtplib.SMTP_SSL):
+    """By TLS."""
+
+
+@contextmanager
+def post_office():
+    """A connection to the SMTP server, ready to take mail; OSError or Refused if there is none."""
+    url, tls = urlsplit(current_app.config["SMTP_URL"]), ssl.create_default_context()
     if not url.hostname and current_app.config["DEMO"]:
-        return show_demo_mail(message)
+        yield DemoPost()
+        return
     if not url.hostname:
         raise Refused("CAC_SMTP_URL is not set")
-    server = smtplib.SMTP_SSL if url.scheme == "smtps" else smtplib.SMTP
-    port = url.port or SMTP_PORTS[url.scheme]
-    with server(url.hostname, port, timeout=SMTP_SECONDS) as smtp:
+    place = {"host": url.hostname, "port": url.port or SMTP_PORTS[url.scheme],
+             "timeout": SMTP_SECONDS}
+    smtp = SecureSMTP(**place, context=tls) if url.scheme == "smtps" else PlainSMTP(**place)
+    with closing(smtp):
         if url.scheme == "smtp+starttls":
-            smtp.starttls(context=ssl.create_default_context())
+            smtp.starttls(context=tls)
         if url.username:
             smtp.login(unquote(url.username), unquote(url.password or ""))
-        smtp.send_message(message)
-    return None
+        yield smtp
+        with suppress(OSError):  # whatever it says now, it has the mail
+            smtp.quit()
 
 
-def send_one(mail) -> None:
-    """Try to send a mail. It is postponed first: by one worker, and if that dies, not lost."""
+def smtp_answer(error: Exception) -> tuple[int, str]:
+    """(code, what went wrong, in the server's own words); code 0 = the server did not say it."""
+    if isinstance(error, ValueError):  # whose own words could show the password
+        return 0, "CAC_SMTP_URL: its port, its user or its password cannot be used"
+    if isinstance(error, smtplib.SMTPRecipientsRefused):
+        [(code, said)] = error.recipients.values()
+    elif isinstance(error, smtplib.SMTPResponseException):
+        code, said = error.smtp_code, error.smtp_error
+    else:
+        return 0, getattr(error, "strerror", None) or str(error) or type(error).__name__
+    return code, f"{code} {said.decode('utf-8', 'replace')}"
+
+
+def close_mail(mail, **columns) -> None:
+    """Write down what became of a mail."""
+    level = logging.INFO if columns.get("sent_at") else logging.WARNING
+    log.log(level, "event=mail mail=%s template=%s became=%r", mail.id, mail.template, columns)
+    with transaction() as db:
+        names = ", ".join(f"{name} = :{name}" for name in columns)
+        db.execute(f"UPDATE outbox SET {names} WHERE id = :id", columns | {"id": mail.id})
+
+
+def send_one(smtp, mail) -> None:
+    """Send a mail and write down what became of it; OSError if the server takes no other now.
+
+    It is postponed first: by one worker, and if that dies, it is not lost.
+    """
+    try:
+        message = write_mail(mail)
+    except UNWRITABLE as error:
+        return close_mail(mail, due_at=None, error=f"it cannot be written: {error}")
     age = age_of(mail.created_at)
     later = now(next_try(age, 60)) if age < GIVE_UP_MAIL_SECONDS else None
     with transaction() as db:
-        is_ours = db.execute("UPDATE outbox SET tries = tries + 1, due_at = ? WHERE id = ?"
-                             " AND tries = ?", (later, mail.id, mail.tries)).rowcount == 1
+        is_ours = db.execute("UPDATE outbox SET tries = tries + 1, due_at = ?, error = ?, held = 0"
+                             " WHERE id = ? AND tries = ?",
+                             (later, CUT_SHORT, mail.id, mail.tries)).rowcount == 1
     if not is_ours:
-        return
+        return None
     try:
-        send(write_mail(mail))
-        change = {"due_at": None, "sent_at": now(), "error": None}
-    except (OSError, ValueError, Refused) as error:
-        log.warning("event=mail-failed mail=%s error=%s", mail.id, type(error).__name__)
-        change = {"due_at": later, "sent_at": None, "error": str(error)}
+        smtp.send_message(message)
+    except OSError as error:
+        return note_failure(mail, error, later)
+    return close_mail(mail, due_at=None, sent_at=now(), error=None)
+
+
+def note_failure(mail, error: OSError, later: str | None) -> None:
+    """Write down why a mail was not sent; OSError again if the server will take no other, either.
+
+    What it refuses for good is given up. A sender that it refuses is that of all mails.
+    """
+    code, said = smtp_answer(error)
+    is_untried = isinstance(error, smtplib.SMTPSenderRefused) or code == 421
+    is_refused = code >= 500 or isinstance(error, smtplib.SMTPNotSupportedError)
+    due_at = mail.due_at if is_untried else None if is_refused else later
+    close_mail(mail, due_at=due_at, error=said)
+    if is_untried or not (code or is_refused):
+        raise error
+
+
+def hold_mail(why: str, oldest: str) -> None:
+    """What is due waits for the server, in its order: the longer the oldest waits, the longer."""
+    later = now(min(next_try(age_of(oldest), 60), OUTAGE_SECONDS))
+    log.warning("event=mail-held until=%s why=%r", later, why)
     with transaction() as db:
-        db.execute("UPDATE outbox SET due_at = :due_at, sent_at = :sent_at, error = :error"
-                   " WHERE id = :id", change | {"id": mail.id})
+        db.execute("UPDATE outbox SET tries = tries + 1, held = 1, error = ?, due_at ="
+                   " CASE WHEN created_at > ? THEN ? END WHERE due_at <= ?",
+                   (why, now(-GIVE_UP_MAIL_SECONDS), later, now()))
 
 
 def send_due_mail() -> None:
-    """Send what is due, in order."""
-    for mail in many("SELECT * FROM outbox WHERE due_at <= ? ORDER BY id LIMIT 50", now()):
-        send_one(mail)
+    """Send what is due, in order: nothing overtakes what is held because the server was away."""
+    due = many("SELECT * FROM outbox WHERE due_at <= ?1 AND id < coalesce((SELECT min(id)"
+               " FROM outbox WHERE held = 1 AND due_at > ?1), 1e18) ORDER BY id LIMIT 50", now())
+    if not due:
+        return
+    deadline, is_taken = time.monotonic() + ROUND_SECONDS, False
+    try:
+        with post_office() as smtp:
+            for mail in due:
+                if time.monotonic() < deadline:
+                    send_one(smtp, mail)
+                    is_taken = True
+    except (OSError, ValueError, Refused) as error:
+        if not is_taken:  # else a new connection may do
+            hold_mail(smtp_answer(error)[1], due[0].created_at)
 
 
 # === Services =====================================================================================
@@ -2989,6 +3138,56 @@ def sign_out_command(number, everybody):
             record(db, row.customer, "sessions-ended", "operator")
         ended = end_sessions(db, number)
     click.echo(f"Sessions ended: {ended}.")
+
+
+def show_mail() -> None:
+    """Print what waits, what was given up and why, and how many were sent today."""
+    since = f"{today()}T03:00:00Z"  # midnight in Argentina
+    for state in ("waiting", "given up", "needless"):
+        rows = many("SELECT id, mail, recipient, since, next_try, tries, why FROM mail_line"
+                    " WHERE state = ? ORDER BY id", state)
+        click.echo(f"{state}: {len(rows)}")
+        if rows:
+            click.echo(tabulate(rows[-100:], headers="keys", disable_numparse=True) + "\n")
+    sent = one("SELECT count(*) AS n FROM mail_line WHERE sent_at >= ?", since)
+    click.echo(f"sent today: {sent.n}")
+
+
+def send_test_mail(address: str) -> None:
+    """Send a test mail at once, and print what the SMTP server said."""
+    mail = one("SELECT 0 AS id, 'test' AS template, '{}' AS data, NULL AS customer,"
+               " ? AS recipient, ? AS created_at", address, now())
+    url = urlsplit(current_app.config["SMTP_URL"])
+    server = f"{url.scheme}://{url.hostname}"
+    try:
+        message = write_mail(mail)
+    except UNWRITABLE as error:
+        raise Refused(f"{error}. Nothing was sent.") from error
+    try:
+        with post_office() as smtp:
+            smtp.send_message(message)
+            code, said = smtp.said
+    except (OSError, ValueError) as error:
+        raise Refused(f"{server}: {smtp_answer(error)[1]}. Nothing was sent.") from error
+    click.echo(f"{server} took the mail to {message['To']}: {code} {said.decode()}")
+
+
+@command("mail", "mail test ana@example.com")
+@click.argument("test", nargs=2, required=False, metavar="[test ADDRESS]",
+                type=(click.Choice(["test"]), str))
+@click.option("--retry", is_flag=True, help="What waits or was given up is due again now.")
+def mail(test, retry):
+    """Show the mail that waits, or was given up and why; or send a test mail and tell all."""
+    if test and retry:
+        raise click.UsageError("Say test ADDRESS, or --retry.")
+    if test:
+        return send_test_mail(test[1])
+    if not retry:
+        return show_mail()
+    with transaction() as db:
+        due = db.execute("UPDATE outbox SET due_at = ?, held = 0 WHERE sent_at IS NULL"
+                         " AND needless IS NULL", (now(),)).rowcount
+    return click.echo(f"Due again now: {due}. The running service sends them.")
 
 
 @command("payments", "payments --review")

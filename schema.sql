@@ -246,15 +246,24 @@ CREATE TABLE outbox (
     id          INTEGER PRIMARY KEY,
     template    TEXT NOT NULL,               -- in templates/mail/
     recipient   TEXT NOT NULL,
-    customer    INTEGER REFERENCES customer, -- NULL = about several
+    customer    INTEGER REFERENCES customer, -- the brand is this one's
     data        TEXT NOT NULL DEFAULT '{}' CHECK (json_valid(data)),  -- what the template needs
     created_at  TEXT NOT NULL,
-    due_at      TEXT,                        -- next try; NULL = sent, or given up
+    due_at      TEXT,                        -- next try; NULL = sent, needless, or given up
     tries       INTEGER NOT NULL DEFAULT 0,
     sent_at     TEXT,
-    error       TEXT                         -- what SMTP said last
+    error       TEXT,                        -- what SMTP said last
+    held        INTEGER NOT NULL DEFAULT 0 CHECK (held IN (0, 1)),  -- 1 = no SMTP server took any mail: no later one overtakes this
+    needless    TEXT                         -- why it was not sent after all; NULL = it was needed
 ) STRICT;
 CREATE INDEX outbox_due ON outbox (due_at) WHERE due_at IS NOT NULL;    -- the chores
+
+-- For the command `mail`, which shows no links and no texts.
+CREATE VIEW mail_line AS
+SELECT id, CASE WHEN sent_at IS NOT NULL THEN 'sent' WHEN due_at IS NOT NULL THEN 'waiting'
+                WHEN needless IS NOT NULL THEN 'needless' ELSE 'given up' END AS state,
+       template AS mail, recipient, customer, created_at AS since, due_at AS next_try, tries, sent_at, coalesce(needless, error) AS why
+FROM outbox;
 
 -- ── News, services, settings ────────────────────────────────────────────────────────────────────
 
@@ -310,7 +319,7 @@ SELECT 'WARN', 'notices not settled for an hour', count(*)
 FROM notice WHERE query_at IS NOT NULL AND received_at < strftime('%Y-%m-%dT%H:%M:%SZ', 'now', '-1 hour')
 UNION ALL
 SELECT 'WARN', 'mails not sent for an hour', count(*)
-FROM outbox WHERE sent_at IS NULL AND created_at < strftime('%Y-%m-%dT%H:%M:%SZ', 'now', '-1 hour')
+FROM outbox WHERE sent_at IS NULL AND needless IS NULL AND created_at < strftime('%Y-%m-%dT%H:%M:%SZ', 'now', '-1 hour')
 UNION ALL
 SELECT 'WARN', 'no bank account to deposit to', NOT EXISTS (SELECT 1 FROM bank_account)
 UNION ALL

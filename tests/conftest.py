@@ -122,9 +122,14 @@ def mails(app, db):
     return written
 
 
+def mail_text(message) -> str:
+    """The words of a mail."""
+    return message.get_body(["plain"]).get_content()
+
+
 def link_in(message) -> str:
     """The path of the first link of a mail, as this site's own address."""
-    return "/" + re.search(r"https?://[^/]+/clientes/(\S+)", message.get_content())[1]
+    return "/" + re.search(r"https?://[^/]+/clientes/(\S+)", mail_text(message))[1]
 
 
 def free_port() -> int:

@@ -8,7 +8,7 @@ import sys
 import cac
 import pytest
 import time_machine
-from conftest import CAST, ROOT, SECRET_KEY, free_port, link_in, running, text_of
+from conftest import CAST, ROOT, SECRET_KEY, free_port, link_in, mail_text, running, text_of
 
 PYTHON = [sys.executable, "cac.py"]
 FLASK = [sys.executable, "-m", "flask", "--app", "cac"]
@@ -247,7 +247,7 @@ def test_customer_says_when_no_service_is_configured(app, run):
 def test_invite_mails_the_number_and_a_link_for_seven_days(run, mails, browser):
     assert run("invite", 1007).output.startswith("Invited: 1.")
     [mail] = mails()
-    assert (mail["To"], "su usuario es 1007" in mail.get_content()) == ("gloria@example.com", True)
+    assert (mail["To"], "su usuario es 1007" in mail_text(mail)) == ("gloria@example.com", True)
     with time_machine.travel(cac.now(6 * 86400)):
         assert browser.get(link_in(mail)).status_code == 200
     with time_machine.travel(cac.now(8 * 86400)):

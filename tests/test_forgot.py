@@ -4,7 +4,7 @@ import re
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from conftest import PASSWORD, cac, everything, link_in, text_of
+from conftest import PASSWORD, cac, everything, link_in, mail_text, text_of
 
 NEW_PASSWORD = "caballo verde"  # noqa: S105 - made up
 GONE = "El enlace ya no sirve"
@@ -12,7 +12,7 @@ GONE = "El enlace ya no sirve"
 
 def links(message) -> dict[int, str]:
     """A mail's links, each by the user number over it."""
-    text = message.get_content()
+    text = mail_text(message)
     found = re.findall(r"Usuario (\d+), .*?https?://[^/]+/clientes(/clave/\S+)", text, re.DOTALL)
     return {int(number): link for number, link in found}
 
@@ -43,7 +43,7 @@ def link(ask):
 def test_by_number_the_mail_goes_to_the_address_on_file(ask):
     [mail] = ask(usuario="1001")
     assert mail["To"] == "ana@example.com"
-    assert list(links(mail)) == [1001] and "Ana Sosa" in mail.get_content()
+    assert list(links(mail)) == [1001] and "Ana Sosa" in mail_text(mail)
 
 
 def test_by_number_it_goes_to_every_address_on_file(ask):
@@ -128,7 +128,7 @@ def test_the_link_never_leads_where_the_request_said(app, mails):
     browser = app.test_client()
     browser.environ_base["HTTP_HOST"] = "evil.example"
     browser.send("/olvido", usuario="1001")
-    assert "http://cac.example.com/clientes/clave/" in mails()[0].get_content()
+    assert "http://cac.example.com/clientes/clave/" in mail_text(mails()[0])
     assert "evil" not in mails()[0].as_string()
 
 

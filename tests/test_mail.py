@@ -1,9 +1,11 @@
 """The outbox, against a real SMTP server: what arrives, and what becomes of what cannot be sent."""
 
+import asyncio
 import re
 import socket
 import time
 from contextlib import contextmanager
+from datetime import datetime
 from email import message_from_bytes, policy
 from itertools import pairwise
 
@@ -11,8 +13,10 @@ import cac
 import pytest
 import time_machine
 from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import AuthResult
+from bs4 import BeautifulSoup
 from conftest import (
-    SECRET_KEY, answers, free_port, link_in, running, serving, text_of, wait_for,
+    SECRET_KEY, answers, free_port, link_in, mail_text, running, serving, text_of, wait_for,
 )
 
 SEND = "import cac\nwith cac.create_app().app_context():\n    cac.send_due_mail()"
@@ -22,23 +26,36 @@ class PostOffice:
     """Keeps what is delivered: who sent it, to whom, and the message."""
 
     def __init__(self):
-        self.delivered = []
+        self.delivered, self.answers, self.after_data = [], {}, None
+
+    async def handle_RCPT(self, server, session, envelope, address, options):  # noqa: N802
+        """Take a recipient, or answer what this one gets."""
+        envelope.rcpt_tos.append(address)
+        return self.answers.get(address, "250 OK")
 
     async def handle_DATA(self, server, session, envelope):  # noqa: N802 - aiosmtpd's name
-        """Take a message in."""
+        """Take a message in; then perhaps say nothing, or die."""
         message = message_from_bytes(envelope.content, policy=policy.default)
         self.delivered.append((envelope.mail_from, envelope.rcpt_tos, message))
-        return "250 OK"
+        if self.after_data == "silence":
+            await asyncio.sleep(60)
+        if self.after_data == "death":
+            server.transport.abort()
+        return self.answers.get("DATA", "250 OK: queued as 4711")
+
+    def recipients(self):
+        """To whom it was delivered."""
+        return [recipient for _, recipients, _ in self.delivered for recipient in recipients]
 
 
 @contextmanager
-def open_post_office(port):
-    """What is delivered at this port."""
+def open_post_office(port, **words):
+    """An SMTP server at this port."""
     office = PostOffice()
-    controller = Controller(office, hostname="127.0.0.1", port=port)
+    controller = Controller(office, hostname="127.0.0.1", port=port, **words)
     controller.start()
     try:
-        yield office.delivered
+        yield office
     finally:
         controller.stop()
 
@@ -52,10 +69,16 @@ def smtp_port(app):
 
 
 @pytest.fixture
-def post(smtp_port):
+def office(smtp_port):
+    """The SMTP server to which the application hands its mail."""
+    with open_post_office(smtp_port) as office:
+        yield office
+
+
+@pytest.fixture
+def post(office):
     """All that is delivered: (sender, recipients, message)."""
-    with open_post_office(smtp_port) as delivered:
-        yield delivered
+    return office.delivered
 
 
 @pytest.fixture
@@ -74,6 +97,41 @@ def outbox(db):
         [mail] = db.execute("SELECT * FROM outbox").fetchall()
         return mail
     return kept
+
+
+@pytest.fixture
+def fill(app):
+    """fill(3): so many mails in the outbox, to 0@example.com and so on."""
+    def filled(count, domain="example", seconds=0):
+        place = "example.com" if domain == "example" else f"{domain}.example"
+        recipients = [f"{number}@{place}" for number in range(count)]
+        with time_machine.travel(time.time() + seconds), app.app_context():
+            cac.enqueue(cac.get_db(), "test", recipients, None)
+    return filled
+
+
+@pytest.fixture
+def tries(outbox, db, send):
+    """tries(9): seconds at which a mail is tried, at most nine, until it is given up."""
+    def tried(most=99):
+        began, moments = time.time(), [0]
+        send()
+        while len(moments) < most and (due := next_due(db)):
+            moments.append((due - began) + 1)
+            send(moments[-1])
+        return moments
+    return tried
+
+
+def next_due(db):
+    """When the first mail is due, in seconds since 1970; None if none is."""
+    due = db.execute("SELECT min(due_at) AS at FROM outbox").fetchone().at
+    return due and datetime.fromisoformat(due).timestamp()
+
+
+def html_of(mail):
+    """A mail's other form."""
+    return mail.get_body(["html"]).get_content()
 
 
 class DeafServer:
@@ -114,7 +172,7 @@ def test_its_link_has_the_public_address_and_works(browser, send, post):
     browser.send("/olvido", usuario="1001")
     send()
     mail = post[0][2]
-    assert "http://cac.example.com/clientes/clave/" in mail.get_content()
+    assert "http://cac.example.com/clientes/clave/" in mail_text(mail)
     assert "Elija una clave nueva" in text_of(browser.get(link_in(mail)))
 
 
@@ -129,8 +187,8 @@ def test_accents_arrive(visit, send, post):
     visit("Ñandú").send("/clave", clave_actual="demo-2010", clave_nueva="otra clave más larga")
     send()
     mail = post[0][2]
-    assert mail["Subject"] == "Cambió la clave de su cuenta de NetOne"
-    assert 'Ñandú "D\'Ángelo" <b>& Cía.:' in mail.get_content()
+    assert mail["Subject"] == "Cambió la clave de su cuenta de TornadoStore"
+    assert 'Ñandú "D\'Ángelo" <b>& Cía.:' in mail_text(mail)
 
 
 def test_a_mail_is_sent_once(browser, send, post, outbox):
@@ -183,7 +241,7 @@ def test_an_address_cannot_add_a_recipient(browser, db, send, post, outbox):
 def test_no_link_is_in_the_database(browser, database, send, post):
     browser.send("/olvido", usuario="1001")
     send()
-    token = re.search(r"/clave/(\S+)", post[0][2].get_content())[1]
+    token = re.search(r"/clave/(\S+)", mail_text(post[0][2]))[1]
     kept = b"".join(file.read_bytes() for file in database.parent.glob("cac.db*"))
     assert b"ana@example.com" in kept
     assert token.split(".")[0].encode() not in kept
@@ -197,66 +255,144 @@ def test_the_password_of_smtp_is_in_no_error(app, browser, send, outbox):
     assert "topsecret" not in outbox().error
 
 
-# --- When it cannot be sent -----------------------------------------------------------------------
+# --- When SMTP is down ----------------------------------------------------------------------------
 
 def test_while_smtp_is_down_the_mail_waits_with_the_error(browser, smtp_port, send, outbox):
     assert browser.send("/olvido", usuario="1001").status_code == 200
     send()
-    assert (outbox().sent_at, outbox().tries) == (None, 1)
-    assert "refused" in outbox().error
+    assert (outbox().sent_at, outbox().tries, outbox().error) == (None, 1, "Connection refused")
     assert outbox().due_at > cac.now()
 
 
 def test_it_goes_out_when_smtp_is_back(browser, smtp_port, send, outbox):
     browser.send("/olvido", usuario="1001")
     send()
-    with open_post_office(smtp_port) as delivered:
+    with open_post_office(smtp_port) as office:
         send(30)
-        assert delivered == []  # too early
+        assert office.delivered == []  # too early
         send(61)
-    assert [recipients for _, recipients, _ in delivered] == [["ana@example.com"]]
+    assert office.recipients() == ["ana@example.com"]
     assert outbox().error is None
 
 
 def test_its_link_is_good_for_an_hour_from_when_it_is_sent(browser, smtp_port, send):
     browser.send("/olvido", usuario="1001")
     send()
-    with open_post_office(smtp_port) as delivered:
+    with open_post_office(smtp_port) as office:
         send(7200)
+    link = link_in(office.delivered[0][2])
     with time_machine.travel(time.time() + 7200 + 3000):
-        assert browser.get(link_in(delivered[0][2])).status_code == 200
+        assert browser.get(link).status_code == 200
     with time_machine.travel(time.time() + 7200 + 3700):
-        assert browser.get(link_in(delivered[0][2])).status_code == 410
+        assert browser.get(link).status_code == 410
 
 
-def test_it_is_tried_less_and_less_often_and_given_up_after_three_days(
-        browser, smtp_port, send, outbox):
-    browser.send("/olvido", usuario="1001")
-    tries = []
-    for minute in range(0, 4 * 24 * 60, 10):
-        before = outbox().tries
-        send(60 * minute + 1)
-        tries += [minute] * (outbox().tries - before)
-    waits = [later - earlier for earlier, later in pairwise(tries)]
+def test_a_server_that_is_away_is_asked_every_ten_minutes_at_the_least(fill, smtp_port, tries):
+    fill(3)
+    waits = [later - earlier for earlier, later in pairwise(tries(12))]
     assert waits == sorted(waits)
-    assert 2.5 * 24 * 60 < tries[-1] <= 3.5 * 24 * 60
-    assert (outbox().due_at, outbox().sent_at) == (None, None)
-    assert outbox().error
+    assert 55 < waits[0] < 65 and 595 < waits[-1] < 605
 
 
-def test_the_operator_sees_what_was_not_sent(browser, smtp_port, send, run, db):
-    browser.send("/olvido", usuario="1001")
+def test_what_is_held_for_three_days_is_given_up(fill, smtp_port, send, db, run):
+    fill(2)
+    send(3 * 86400 + 60)
+    assert "given up: 2" in run("mail").output
+    assert "Connection refused" in run("mail").output
+
+
+def test_after_a_day_without_smtp_each_mail_arrives_once_and_in_order(fill, smtp_port, send):
+    for hour in range(10):
+        fill(20, seconds=3600 * hour)
+        send(3600 * hour + 10)
+    with open_post_office(smtp_port) as office:
+        fill(1, seconds=86400)  # does not overtake the others
+        for second in range(0, 620, 10):
+            send(86400 + second)
+    expected = [f"{number}@example.com" for hour in range(10) for number in range(20)]
+    assert office.recipients() == [*expected, "0@example.com"]
+
+
+def test_a_new_mail_does_not_overtake_what_is_held(fill, smtp_port, send):
+    fill(1, "early")
     send()
-    db.execute("UPDATE outbox SET created_at = ?", (cac.now(-7200),))
-    assert "WARN  mails not sent for an hour: 1" in run("check").output
+    with open_post_office(smtp_port) as office:
+        fill(1, "late")
+        send(10)
+        assert office.delivered == []
+        send(70)
+    assert office.recipients() == ["0@early.example", "0@late.example"]
 
 
-def test_a_mail_that_is_refused_does_not_stop_the_others(browser, db, send, post):
-    db.execute("UPDATE email SET address = 'ana' || char(10) WHERE customer = 1001")
-    for number in ("1001", "1002"):
-        browser.send("/olvido", usuario=number)
+# --- When the server refuses, stalls or dies ------------------------------------------------------
+
+def test_who_is_refused_for_good_is_given_up_at_once_and_the_operator_reads_why(
+        fill, office, send, run):
+    fill(3)
+    office.answers["1@example.com"] = "550 5.1.1 No such user here"
     send()
-    assert [recipients for _, recipients, _ in post] == [["beto@example.com"]]
+    assert office.recipients() == ["0@example.com", "2@example.com"]
+    assert re.search(r"given up: 1\n.*550 5.1.1 No such user here", run("mail").output, re.S)
+
+
+def test_a_message_that_is_refused_is_given_up_too(fill, office, send, outbox):
+    fill(1)
+    office.answers["DATA"] = "554 5.7.1 Spam"
+    send()
+    assert (outbox().due_at, outbox().error) == (None, "554 5.7.1 Spam")
+
+
+def test_who_is_put_off_is_tried_less_and_less_often_and_given_up_after_three_days(
+        fill, office, tries, outbox):
+    fill(1)
+    office.answers["0@example.com"] = "451 4.7.1 Greylisted, try later"
+    moments = tries()
+    waits = [later - earlier for earlier, later in pairwise(moments)]
+    assert waits == sorted(waits) and waits[-1] < 6.1 * 3600
+    assert 3 * 86400 <= moments[-1] < 3.5 * 86400
+    assert (outbox().sent_at, outbox().error) == (None, "451 4.7.1 Greylisted, try later")
+
+
+def test_who_is_put_off_delays_nobody(fill, office, send):
+    fill(3)
+    office.answers["0@example.com"] = "451 4.7.1 Greylisted, try later"
+    send()
+    assert office.recipients() == ["1@example.com", "2@example.com"]
+    office.answers.clear()
+    send(61)
+    assert office.recipients()[2:] == ["0@example.com"]
+
+
+def test_a_server_that_dies_after_the_message_gets_the_same_one_again_and_then_the_others(
+        fill, office, send):
+    fill(3)
+    office.after_data = "death"
+    send()
+    office.after_data = None
+    send(70)
+    assert office.recipients() == [f"{number}@example.com" for number in (0, 0, 1, 2)]
+    assert len({str(message["Message-ID"]) for _, _, message in office.delivered}) == 3
+
+
+def test_a_server_that_stalls_is_left_alone_and_gets_the_others_later(
+        fill, office, send, monkeypatch):
+    monkeypatch.setattr(cac, "SMTP_SECONDS", 0.3)
+    fill(3)
+    office.after_data = "silence"
+    send()
+    assert len(office.delivered) == 1
+    office.after_data = None
+    send(70)
+    assert office.recipients()[1:] == [f"{number}@example.com" for number in range(3)]
+
+
+def test_a_mail_that_cannot_be_written_does_not_stop_the_others(fill, db, office, send, run):
+    fill(3)
+    db.execute("UPDATE outbox SET template = 'gone' WHERE id = 1")
+    db.execute("UPDATE outbox SET data = '[1]' WHERE id = 2")
+    send()
+    assert office.recipients() == ["2@example.com"]
+    assert run("mail").output.count("it cannot be written") == 2
 
 
 def test_a_server_that_never_answers_slows_no_page(browser, database, deaf_server):
@@ -271,15 +407,128 @@ def test_a_server_that_never_answers_slows_no_page(browser, database, deaf_serve
 
 
 def test_a_mail_whose_worker_is_killed_while_it_sends_goes_out_later(  # noqa: PLR0913, PLR0917
-        browser, database, deaf_server, smtp_port, send, outbox):
-    browser.send("/olvido", usuario="1001")
+        fill, database, office, send, outbox, app):
+    fill(1)
+    office.after_data = "silence"
     settings = {"database": database, "secret_key": SECRET_KEY, "base_url": "http://cac.example.com",
-                "smtp_url": deaf_server.url}
+                "smtp_url": app.config["SMTP_URL"], "mail_from": app.config["MAIL_FROM"]}
     with running("-c", SEND, **settings) as worker:
-        deaf_server.wait_for_a_caller()  # now it is sending
+        wait_for(lambda: office.delivered)  # now it waits for the answer
         worker.kill()
         worker.wait()
-    assert (outbox().sent_at, outbox().tries) == (None, 1)
-    with open_post_office(smtp_port) as delivered:
-        send(61)
-    assert len(delivered) == 1
+    assert (outbox().sent_at, outbox().error) == (None, cac.CUT_SHORT)
+    office.after_data = None
+    send(61)
+    assert len({str(message["Message-ID"]) for _, _, message in office.delivered}) == 1
+    assert outbox().sent_at
+
+
+# --- As text and as HTML --------------------------------------------------------------------------
+
+def test_its_html_says_the_same_as_its_text(visit, mails, run):
+    run("invite", 1007)
+    visit("Ñandú").send("/clave", clave_actual="demo-2010", clave_nueva="otra clave más larga")
+    for mail in mails():
+        html = BeautifulSoup(html_of(mail), "html.parser")
+        buttons = [(link.text, link.extract()["href"]) for link in html.select("a.button")]
+        said = " ".join(html.find(class_="words").stripped_strings)
+        assert set(said.split()) <= set(mail_text(mail).split())
+        assert buttons and all(f"{words}:\n{link}\n" in mail_text(mail) for words, link in buttons)
+
+
+def test_it_has_the_name_and_the_colour_of_the_customers_brand(visit, mails):
+    visit("Ñandú").send("/clave", clave_actual="demo-2010", clave_nueva="otra clave más larga")
+    assert '<div class="brand">TornadoStore</div>' in html_of(mails()[0])
+    assert "#b04a00" in html_of(mails()[0])
+    assert "TornadoStore, de NetOne · 4460-1500" in mail_text(mails()[0])
+
+
+def test_a_name_is_escaped_in_its_html(visit, mails):
+    visit("Ñandú").send("/clave", clave_actual="demo-2010", clave_nueva="otra clave más larga")
+    assert "&lt;b&gt;&amp; Cía.:" in html_of(mails()[0])
+    assert "<b>" not in html_of(mails()[0])
+
+
+def test_an_address_in_a_name_is_no_link(browser, db, mails):
+    db.execute("UPDATE customer SET name = 'www.evil.example https://evil.example/x'"
+               " WHERE number = 1001")
+    browser.send("/olvido", usuario="1001")
+    assert "evil.example/x" in html_of(mails()[0])
+    assert "evil.example" not in "".join(re.findall('href="[^"]*', html_of(mails()[0])))
+
+
+def test_nothing_is_loaded_from_anywhere(visit, mails):
+    visit("Ana").send("/clave", clave_actual="demo-2010", clave_nueva="otra clave más larga")
+    assert not re.search("<img|<link|<script|url\\(|@import|src=", html_of(mails()[0]))
+
+
+def test_every_line_of_it_is_short_and_seven_bits(browser, send, post):
+    browser.send("/olvido", usuario="1009")
+    send()
+    raw = post[0][2].as_bytes(policy=policy.SMTP.clone(max_line_length=None))
+    assert raw.isascii() and max(map(len, raw.split(b"\r\n"))) < 200
+
+
+# --- What the operator sees -----------------------------------------------------------------------
+
+def test_mail_shows_what_waits_since_when_and_why(fill, smtp_port, send, run):
+    fill(2)
+    send()
+    shown = run("mail").output
+    assert "waiting: 2" in shown and shown.count("Connection refused") == 2
+    assert "0@example.com" in shown and "sent today: 0" in shown
+
+
+def test_mail_shows_no_link_and_no_text(browser, smtp_port, send, run):
+    browser.send("/olvido", usuario="1001")
+    send()
+    assert "ana@example.com" in run("mail").output
+    assert "http" not in run("mail").output and "Sosa" not in run("mail").output
+
+
+def test_mail_retry_makes_all_that_was_not_sent_due_now(fill, office, send, run):
+    fill(3)
+    office.answers |= {"0@example.com": "550 Full", "1@example.com": "450 Later"}
+    send()
+    office.answers.clear()
+    assert "Due again now: 2." in run("mail", "--retry").output
+    send(1)
+    assert office.recipients() == ["2@example.com", "0@example.com", "1@example.com"]
+    assert "sent today: 3" in run("mail").output
+
+
+def test_mail_test_says_what_the_server_said(office, run):
+    result = run("mail", "test", "eva@example.com")
+    assert (result.exit_code, office.recipients()) == (0, ["eva@example.com"])
+    assert "took the mail to eva@example.com: 250 OK: queued as 4711" in result.output
+    assert office.delivered[0][2]["Subject"] == "Correo de prueba de NetOne"
+
+
+@pytest.mark.parametrize(("url", "words"), [
+    ("smtp://127.0.0.1:{port}", "550 5.1.1 No such user"),
+    ("smtp://127.0.0.1:1", "Connection refused"),
+    ("smtp://nobody.invalid", "not known|resolution"),
+    ("smtps://127.0.0.1:{port}", "SSL"),
+    ("smtp+starttls://127.0.0.1:{port}", "STARTTLS extension not supported"),
+    ("smtp://cac:topsecret@127.0.0.1:{port}", "AUTH extension not supported"),
+    ("smtp://cac:topsecret@127.0.0.1:99999", "its port"),
+    ("smtp://cac:top%C3%B1secret@127.0.0.1:{auth}", "its password cannot be used"),
+    ("smtp://cac:topsecret@127.0.0.1:{auth}", "535 5.7.8 Authentication credentials invalid"),
+])
+def test_mail_test_says_what_went_wrong_and_no_password(  # noqa: PLR0913, PLR0917
+        app, office, smtp_port, run, url, words):
+    office.answers["eva@example.com"] = "550 5.1.1 No such user"
+    port = free_port()
+    with open_post_office(port, auth_require_tls=False, authenticator=lambda *_: AuthResult(
+            success=False, handled=False)):
+        app.config["SMTP_URL"] = url.format(port=smtp_port, auth=port)
+        result = run("mail", "test", "eva@example.com")
+    assert result.exit_code == 1 and re.search(words, result.stderr)
+    assert "topsecret" not in result.stderr and "secret" not in result.output
+    assert "Nothing was sent." in result.stderr
+
+
+def test_mail_test_needs_an_address_that_is_one(run, office):
+    assert "is no e-mail address" in run("mail", "test", "ana@x.com, eva@x.com").stderr
+    assert run("mail", "test").exit_code == 2
+    assert office.delivered == []

@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from bs4 import BeautifulSoup
-from conftest import PASSWORD, SECRET_KEY, Browser, cac, everything, link_in, text_of
+from conftest import PASSWORD, SECRET_KEY, Browser, cac, everything, link_in, mail_text, text_of
 
 NOTICE = "/aviso/dineromail"
 
@@ -220,7 +220,7 @@ def test_nandus_movements_services_and_address_read_as_they_are(visit):
 
 def test_nandus_name_is_as_it_is_in_a_mail(app, mails):
     app.test_client().send("/olvido", usuario="1013")
-    assert 'Ñandú "D\'Ángelo" <b>& Cía.' in mails()[0].get_content()
+    assert 'Ñandú "D\'Ángelo" <b>& Cía.' in mail_text(mails()[0])
 
 
 def test_nandu_sees_the_colours_of_tornadostore(visit):

@@ -1,7 +1,7 @@
 """Cambiar Clave."""
 
 import pytest
-from conftest import PASSWORD, cac, everything, text_of
+from conftest import PASSWORD, cac, everything, mail_text, text_of
 
 NEW_PASSWORD = "caballo verde"  # noqa: S105 - made up
 
@@ -45,7 +45,7 @@ def test_other_customers_stay_in(visit):
 def test_a_notice_goes_to_every_address_on_file(visit, mails, who, addresses):
     change(visit(who))
     assert [mail["To"] for mail in mails()] == addresses
-    assert all("Si no fue usted" in mail.get_content() for mail in mails())
+    assert all("Si no fue usted" in mail_text(mail) for mail in mails())
 
 
 def test_the_notice_tells_no_password(visit, mails):

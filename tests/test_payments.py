@@ -17,7 +17,7 @@ import cac
 import pytest
 import time_machine
 from bs4 import BeautifulSoup
-from conftest import free_port, running, serving, text_of, wait_for
+from conftest import free_port, mail_text, running, serving, text_of, wait_for
 from standins import CANCELLED, CREDITED, PENDING, SPELLINGS
 from test_seed import CASES
 from werkzeug import Response
@@ -315,7 +315,7 @@ def test_one_mail_says_that_it_was_credited(begin, tell, mails):
     tell(begin("Ana"), times=3)
     [mail] = mails()
     assert mail["To"] == "ana@example.com"
-    assert "1.250,40" in mail.get_content()
+    assert "1.250,40" in mail_text(mail)
 
 
 def test_ten_more_notices_eight_at_once_change_nothing(dineromail, begin, tell, books):

@@ -99,7 +99,10 @@ def test_each_page_extends_the_base(file):
 @pytest.mark.parametrize("file", TEMPLATES, ids=lambda file: file.name)
 def test_no_template_has_inline_style_script_or_raw_markup(file):
     text = file.read_text(encoding="utf-8")
-    assert not re.search(r"\sstyle\s*=|<style|\son\w+\s*=|javascript:|\|\s*safe\b|autoescape", text)
+    raw = r"\sstyle\s*=|<style|\son\w+\s*=|javascript:|\|\s*safe\b|autoescape"
+    if file.name == "layout.html":  # of the mails: no mail program reads a style sheet
+        raw = raw.replace("|<style", "")
+    assert not re.search(raw, text)
     assert not re.search(r"<script(?![^>]*\ssrc=)", text)
 
 

@@ -35,7 +35,7 @@ def database(version_1, tmp_path):
 
 def parts(sql):
     """A definition without comments and spaces; its parts in any order, for ALTER TABLE appends."""
-    bare = re.sub(r"--[^\n]*|\s+", " ", sql)
+    bare = re.sub(r"\s+\)", ")", re.sub(r"--[^\n]*|\s+", " ", sql))
     split = re.split(r",(?![^()]*\))|[()]\s*$|^[^(]*\(", bare)
     return sorted(" ".join(part.split()) for part in split)
 
