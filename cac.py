@@ -53,6 +53,7 @@ import threading
 import time
 import tomllib
 import unicodedata
+import zipfile
 from base64 import b32encode, b64encode
 from collections import namedtuple
 from contextlib import closing, contextmanager, nullcontext, suppress
@@ -91,7 +92,7 @@ from jinja2 import TemplateError
 from stdnum.ar import cbu, cuit
 from tabulate import tabulate
 from werkzeug.exceptions import HTTPException as HTTPError
-from werkzeug.exceptions import TooManyRequests
+from werkzeug.exceptions import NotFound, TooManyRequests
 from werkzeug.middleware.proxy_fix import ProxyFix
 from wtforms import FieldList, PasswordField, SelectField, StringField
 from wtforms.validators import AnyOf, DataRequired, Length, StopValidation
@@ -111,6 +112,8 @@ QR_SINCE = "2021-03-01"             # RG 4892: older vouchers have no QR
 AMOUNT = re.compile(r"(?:\$\s*)?(?:([1-9][0-9]{0,2}(?:\.[0-9]{3})+),([0-9]{1,2})"
                     r"|([0-9]{1,17})(?:[.,]([0-9]{1,2}))?)")
 AMBIGUOUS = re.compile(r"(?:\$\s*)?[0-9]{1,3}(?:[.,][0-9]{3})+")
+CHART_SIZE = 360, 190
+MONTHS = "ene feb mar abr may jun jul ago sep oct nov dic".split()
 
 AGENTS = (("Edg", "OPR", "SamsungBrowser", "Firefox", "FxiOS", "CriOS", "Chrome", "Safari"),
           ("Android", "iPhone", "iPad", "Windows", "Mac OS", "CrOS", "Linux"))
@@ -405,6 +408,81 @@ def unpaid(debits, balance: int):
             return
         yield debit, min(debit.amount, balance)
         balance -= debit.amount
+
+
+def cancellations(amounts: list[int]):
+    """Yield (which payment, which debt, how much): payments cancel the oldest debt, as in `unpaid`.
+
+    What a payment has over waits for the next debt.
+
+    >>> list(cancellations([100, 50, -120, 30, -90]))
+    [(2, 0, 100), (2, 1, 20), (4, 1, 30), (4, 3, 30)]
+    """
+    debts = [(which, amount) for which, amount in enumerate(amounts) if amount > 0]
+    payments = [(which, -amount) for which, amount in enumerate(amounts) if amount < 0]
+    while debts and payments:
+        (debt, owed), (payment, paid) = debts.pop(0), payments.pop(0)
+        yield payment, debt, min(owed, paid)
+        debts[:0] = [(debt, owed - paid)] if owed > paid else []
+        payments[:0] = [(payment, paid - owed)] if paid > owed else []
+
+
+def last_months(day: str, count: int) -> list[str]:
+    """The month of a day and those before it, the oldest first.
+
+    >>> last_months("2026-02-03", 3)
+    ['2025-12', '2026-01', '2026-02']
+    """
+    last = int(day[:4]) * 12 + int(day[5:7]) - 1
+    return [f"{month // 12}-{month % 12 + 1:02}" for month in range(last - count + 1, last + 1)]
+
+
+def month_name(month: str) -> str:
+    """A month in three letters.
+
+    >>> month_name("2026-11")
+    'nov'
+    """
+    return MONTHS[int(month[5:]) - 1]
+
+
+def round_amounts(least: int, most: int) -> tuple[int, int, int]:
+    """Three round amounts, equally apart, that hold all between these two: a chart's grid.
+
+    >>> round_amounts(0, 125040), round_amounts(-32000, 45000)
+    ((0, 100000, 200000), (-50000, 0, 50000))
+    """
+    for power in range(2, 19):
+        for step in (10**power, 2 * 10**power, 25 * 10**power // 10, 5 * 10**power):
+            first = least // step * step
+            if first + 2 * step >= most:
+                return first, first + step, first + 2 * step
+    raise ValueError(most)
+
+
+class Chart(NamedTuple):
+    """A line of balances, in the units of its drawing, which are CHART_SIZE."""
+
+    grid: list      # (y, amount), from below
+    points: list    # (x, y, month, amount), oldest first
+
+
+def chart(balances: list[tuple[str, int]]) -> Chart:
+    """The drawing of (month, amount); zero is always on it.
+
+    >>> chart([("2026-10", 0), ("2026-11", 20000)]).points
+    [(18, 160, '2026-10', 0), (342, 20, '2026-11', 20000)]
+    """
+    amounts = [amount for _, amount in balances]
+    low, middle, high = round_amounts(min(0, *amounts), max(0, *amounts))
+    width, height = CHART_SIZE[0] - 36, CHART_SIZE[1] - 50
+
+    def level(amount):
+        return height + 20 - (amount - low) * height // (high - low)
+
+    return Chart([(level(amount), amount) for amount in (low, middle, high)],
+                 [(18 + n * width // (len(balances) - 1), level(amount), month, amount)
+                  for n, (month, amount) in enumerate(balances)])
 
 
 class Operation(NamedTuple):
@@ -735,11 +813,19 @@ TOTAL = "SELECT count(*) AS n, coalesce(sum(amount), 0) AS balance FROM movement
 LINES = """
     WITH line AS (
         SELECT * FROM movement WHERE customer = ? ORDER BY date DESC, id DESC LIMIT ? OFFSET ?)
-    SELECT line.*, voucher_type.name AS type_name FROM line
+    SELECT line.*, voucher_type.name AS type_name, voucher_type.letter FROM line
     JOIN voucher_type ON voucher_type.code = line.type ORDER BY line.date, line.id"""
 NEWEST = """
     SELECT coalesce(sum(amount), 0) AS amount FROM (
         SELECT amount FROM movement WHERE customer = ? ORDER BY date DESC, id DESC LIMIT ?)"""
+YEARS = """
+    WITH RECURSIVE newest (date) AS (
+        SELECT max(date) FROM movement WHERE customer = ?1
+        UNION ALL
+        SELECT (SELECT max(older.date) FROM movement AS older
+                WHERE older.customer = ?1 AND older.date < substr(newest.date, 1, 4))
+        FROM newest WHERE newest.date IS NOT NULL)
+    SELECT substr(date, 1, 4) AS year FROM newest WHERE date IS NOT NULL"""
 OPEN_DEBITS = """
     SELECT amount, due_date FROM movement WHERE customer = ? AND amount > 0
     ORDER BY date DESC, id DESC"""
@@ -785,17 +871,65 @@ def statement(number: int, window: int, size: int, page: int | None = None) -> S
     with transaction(kind="DEFERRED"):
         count, balance = one(TOTAL, number)
         skip, length, page, pages = page_span(count, window, size, page)
-        found = many(LINES, number, length, count - skip - length)
-        opening = balance - one(NEWEST, number, count - skip).amount
+        return statement_part(number, balance, length, count - skip - length, page, pages)
+
+
+def statement_part(number: int, balance: int, length: int, newer: int, *of) -> Statement:
+    """`length` movements, those after which `newer` more have come."""
+    found = many(LINES, number, length, newer)
+    opening = balance - one(NEWEST, number, newer + length).amount
     balances = list(accumulate((line.amount for line in found), initial=opening))
     lines = list(zip(found, balances[1:], strict=True))
-    return Statement(opening, lines, balances[-1], balance, page, pages)
+    return Statement(opening, lines, balances[-1], balance, *of)
 
 
 def whole_statement(number: int) -> Statement:
     """All that the pages of the statement show, at once."""
     window = business().statement_window
     return statement(number, window, window)
+
+
+def year_statement(number: int, year: int) -> Statement:
+    """All movements of a year."""
+    with transaction(kind="DEFERRED"):
+        found = one("SELECT count(*) FILTER (WHERE date LIKE ?2 || '-%') AS length,"
+                    " count(*) FILTER (WHERE date > ?2 || '-12-31') AS newer"
+                    " FROM movement WHERE customer = ?1", number, f"{year:04}")
+        return statement_part(number, balance_of(number), found.length, found.newer, 1, 1)
+
+
+def balances(number: int) -> list[tuple[str, int]]:
+    """(month, balance at its end) of the last 12 months; [] if there are movements in fewer than 3.
+
+    The first holds all that came before, the last what is dated later.
+    """
+    months = last_months(today(), 12)
+    moved = dict(many("SELECT min(max(substr(date, 1, 7), ?), ?) AS month, sum(amount)"
+                      " FROM movement WHERE customer = ? GROUP BY month",
+                      months[0], months[-1], number))
+    found = accumulate(moved.get(month, 0) for month in months)
+    return list(zip(months, found, strict=True)) if len(moved) > 2 else []
+
+
+class Explained(NamedTuple):
+    """What became of a movement."""
+
+    movement: tuple | None      # None = all before the first line, added up
+    amount: int                 # positive = owed
+    against: list               # (movement, amount): what it cancelled, or what cancelled it
+    rest: int                   # what is left of it, still owed or in favour
+
+
+def explanation(found: Statement) -> list[Explained]:
+    """What was paid with what: the opening balance and each line, oldest first."""
+    movements = [None, *(line for line, _ in found.lines)]
+    amounts = [found.opening, *(line.amount for line, _ in found.lines)]
+    against = [[] for _ in amounts]
+    for payment, debt, amount in cancellations(amounts):
+        against[payment].append((movements[debt], amount))
+        against[debt].append((movements[payment], amount))
+    return [Explained(movement, amount, parts, abs(amount) - sum(part for _, part in parts))
+            for movement, amount, parts in zip(movements, amounts, against, strict=True)]
 
 
 def next_due(number: int, balance: int) -> str | None:
@@ -1948,10 +2082,10 @@ def write_table(pdf, y: float, widths: tuple, rows: list[tuple]) -> None:
             table.row([printable(cell) for cell in row])
 
 
-def statement_pdf(customer, found: Statement) -> bytes:
+def statement_pdf(customer, found: Statement, title: str = "Cuenta corriente") -> bytes:
     """The statement on paper."""
-    pdf = new_pdf("Cuenta corriente", customer.colour)
-    write_lines(pdf, 15, 14, (business().company_name, 14, "B"), ("Cuenta corriente", 12))
+    pdf = new_pdf(title, customer.colour)
+    write_lines(pdf, 15, 14, (business().company_name, 14, "B"), (title, 12))
     write_lines(pdf, 110, 14, (customer.name, 11, "B"), (f"Usuario {customer.number}", 9),
                 (f"Al {day(today())}, importes en pesos", 9))
     lines = [(day(line.date), f"{line.type_name} {voucher_number(line)}", line.detail,
@@ -2040,6 +2174,47 @@ def stored_document(name: str) -> bytes:
             return content
     log.error("event=document-missing name=%r folder=%s", name, folder)
     return abort(404, "document")
+
+
+def document_name(voucher) -> str:
+    """What a voucher's file is called on the customer's disk."""
+    return f"{voucher.type_name} {voucher_number(voucher)}.pdf".replace(" ", "-")
+
+
+def document_of(customer, voucher) -> bytes:
+    """A voucher's PDF: as it is stored, else a copy."""
+    is_stored = voucher.document is not None
+    return stored_document(voucher.document) if is_stored else voucher_pdf(customer, voucher)
+
+
+def year_zip(customer, year: int, found: Statement):
+    """A year's statement, and its vouchers; a file on disk, however many they are."""
+    file = tempfile.TemporaryFile()  # noqa: SIM115 - closed when it was sent
+    missing, without = [], []
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        title = f"Cuenta corriente {year}"
+        archive.writestr(f"cuenta-corriente-{year}.csv", statement_csv(found))
+        archive.writestr(f"cuenta-corriente-{year}.pdf", statement_pdf(customer, found, title))
+        for line, _ in found.lines:
+            name = document_name(line)
+            if not has_pdf(line):
+                without.append(name)
+                continue
+            try:
+                archive.writestr(name, document_of(customer, line))
+            except NotFound:
+                missing.append(name)
+        if missing or without:
+            archive.writestr("LEAME.txt", read_me(missing, without))
+    file.seek(0)
+    return file
+
+
+def read_me(missing: list[str], without: list[str]) -> str:
+    """Which vouchers are not in a year's ZIP, and why."""
+    lists = (("No encontramos el archivo de estos comprobantes: escríbanos.", missing),
+             ("Estos comprobantes no tienen PDF en el sitio:", without))
+    return "\r\n".join(line for why, names in lists if names for line in (why, *names, ""))
 
 
 # === Upkeep =======================================================================================
@@ -2480,14 +2655,15 @@ def form_page(template: str, form: Form, **values):
     return render_template(template, form=form, **values), 422 if form.problems() else 200
 
 
-def download(content: bytes, mimetype: str, name: str) -> Response:
+def download(content, mimetype: str, name: str) -> Response:
     """A file for the customer's disk; the account's log tells of it, once in ten minutes."""
     seen = one("SELECT 1 FROM event WHERE customer = ? AND at > ? AND kind = 'download'"
                " AND new = ?", current_user.number, now(-600), name)
     if not seen:
         with suppress(sqlite3.OperationalError), transaction() as db:  # reading goes on regardless
             record(db, current_user.number, "download", new=name)
-    return send_file(io.BytesIO(content), mimetype, as_attachment=True, download_name=name)
+    file = io.BytesIO(content) if isinstance(content, bytes) else content
+    return send_file(file, mimetype, as_attachment=True, download_name=name)
 
 
 def is_page(url: str) -> bool:
@@ -2662,6 +2838,9 @@ def close_sessions():
 # === Views ========================================================================================
 # What the customer reads of the account, and pays.
 
+RECENT_LINES = 12                       # movements that ¿Por qué este saldo? explains in any case
+ZIPPING = threading.BoundedSemaphore()  # a year's ZIP at a time in a process: others want pages
+
 @bp.get("/")
 @login_required
 def home():
@@ -2682,7 +2861,24 @@ def account():
     found = statement(current_user.number, window, size, page)
     if "pagina" in request.args and page != found.page:
         return redirect(url_for(".account"))
-    return render_template("account.html", found=found)
+    years = many(YEARS, current_user.number)
+    return render_template("account.html", found=found, years=years)
+
+
+@bp.get("/cuenta/saldo")
+@login_required
+def balance():
+    """¿Por qué este saldo? What is open and the last movements, with what was paid with what."""
+    found = whole_statement(current_user.number)
+    lines = explanation(found)
+    recent = len(lines) - RECENT_LINES
+    shown = [line for n, line in enumerate(lines) if line.rest or n >= max(recent, 1)]
+    late = [line for line in lines if line.amount > 0 < line.rest and line.movement
+            and (line.movement.due_date or "9") < today()]
+    months = balances(current_user.number)
+    return render_template("balance.html", found=found, lines=shown, late=late,
+                           others=found.balance - sum(line.amount for line in shown),
+                           chart=chart(months) if months else None)
 
 
 @bp.get("/cuenta.csv")
@@ -2702,6 +2898,24 @@ def account_pdf():
     return download(content, "application/pdf", f"cuenta-corriente-{current_user.number}.pdf")
 
 
+@bp.get("/cuenta/<int(fixed_digits=4):year>.zip")
+@login_required
+def account_year(year):
+    """A year's statement and vouchers, in one file; one is made at a time, they take long."""
+    found = year_statement(current_user.number, year)
+    if not found.lines:
+        abort(404)
+    count_download(current_user.number)
+    if not ZIPPING.acquire(blocking=False):
+        abort(503)
+    try:
+        content = year_zip(current_user, year, found)
+    finally:
+        ZIPPING.release()
+    name = f"cuenta-corriente-{current_user.number}-{year}.zip"
+    return download(content, "application/zip", name)
+
+
 @bp.get("/comprobantes/<int(max=9999999999999):voucher>.pdf")
 @login_required
 def voucher(voucher):
@@ -2712,10 +2926,8 @@ def voucher(voucher):
     if not found or not has_pdf(found):
         abort(404)
     count_download(current_user.number)
-    name = f"{found.type_name} {voucher_number(found)}.pdf".replace(" ", "-")
-    is_stored = found.document is not None
-    content = stored_document(found.document) if is_stored else voucher_pdf(current_user, found)
-    return download(content, "application/pdf", name)
+    content = document_of(current_user, found)
+    return download(content, "application/pdf", document_name(found))
 
 
 def pay_page(form: PaymentForm, offer: Offer):
@@ -3580,7 +3792,8 @@ def create_app(**settings) -> Flask:
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     app.jinja_env.filters |= {"money": money, "plain_money": plain_money, "day": day,
                               "cuit": cuit.format, "voucher_number": voucher_number,
-                              "moment": moment, "device": device, "told": told}
+                              "moment": moment, "device": device, "told": told,
+                              "month": month_name}
     app.jinja_env.globals |= {"has_pdf": has_pdf, "asset": asset, "today": today,
                               "url_for": address}
     app.context_processor(page_values)

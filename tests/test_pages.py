@@ -32,6 +32,7 @@ def addresses(app, db, mails):
     return {"cac.new_password": link_in(mails()[0]),
             "cac.confirm_email": confirm.removeprefix("/clientes"),
             "cac.voucher": "/comprobantes/100108.pdf", "cac.payment": "/pago/CAC1",
+            "cac.account_year": "/cuenta/2026.zip",
             "cac.receive_notice": NOTICE, "static": "/static/cac.css"}
 
 
@@ -47,6 +48,8 @@ PAGES = {  # endpoint: what GET answers to nobody and to Ana; None = it takes no
     "cac.accesses": (302, 200),
     "cac.close_sessions": None,
     "cac.account": (302, 200),
+    "cac.balance": (302, 200),
+    "cac.account_year": (302, 200),
     "cac.account_csv": (302, 200),
     "cac.account_pdf": (302, 200),
     "cac.voucher": (302, 200),
