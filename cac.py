@@ -2222,6 +2222,11 @@ def read_me(missing: list[str], without: list[str]) -> str:
 # change. A restore sets aside what it replaces.
 
 COPY_NAME = re.compile(r"cac-[0-9]{8}-[0-9]{6}-[0-9]{6}\.db")
+WAL_RESET_FIXED = (3, 44, 6), (3, 50, 7), (3, 51, 3)   # sqlite.org/wal.html#walresetbug
+FREE_MEGABYTES = 500            # less free space than this is a warning
+WAL_MEGABYTES = 200             # and a -wal that grows to this: nothing takes it in
+CHORES_LATE_SECONDS = 60        # a lease that ended so long ago: the database cannot be written
+YES = {True: "yes", False: "no"}
 SQLITE_LOCK = 510, 2**30 + 2    # bytes, first byte: whoever has a database open has a lock there
 
 
@@ -2383,6 +2388,74 @@ def bring_back(copy: Path, path: Path) -> tuple[str, Path | None]:
         snapshot(copy, draft)
         forget_access(draft)
         return f"{held}; {told}", set_aside(path) if path.exists() else None
+
+
+def finding(is_fine: bool, what: str, level: str = "WARN") -> tuple[str, str]:
+    """A line of `check`: (ok | WARN | BAD, what was found)."""
+    return ("ok" if is_fine else level), what
+
+
+def check_settings():
+    """The process's settings, and whether others may read the files with secrets."""
+    config = current_app.config
+    problems = unsafe_settings(config)
+    if config["MERCADOPAGO_TOKEN"] and not config["MERCADOPAGO_SECRET"]:
+        problems.append("CAC_MERCADOPAGO_SECRET: not set, Mercado Pago's notices are refused")
+    yield from [("WARN", problem) for problem in problems] or [("ok", "settings are safe")]
+    files = [Path(file) for file in (os.environ.get("CAC_CONFIG"), config["DATABASE"]) if file]
+    for file in (file for file in files if file.exists()):
+        is_open = bool(file.stat().st_mode & 0o007)
+        yield finding(not is_open, f"{file} may be read by others: {YES[is_open]}")
+
+
+def check_database():
+    """Its structure, its content, and what its view check_line counts."""
+    db = get_db()
+    version = known_version(db)
+    yield finding(version == SCHEMA_VERSION, f"version of the database: {version}", "BAD")
+    integrity = " ".join(one("PRAGMA integrity_check").integrity_check.split())
+    yield finding(integrity == "ok", f"integrity of the database: {integrity}", "BAD")
+    is_demo = is_demo_data(db)
+    yield finding(not is_demo, f"the database holds the demo's data: {YES[is_demo]}")
+    for line in many("SELECT * FROM check_line"):
+        yield finding(not line.n, f"{line.what}: {line.n}", line.level)
+    total = one("SELECT count(*) AS n, coalesce(sum(amount), 0) AS balance FROM movement")
+    yield "ok", (f"ledger: {total.n} movements, total balance {plain_money(total.balance)}")
+
+
+def check_documents():
+    """The PDFs: those that vouchers refer to are there, and no others."""
+    folder = Path(current_app.config["DOCUMENTS"])
+    found = many("SELECT DISTINCT document FROM movement WHERE document IS NOT NULL")
+    wanted = {Path(row.document).name for row in found}
+    stored = {file.name for file in folder.glob("*.pdf")}
+    missing, useless = len(wanted - stored), len(stored - wanted)
+    yield finding(not missing, f"documents missing in {folder}: {missing}", "BAD")
+    yield finding(not useless, f"documents of no voucher in {folder}: {useless}")
+
+
+def check_machine():
+    """SQLite, the clock, and the disk."""
+    version, path = sqlite3.sqlite_version_info, Path(current_app.config["DATABASE"])
+    is_sound = version > max(WAL_RESET_FIXED) or any(
+        fixed[:2] == version[:2] and fixed <= version for fixed in WAL_RESET_FIXED)
+    rarely = "" if is_sound else ": may lose a write, very rarely; 3.51.3 does not"
+    yield finding(is_sound, f"SQLite {sqlite3.sqlite_version}{rarely}")
+    yield "ok", f"time {now()}, today {today()} in Argentina, this machine's zone {time.tzname[0]}"
+    free = shutil.disk_usage(path.parent).free // 2**20
+    yield finding(free >= FREE_MEGABYTES, f"free megabytes on the database's disk: {free}")
+    wal = Path(f"{path}-wal")
+    size = wal.stat().st_size // 2**20 if wal.exists() else 0
+    yield finding(size < WAL_MEGABYTES, f"megabytes in {wal.name}: {size}")
+
+
+def check_results():
+    """Yield what `check` finds, a line each; what cannot be looked at is BAD."""
+    for look in (check_settings, check_database, check_documents, check_machine):
+        try:
+            yield from look()
+        except (sqlite3.Error, OSError, Refused) as error:
+            yield "BAD", f"{look.__name__.removeprefix('check_')}: {error}"
 
 
 # === Forms ========================================================================================
@@ -3035,11 +3108,14 @@ def contact():
 
 @bp.get("/salud")
 def health():
-    """For monitors: whether the database answers."""
+    """For monitors: whether the database answers, and can be written: chores renew their lease."""
     try:
-        one("SELECT 1 FROM setting")
+        renewed = one("SELECT coalesce(max(ends_at), '') AS at FROM lease").at
     except (sqlite3.Error, Refused):
         return {"status": "unavailable"}, 503
+    since = current_app.extensions.get("cac.chores_since")
+    if since and age_of(max(since, renewed)) > CHORES_LATE_SECONDS:
+        return {"status": "chores are late"}, 503
     return {"status": "ok"}
 
 
@@ -3441,32 +3517,11 @@ def settle_and_tell(payment) -> str | None:
     return click.echo(f"{payment.reference}: {state}")
 
 
-def check_results() -> list[tuple[str, str]]:
-    """(ok | WARN | BAD, what was found) of settings, database, ledger, payments, mail, files."""
-    unsafe = [("WARN", problem) for problem in unsafe_settings(current_app.config)]
-    unsafe += [("WARN", "the database holds the demo's data")] * is_demo_data(get_db())
-    integrity = one("PRAGMA integrity_check").integrity_check
-    config = current_app.config
-    is_deaf = config["MERCADOPAGO_TOKEN"] and not config["MERCADOPAGO_SECRET"]
-    deaf = [("WARN", "CAC_MERCADOPAGO_SECRET: not set, Mercado Pago's notices are refused")]
-    results = [*(unsafe or [("ok", "settings are safe")]), *(deaf if is_deaf else []),
-               ("ok" if integrity == "ok" else "BAD", f"integrity of the database: {integrity}")]
-    results += [(line.level if line.n else "ok", f"{line.what}: {line.n}")
-                for line in many("SELECT * FROM check_line")]
-    folder = Path(current_app.config["DOCUMENTS"])
-    stored = many("SELECT document FROM movement WHERE document IS NOT NULL")
-    missing = sum(not (folder / Path(row.document).name).is_file() for row in stored)
-    total = one("SELECT count(*) AS n, coalesce(sum(amount), 0) AS balance FROM movement")
-    return [*results, ("BAD" if missing else "ok", f"documents missing in {folder}: {missing}"),
-            ("ok", f"ledger: {total.n} movements, total balance {plain_money(total.balance)}"),
-            ("ok", f"SQLite {sqlite3.sqlite_version}, time {now()}, today {today()}")]
-
-
 @command("check", "check --json")
 @click.option("--json", "as_json", is_flag=True, help="For a monitor.")
 def check(as_json):
     """Look at all that may be wrong; exit code 1 if something is BAD."""
-    results = check_results()
+    results = list(check_results())
     if as_json:
         found = [{"level": level, "what": what} for level, what in results]
         click.echo(json.dumps(found, indent=1, ensure_ascii=False))
@@ -3671,6 +3726,8 @@ def start_chores(app: Flask) -> None:
     """Start this worker's chores, once."""
     with app.extensions["cac.starting"]:
         is_first, app.config["CHORES"] = app.config["CHORES"] == "on", "off"
+        if is_first:
+            app.extensions["cac.chores_since"] = now()
     for chore in CHORES if is_first else ():
         threading.Thread(target=do_chore, args=(app, chore), daemon=True).start()
 

@@ -313,6 +313,14 @@ UNION ALL
 SELECT 'BAD', 'receipts of the portal without a payment', count(*)
 FROM movement WHERE origin = 'portal' AND id NOT IN (SELECT movement FROM payment WHERE movement IS NOT NULL)
 UNION ALL
+SELECT 'BAD', 'customers whose statement does not end at their balance', count(*)
+FROM (SELECT balance, sum(amount) AS total, max(date || printf('%019d', id)) FROM statement_line GROUP BY customer)  -- the last line
+WHERE balance <> total
+UNION ALL
+SELECT 'WARN', 'invoices that two customers have', count(*) FROM (
+    SELECT 1 FROM movement WHERE type IN (SELECT code FROM voucher_type WHERE kind = 'invoice')
+    GROUP BY type, point_of_sale, number HAVING count(DISTINCT customer) > 1)
+UNION ALL
 SELECT 'WARN', 'payments for a person to review', count(*) FROM review
 UNION ALL
 SELECT 'WARN', 'notices not settled for an hour', count(*)
@@ -320,6 +328,22 @@ FROM notice WHERE query_at IS NOT NULL AND received_at < strftime('%Y-%m-%dT%H:%
 UNION ALL
 SELECT 'WARN', 'mails not sent for an hour', count(*)
 FROM outbox WHERE sent_at IS NULL AND needless IS NULL AND created_at < strftime('%Y-%m-%dT%H:%M:%SZ', 'now', '-1 hour')
+UNION ALL
+SELECT 'WARN', 'chores not done for an hour, as when the service does not run', count(*)
+FROM lease WHERE ends_at < strftime('%Y-%m-%dT%H:%M:%SZ', 'now', '-1 hour')
+UNION ALL
+SELECT 'WARN', 'the clock is behind what was last recorded', count(*)
+FROM event WHERE id = (SELECT max(id) FROM event) AND at > strftime('%Y-%m-%dT%H:%M:%SZ', 'now', '+1 minute')
+UNION ALL
+SELECT 'WARN', 'no import for a week (last: ' || coalesce(max(at), 'never') || ')', coalesce(max(at) < strftime('%Y-%m-%dT%H:%M:%SZ', 'now', '-7 days'), 0)
+FROM import
+UNION ALL
+SELECT 'WARN', 'no backup for two days (last: ' || coalesce(max(value), 'never') || ')',
+       coalesce(max(value), '') < strftime('%Y-%m-%dT%H:%M:%SZ', 'now', '-2 days')
+FROM setting WHERE name = 'last_backup'
+UNION ALL
+SELECT 'WARN', 'customers with the demo''s password', count(*)
+FROM customer WHERE password LIKE '%$ewAPS6T986Xeh8otXqA2Sg$%'   -- the salt of its hash
 UNION ALL
 SELECT 'WARN', 'no bank account to deposit to', NOT EXISTS (SELECT 1 FROM bank_account)
 UNION ALL
