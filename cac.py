@@ -3173,10 +3173,11 @@ def http_error(error):
         minutes, (title, advice) = -(-error.retry_after // 60), texts or ERRORS[429]
         wait = "un minuto" if minutes == 1 else f"{minutes} minutos"
         texts = title, advice.replace("Espere", f"Espere {wait}")
-    log.warning("event=refused status=%s method=%s page=%s customer=%s address=%s", error.code,
-                request.method, request.endpoint, g.get("customer"), request.remote_addr)
     headers = {name: value for name, value in error.get_headers() if name != "Content-Type"}
-    return error_page(error.code, texts, **headers)
+    page = error_page(error.code, texts, **headers)
+    log.warning("event=denied status=%s method=%s page=%s customer=%s address=%s", error.code,
+                request.method, request.endpoint, g.get("customer"), request.remote_addr)
+    return page
 
 
 @bp.app_errorhandler(ServiceError)
@@ -3877,11 +3878,16 @@ class OneLine(logging.Formatter):
                       super().format(record))
 
 
+def line_format() -> OneLine:
+    """How `serve` and `demo` write their log."""
+    return OneLine("%(asctime)s %(levelname)s request=%(request)s %(message)s",
+                   "%Y-%m-%dT%H:%M:%SZ")
+
+
 def serving_app() -> Flask:
     """The application in a worker of `serve` and `demo`: its chores start with it."""
     handler = logging.StreamHandler()
-    handler.setFormatter(OneLine("%(asctime)s %(levelname)s request=%(request)s %(message)s",
-                                 "%Y-%m-%dT%H:%M:%SZ"))
+    handler.setFormatter(line_format())
     logging.basicConfig(level="INFO", handlers=[handler])
     app = create_app()
     start_chores(app)

@@ -12,6 +12,7 @@ import urllib.request
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pypdf
 import pytest
@@ -130,6 +131,23 @@ def mail_text(message) -> str:
 def link_in(message) -> str:
     """The path of the first link of a mail, as this site's own address."""
     return "/" + re.search(r"https?://[^/]+/clientes/(\S+)", mail_text(message))[1]
+
+
+@pytest.fixture
+def addresses(app, db, mails):
+    """An address of each rule of the application that exists: endpoint: address."""
+    app.test_client().send("/olvido", usuario="1001")
+    db.execute("UPDATE email SET confirmed_at = NULL WHERE customer = 1001")
+    email = db.execute("SELECT * FROM email WHERE customer = 1001").fetchone()
+    db.execute("INSERT INTO payment (reference, customer, service, purpose, amount, created_at)"
+               " VALUES ('CAC1', 1001, 'dineromail', 'balance', 125040, ?)", (cac.now(),))
+    with app.app_context():
+        confirm = urlsplit(cac.confirmation_link(email.id, email.canonical)).path
+    return {"cac.new_password": link_in(mails()[0]),
+            "cac.confirm_email": confirm.removeprefix("/clientes"),
+            "cac.voucher": "/comprobantes/100108.pdf", "cac.payment": "/pago/CAC1",
+            "cac.account_year": "/cuenta/2026.zip",
+            "cac.receive_notice": "/aviso/dineromail", "static": "/static/cac.css"}
 
 
 def free_port() -> int:

@@ -2,11 +2,10 @@
 
 import logging
 import re
-from urllib.parse import urlsplit
 
 import pytest
 from bs4 import BeautifulSoup
-from conftest import PASSWORD, SECRET_KEY, Browser, cac, everything, link_in, mail_text, text_of
+from conftest import PASSWORD, SECRET_KEY, Browser, cac, everything, mail_text, text_of
 
 NOTICE = "/aviso/dineromail"
 
@@ -18,23 +17,6 @@ def ana(visit):
 
 
 # Who may see what
-
-@pytest.fixture
-def addresses(app, db, mails):
-    """An address of each rule of the application that exists: endpoint: address."""
-    app.test_client().send("/olvido", usuario="1001")
-    db.execute("UPDATE email SET confirmed_at = NULL WHERE customer = 1001")
-    email = db.execute("SELECT * FROM email WHERE customer = 1001").fetchone()
-    db.execute("INSERT INTO payment (reference, customer, service, purpose, amount, created_at)"
-               " VALUES ('CAC1', 1001, 'dineromail', 'balance', 125040, ?)", (cac.now(),))
-    with app.app_context():
-        confirm = urlsplit(cac.confirmation_link(email.id, email.canonical)).path
-    return {"cac.new_password": link_in(mails()[0]),
-            "cac.confirm_email": confirm.removeprefix("/clientes"),
-            "cac.voucher": "/comprobantes/100108.pdf", "cac.payment": "/pago/CAC1",
-            "cac.account_year": "/cuenta/2026.zip",
-            "cac.receive_notice": NOTICE, "static": "/static/cac.css"}
-
 
 PAGES = {  # endpoint: what GET answers to nobody and to Ana; None = it takes no GET
     "cac.home": (302, 200),
