@@ -19,6 +19,7 @@ Contents, each part using only those above it:
     Access       the pages of who gets in, and under which name
     Views        the pages of the account
     Errors       what a page says when it cannot be shown
+    Imports      what the accounting program wrote, into the database and out again
     Commands     what the operator types
     Server       the commands that serve, and the demo
     Application  create_app, and the chores of the running service
@@ -29,6 +30,7 @@ limit; number = the user number. Amounts are int, in centavos. Times are UTC, da
 Argentina, both as text.
 """
 
+import codecs
 import csv
 import fcntl
 import hashlib
@@ -55,17 +57,18 @@ import tomllib
 import unicodedata
 import zipfile
 from base64 import b32encode, b64encode
-from collections import namedtuple
+from collections import Counter, defaultdict, deque, namedtuple
 from contextlib import closing, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, timedelta, timezone
 from email import message_from_bytes
 from email.message import EmailMessage
 from email.policy import default as email_policy
 from functools import cache, lru_cache, wraps
 from http.client import HTTPException
-from itertools import accumulate, groupby
+from itertools import accumulate, chain, groupby, islice
 from pathlib import Path
+from types import SimpleNamespace
 from typing import NamedTuple
 from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
 from urllib.request import HTTPRedirectHandler, Request, build_opener
@@ -3202,6 +3205,946 @@ def fault(error):
     return error_page(500)
 
 
+# === Imports ======================================================================================
+# What accounting programs write, however they write it. A file is read and checked whole, in
+# temporary tables, before anything is changed; then one transaction changes all, or nothing.
+
+IMPORT_BYTES = 200 * 2**20
+PDF_BYTES = 5 * 2**20
+TITLE_LINES = 15                    # above the header, at most
+PROBLEMS_SHOWN = 20
+NOT_CSV = {b"\xd0\xcf\x11\xe0": "an Excel workbook", b"%PDF-": "a PDF", b"\x89PNG": "a picture"}
+DATE = re.compile(r"(?:([0-9]{4})-([0-9]{1,2})-([0-9]{1,2})"
+                  r"|([0-9]{1,2})[/.-]([0-9]{1,2})[/.-]([0-9]{4}|[0-9]{2}))"
+                  r"(?:[ T][0-9]{1,2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]+)?)?Z?)?")
+SIGNED = re.compile(r"(\()?([+−-])?\$?([−-])?([0-9][0-9.,]*)([−-])?(\))?")
+GROUPED = {",": re.compile(r"([0-9]{1,3}(?:\.[0-9]{3})+|[0-9]+)(?:,([0-9]{1,2}))?"),
+           ".": re.compile(r"([0-9]{1,3}(?:,[0-9]{3})+|[0-9]+)(?:\.([0-9]{1,2}))?")}
+PDF_NAME = re.compile(r"(.*?)(?<![0-9])([0-9]{4,5})[^0-9]?([0-9]{8})(?![0-9]).*")
+ACTIVE_PDF = re.compile(rb"/(JavaScript|JS|OpenAction|Launch|EmbeddedFile)\b")
+YES_OR_NO = {"": None} | dict.fromkeys("1 si s true activo alta x".split(), 1) | dict.fromkeys(
+    "0 no n false inactivo baja".split(), 0)
+SHORT_NAMES = (("factura", "fac|fact|fc"), ("notadecredito", "nc|ncr|notacredito"),
+               ("notadedebito", "nd|ndb|notadebito"), ("recibo", "rec|rc"))
+TYPE_NAME = re.compile(r"(?:factura|notadecredito|notadedebito|recibo)[abcem]?|[abcem]")
+
+
+def parse_date(text: str) -> str | None:
+    """A day as accounting programs write it; None if there is none, ValueError if it is no day.
+
+    >>> parse_date("5/3/26"), parse_date("2026-03-05 00:00:00"), parse_date("")
+    ('2026-03-05', '2026-03-05', None)
+    """
+    if not text:
+        return None
+    found = DATE.fullmatch(text)
+    if not found:
+        raise ValueError("no date such as 31/12/2026 or 2026-12-31")
+    year, month, day_of_month = found.group(1, 2, 3) if found[1] else found.group(6, 5, 4)
+    try:
+        parsed = date(int(year) + 2000 * (len(year) == 2), int(month), int(day_of_month))
+    except ValueError:
+        raise ValueError("not in the calendar; days come before months") from None
+    return parsed.isoformat()
+
+
+def proven_mark(text: str) -> str:
+    """The decimal mark that an amount proves; '' if it proves none.
+
+    >>> [proven_mark(text) for text in ("1.234,56", "12.34", "1,234,567", "121.000", "15")]
+    [',', '.', '.', '', '']
+    """
+    marks = re.findall("[.,]", text)
+    if not marks:
+        return ""
+    if len(marks) > 1:
+        return marks[-1] if marks[-1] != marks[0] else {",": ".", ".": ","}[marks[0]]
+    return "" if re.search(r"(?<![0-9])[1-9][0-9]{0,2}[.,][0-9]{3}(?![0-9])", text) else marks[0]
+
+
+def parse_amount(text: str, mark: str) -> int:
+    """The centavos of an amount with this decimal mark, '' = not known; ValueError.
+
+    >>> [parse_amount(text, ",") for text in ("$ 1.234,56", "(12)", "0,5-", "−3")]
+    [123456, -1200, -50, -300]
+    """
+    found = SIGNED.fullmatch(re.sub(r"\s", "", text))
+    minus = "".join(filter(None, found.group(1, 2, 3, 5))) if found else ""
+    if not found or bool(found[1]) != bool(found[6]) or len(minus) > 1:
+        raise ValueError("no amount such as 1234,56")
+    if not mark and re.search("[.,]", found[4]):
+        raise ValueError("ambiguous: say --decimal comma or --decimal point")
+    parts = GROUPED[mark or ","].fullmatch(found[4])
+    if not parts:
+        other = {",": "point", ".": "comma", "": "point"}[mark]
+        is_other = GROUPED["." if other == "point" else ","].fullmatch(found[4])
+        raise ValueError(f"decimal {other}? use --decimal {other}" if is_other
+                         else "no amount such as 1234,56")
+    amount = int(re.sub("[.,]", "", parts[1]) + (parts[2] or "").ljust(2, "0"))
+    if amount >= 10**15:
+        raise ValueError("too large")
+    return amount if minus in ("", "+") else -amount
+
+
+def full_name(text: str) -> str:
+    """A type of voucher as `plain` has it, from an abbreviation.
+
+    >>> full_name("FAC B"), full_name("N/C A"), full_name("Recibo")
+    ('facturab', 'notadecreditoa', 'recibo')
+    """
+    name = plain(text)
+    for full, short in SHORT_NAMES:
+        name = re.sub(rf"^(?:{short})(?=[abcem]?$)", full, name)
+    return name
+
+
+ALIASES = {column: {plain(alias) for alias in aliases.split("|")} for column, aliases in {
+    "usuario": "usuario|cliente|cod. cliente|cód. de cliente|código cliente|código de cliente|"
+               "nro. cliente|nro. de cliente|nº cliente|nº de cliente|número de cliente|"
+               "id cliente|código|cuenta",
+    "nombre": "nombre|razón social|apellido y nombre|denominación",
+    "cuit": "cuit|cuit/cuil|c.u.i.t.|nro. doc. receptor|nro. documento receptor",
+    "condicion_iva": "condición iva|condición de iva|condición frente al iva|situación iva",
+    "domicilio": "domicilio|dirección|calle|domicilio comercial",
+    "localidad": "localidad|ciudad",
+    "provincia": "provincia",
+    "codigo_postal": "código postal|cp|c.p.|cod. postal",
+    "emails": "emails|email|e-mail|e-mails|correo|correos|correo electrónico|mail",
+    "telefonos": "teléfonos|teléfono|tel|tel.",
+    "marca": "marca|línea|unidad de negocio",
+    "activo": "activo|habilitado",
+    "fecha": "fecha|fecha de emisión|fecha emisión|fecha comprobante|fecha cbte.|emisión",
+    "tipo": "tipo|tipo de comprobante|tipo comprobante|tipo cbte.|cód. comprobante|t. comp.",
+    "punto_venta": "punto_venta|punto de venta|pto. venta|pto. de venta|pto. vta.|p.v.|sucursal",
+    "numero": "número|nro.|nº|número desde|número de comprobante|nro. comprobante|"
+              "nro. de comprobante|comprobante",
+    "detalle": "detalle|concepto|descripción|observaciones|leyenda",
+    "importe": "importe|monto|importe total|imp. total|total",
+    "debe": "debe|débito|débitos",
+    "haber": "haber|crédito|créditos",
+    "saldo": "saldo|saldo acumulado",
+    "vencimiento": "vencimiento|fecha de vencimiento|fecha vencimiento|vto.|fecha vto.",
+    "cae": "cae|nro. cae|nº cae|cód. autorización|código de autorización",
+    "vencimiento_cae": "vencimiento_cae|vencimiento del cae|vencimiento cae|vto. cae|"
+                       "fecha vto. cae",
+    "moneda": "moneda",
+    "emisor": "nro. doc. emisor",   # only in ARCA's list of the vouchers that we received
+    "titulo": "título",
+    "texto": "texto|cuerpo|noticia",
+    "servicio": "servicio|abono|plan",
+    "desde": "desde|fecha de alta|alta",
+}.items()}
+
+
+def import_doubt(gone: int, movements: int, before: int, after: int) -> str:
+    """Why an import of movements looks wrong; '' if it does not.
+
+    >>> import_doubt(21, 100, 0, 0), import_doubt(20, 100, 1000, 1500)
+    ('21 of 100 movements would vanish', '')
+    """
+    if gone > movements / 5:
+        return f"{gone} of {movements} movements would vanish"
+    if abs(after - before) > abs(before) / 2 and before:
+        return "the total balance would change by more than half"
+    return ""
+
+
+class Layout(NamedTuple):
+    """How a CSV file is laid out."""
+
+    line: int           # of the header; the first is 1
+    delimiter: str
+    headers: list       # as they are written
+    places: dict        # column, as we call it: its place among the cells
+
+
+class Kind(NamedTuple):
+    """A kind of import by CSV: what its file holds, and where that goes."""
+
+    table: str
+    key: tuple          # columns of the table that say which row it is
+    required: tuple     # columns of the file; of several, as usuario|cuit, one is enough
+    columns: dict       # column of the file: (of the table, how a cell is read)
+    scope: str          # SQL: the rows of the table that go if a file lacks them
+
+
+def file_content(path: Path) -> bytes:
+    """All of a file, which must not change meanwhile."""
+    try:
+        with path.open("rb") as file:
+            before, content = os.fstat(file.fileno()), file.read(IMPORT_BYTES + 1)
+            after = path.stat()
+    except OSError as error:
+        raise Refused(f"{path}: {error.strerror}. Nothing was saved.") from error
+    if (before.st_mtime_ns, len(content)) != (after.st_mtime_ns, after.st_size):
+        raise Refused(f"{path}: it is too large, or changed while it was read: try again when it"
+                      " is complete. Nothing was saved.")
+    return content
+
+
+def unzipped(content: bytes) -> bytes:
+    """The one CSV in a ZIP, as ARCA sends it; ValueError."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            files = [file for file in archive.infolist() if not file.is_dir()]
+            if any(file.filename.startswith(("xl/", "word/")) for file in files):
+                raise ValueError("it is an Excel workbook: save it as CSV")
+            if len(files) != 1 or files[0].file_size > IMPORT_BYTES:
+                raise ValueError("it is a ZIP with more than one CSV in it")
+            return archive.read(files[0])
+    except (zipfile.BadZipFile, RuntimeError, NotImplementedError) as error:
+        raise ValueError(f"it is a damaged or locked ZIP: {error}") from error
+
+
+def decoded(content: bytes) -> str:
+    """A file's text, in whatever encoding; ValueError says what it is instead."""
+    for magic, what in NOT_CSV.items():
+        if content.startswith(magic):
+            raise ValueError(f"it is {what}: save it as CSV")
+    is_utf16 = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    text = None
+    for encoding in ("utf-16",) if is_utf16 else ("utf-8-sig", "cp1252"):
+        with suppress(UnicodeDecodeError):
+            text = content.decode(encoding).rstrip("\x1a")
+            break
+    if text is None or re.search(r"[\0-\x08\x0e-\x1f]", text):
+        raise ValueError("it is no text: save it as CSV")
+    if not text.strip():
+        raise ValueError("it is empty")
+    if text.lstrip().startswith("<"):
+        raise ValueError("it is a web page, perhaps an error, and no CSV")
+    return text
+
+
+def place_columns(headers: list, kind: Kind, given: dict) -> dict:
+    """Where each column of a kind is among the headers: by --column, by its name, by an alias.
+
+    ValueError if two headers fit equally well.
+    """
+    names = [plain(header) for header in headers]
+    places = {}
+    for column in {*kind.columns, "emisor"}:
+        fitting = ([plain(given[column])] if column in given else [plain(column)],
+                   [] if column in given else ALIASES[column])
+        found = next(filter(None, ([place for place, name in enumerate(names) if name in fits]
+                                   for fits in fitting)), [])
+        if len(found) > 1:
+            both = " or ".join(f"«{headers[place]}»" for place in found)
+            raise ValueError(f"{column} could be {both}: say --column {column}=HEADER")
+        places |= dict.fromkeys(found and [column], *found)
+    return places
+
+
+def find_layout(text: str, kind: Kind, given: dict) -> Layout:
+    """Find header and delimiter, where most columns are known; ValueError if some are missing."""
+    best = Layout(1, ";", [], {})
+    for line, header in enumerate(islice(io.StringIO(text, newline=""), TITLE_LINES + 2), 1):
+        for delimiter in ";,\t|":
+            headers = [cell.strip() for cell in next(csv.reader([header], delimiter=delimiter))]
+            places = place_columns(headers, kind, given)
+            if len(places) > len(best.places):
+                best = Layout(line, delimiter, headers, places)
+    if "emisor" in best.places:
+        raise ValueError("it lists vouchers that the company received: take those it issued")
+    missing = [names for names in kind.required if not best.places.keys() & names.split("|")]
+    if missing:
+        seen = ", ".join(filter(None, best.headers)) or "none that is known"
+        raise ValueError(f"it has no column {', '.join(missing)}. Headers: {seen}. Rename them,"
+                         " or say --column NAME=HEADER")
+    return best
+
+
+class CsvFile:
+    """A CSV file of a kind, read cell by cell. What is wrong with it is kept, by line."""
+
+    def __init__(self, path: Path, kind: str, told):
+        """`told` is what the command line told; Refused if it is no CSV or lacks a column."""
+        self.kind, self.told = KINDS[kind], told
+        self.problems, self.remarks, self.told_balances = [], [], {}
+        content = file_content(path)
+        options = (told.partial, told.decimal, told.column, told.sign_by_type, told.overwrite_edits)
+        self.digest = hashlib.sha256(content + repr(options).encode()).hexdigest()
+        try:
+            self.text = decoded(unzipped(content) if content.startswith(b"PK\3\4") else content)
+            self.layout = find_layout(self.text, self.kind, told.column)
+        except ValueError as error:
+            raise Refused(f"{path.name}: {error}. Nothing was saved.") from error
+        self.is_by_cuit = kind == "movements" and "usuario" not in self.layout.places
+        self.types = {plain(row.name): row for row in many("SELECT * FROM voucher_type")}
+        self.signs = {row.code: row.sign for row in self.types.values()}
+        self.cuits = {row.number: row.cuit for row in many("SELECT number, cuit FROM customer")}
+        self.brands = {plain(name): row.code for row in many("SELECT * FROM brand")
+                       for name in (row.code, row.name)}
+        self.mark = {"comma": ",", "point": ".", None: ""}[told.decimal] or self.proven_mark()
+
+    def records(self):
+        """Yield (line, {column: text}) of what is below the header; a line is where it begins."""
+        lines = io.StringIO(self.text, newline="")
+        above, width = self.layout.line, len(self.layout.headers)
+        deque(islice(lines, above), maxlen=0)
+        table, line = csv.reader(lines, delimiter=self.layout.delimiter), 1
+        for cells in table:
+            texts = [cell.strip() for cell in cells]
+            if any(texts) and (len(texts) < width or any(texts[width:])):
+                problem = f"it has {len(texts)} cells, the header has {width}"
+                self.problems.append((above + line, problem))
+            elif any(texts):
+                places = self.layout.places.items()
+                yield above + line, {column: texts[place] for column, place in places}
+            line = table.line_num + 1
+
+    def proven_mark(self) -> str:
+        """The decimal mark that most amounts of the file prove; '' if none does."""
+        names = {"importe", "debe", "haber", "saldo"} & self.layout.places.keys()
+        proofs = Counter(proven_mark(record[name]) for _, record in self.records()
+                         for name in names)
+        self.problems.clear()  # they are found again
+        return next((mark for mark, _ in proofs.most_common() if mark), "")
+
+    def rows(self):
+        """Yield (line, {column of the table: value}) of each line that is right."""
+        for line, record in self.records():
+            found, row = len(self.problems), None
+            if self.is_total(record):
+                self.remarks.append(f"line {line}: a total of nobody's, not read")
+                continue
+            row = {name: self.tried(line, f"{column} «{record[column][:40]}»: ", read,
+                                    record[column])
+                   for column, (name, read) in self.kind.columns.items() if column in record}
+            if len(self.problems) == found and self.kind.table == "movement":
+                row = self.tried(line, "", CsvFile.movement, row)
+            if row and len(self.problems) == found:
+                yield line, row
+
+    def tried(self, line: int, where: str, read, found):
+        """What was read; or its problem is kept."""
+        try:
+            return read(self, found)
+        except ValueError as error:
+            return self.problems.append((line, f"{where}{error}"))
+
+    def is_total(self, record: dict) -> bool:
+        """Whether it is a line of totals: of nobody, and without something that each line has."""
+        owner, *others = (next((record[name] for name in names.split("|") if name in record), "")
+                          for names in self.kind.required)
+        return (not owner or plain(owner).startswith("total")) and not all(others)
+
+    def number(self, text: str) -> int:
+        """A user number; but for a file of customers it has to be known."""
+        found = customer_number(text)
+        if not found:
+            raise ValueError("no user number")
+        if self.kind.table != "customer" and found not in self.cuits:
+            raise ValueError("no such customer: import the customers first")
+        return found
+
+    def cuit(self, text: str) -> str | None:
+        """A CUIT, digits only. ARCA has other documents in its place."""
+        digits = re.sub(r"[^0-9]", "", text)
+        if text and not self.is_by_cuit and not is_cuit(digits):
+            raise ValueError("no CUIT: a digit is wrong")
+        return digits or None
+
+    def text_or_none(self, text: str) -> str:
+        """Any text that is not too long."""
+        if len(text) > 200:
+            raise ValueError("longer than 200 characters")
+        return " ".join(text.split())
+
+    def name(self, text: str) -> str:
+        """A text that has to be there."""
+        if not text:
+            raise ValueError("missing")
+        return self.text_or_none(text)
+
+    def body(self, text: str) -> str:
+        """A text of several paragraphs."""
+        if not text or len(text) > 10000:
+            raise ValueError("missing, or longer than 10,000 characters")
+        return text
+
+    def emails(self, text: str) -> list[tuple]:
+        """(canonical, address) of each address."""
+        typed = [address for address in re.split(r"[|,;\s]+", text) if address]
+        if wrong := [address for address in typed if not canonical_email(address)]:
+            raise ValueError(f"no list of e-mail addresses: {wrong[0]}")
+        return list({canonical_email(address): address for address in typed}.items())
+
+    def phones(self, text: str) -> list[tuple]:
+        """Phones, in any format, each as (phone,)."""
+        return [(phone,) for phone in dict.fromkeys(map(stripped, re.split(r"[|,;]", text)))
+                if phone]
+
+    def brand(self, text: str) -> str | None:
+        """A brand, by its code or name; None = not told."""
+        if text and plain(text) not in self.brands:
+            raise ValueError(f"none of {', '.join(sorted(set(self.brands.values())))}")
+        return self.brands.get(plain(text))
+
+    def yes_or_no(self, text: str) -> int | None:
+        """1 or 0; None = not told."""
+        if plain(text) not in YES_OR_NO:
+            raise ValueError("neither si nor no")
+        return YES_OR_NO[plain(text)]
+
+    def date(self, text: str) -> str:
+        """A day that has to be there."""
+        return parse_date(self.name(text))
+
+    def date_or_none(self, text: str) -> str | None:
+        """A day, or none."""
+        return parse_date(text) if text else None
+
+    def amount(self, text: str) -> int | None:
+        """Centavos; None = an empty cell."""
+        return parse_amount(text, self.mark) if text else None
+
+    def type(self, text: str) -> int:
+        """A type of voucher by AFIP's code, with or without a name behind it, or by its name."""
+        code, name = re.match(r"([0-9]{1,3})(?![0-9])", text), full_name(text)
+        found = int(code[1]) if code else name in self.types and self.types[name].code
+        if found not in self.signs:
+            raise ValueError("no type of voucher: write AFIP's code, such as 6")
+        return found
+
+    def voucher(self, text: str) -> tuple:
+        """(point of sale, number) of a voucher; None = it tells no point of sale."""
+        found = re.fullmatch(r"(?:[A-Z]{1,3}[ -]?){0,2}(?:([0-9]{1,5})[ -]"
+                             r"|([0-9]{4,5})(?=[0-9]{8}$))?([0-9]{1,8})", text)
+        if not found:
+            raise ValueError("no voucher's number such as 1234 or 0003-00001234")
+        point_of_sale = found[1] or found[2]
+        return (int(point_of_sale) if point_of_sale else None), int(found[3])
+
+    def point_of_sale(self, text: str) -> int | None:
+        """A point of sale; None = not told."""
+        if not re.fullmatch(r"[0-9]{0,5}", text):
+            raise ValueError("no point of sale such as 3")
+        return int(text) if text else None
+
+    def cae(self, text: str) -> str | None:
+        """AFIP's authorization, or none."""
+        if not re.fullmatch(r"([0-9]{14})?", text):
+            raise ValueError("no CAE, which has 14 digits")
+        return text or None
+
+    def pesos(self, text: str) -> str:
+        """The currency, which has to be ours."""
+        if text.upper() not in ("", "$", "PES", "ARS", "PESOS"):
+            raise ValueError("a foreign currency, accounts are in pesos")
+        return text
+
+    def movement(self, row: dict) -> dict | None:
+        """A row of the ledger, from what its line says; None = it is nobody's."""
+        printed, row["number"] = row["number"]
+        told = row.pop("point_of_sale", None)
+        if None not in (printed, told) and printed != told:
+            raise ValueError("punto_venta and the number say two points of sale")
+        row["point_of_sale"] = next((given for given in (told, printed) if given is not None), 0)
+        row["amount"] = self.moved(row)
+        if row.get("cae_due_date") and not row.get("cae"):
+            raise ValueError("vencimiento_cae without a cae")
+        if self.is_by_cuit and not self.find_owner(row):
+            return None
+        self.compare_balance(row["customer"], row["amount"], row.pop("saldo", None))
+        row.pop("moneda", None)
+        return row
+
+    def moved(self, row: dict) -> int:
+        """How a line moves the balance."""
+        amount, debit, credit = (row.pop(name, None) for name in ("importe", "debe", "haber"))
+        if amount is None and debit is None and credit is None:
+            raise ValueError("importe is missing")
+        if amount is None:
+            return (debit or 0) - (credit or 0)
+        is_signed = not (self.told.sign_by_type or self.is_by_cuit)
+        if amount < 0 and not is_signed:
+            raise ValueError("importe is negative, but its sign has to come from the type")
+        return amount if is_signed else amount * self.signs[row["type"]]
+
+    def find_owner(self, row: dict) -> bool:
+        """Find whose a voucher of ARCA's list is, by CUIT; False = no customer's."""
+        cuit = row.pop("cuit")
+        owners = [number for number, on_file in self.cuits.items() if cuit and on_file == cuit]
+        if len(owners) > 1:
+            raise ValueError(f"CUIT {cuit} is of customers {', '.join(map(str, owners))}")
+        if not owners:
+            self.remarks.append(f"CUIT {cuit or '-'}: no customer's, its voucher was not read")
+            return False
+        row["customer"] = owners[0]
+        return True
+
+    def compare_balance(self, customer: int, amount: int, told: int | None) -> None:
+        """Where the file tells balances, each has to be the one before plus the line's amount."""
+        before = self.told_balances.get(customer)
+        self.told_balances[customer] = told
+        if None not in (before, told) and before + amount != told:
+            raise ValueError(f"saldo «{plain_money(told)}» is not {plain_money(before)}, the one"
+                             f" before, plus {plain_money(amount)}")
+
+
+KINDS = {
+    "customers": Kind("customer", ("number",), ("usuario", "nombre"), {
+        "usuario": ("number", CsvFile.number), "nombre": ("name", CsvFile.name),
+        "cuit": ("cuit", CsvFile.cuit), "condicion_iva": ("tax_condition", CsvFile.text_or_none),
+        "domicilio": ("address", CsvFile.text_or_none),
+        "localidad": ("city", CsvFile.text_or_none),
+        "provincia": ("province", CsvFile.text_or_none),
+        "codigo_postal": ("postal_code", CsvFile.text_or_none),
+        "emails": ("email", CsvFile.emails), "telefonos": ("phone", CsvFile.phones),
+        "marca": ("brand", CsvFile.brand), "activo": ("active", CsvFile.yes_or_no)}, "0"),
+    "movements": Kind(
+        "movement", ("customer", "type", "point_of_sale", "number"),
+        ("usuario|cuit", "fecha", "tipo", "numero", "importe|debe|haber"), {
+            "usuario": ("customer", CsvFile.number), "cuit": ("cuit", CsvFile.cuit),
+            "fecha": ("date", CsvFile.date), "tipo": ("type", CsvFile.type),
+            "punto_venta": ("point_of_sale", CsvFile.point_of_sale),
+            "numero": ("number", CsvFile.voucher), "detalle": ("detail", CsvFile.text_or_none),
+            "importe": ("importe", CsvFile.amount), "debe": ("debe", CsvFile.amount),
+            "haber": ("haber", CsvFile.amount), "saldo": ("saldo", CsvFile.amount),
+            "vencimiento": ("due_date", CsvFile.date_or_none), "cae": ("cae", CsvFile.cae),
+            "vencimiento_cae": ("cae_due_date", CsvFile.date_or_none),
+            "moneda": ("moneda", CsvFile.pesos)},
+        "origin = 'imported' AND customer IN (SELECT customer FROM incoming_movement)"),
+    "news": Kind("news", ("date", "title"), ("fecha", "titulo", "texto"), {
+        "fecha": ("date", CsvFile.date), "titulo": ("title", CsvFile.name),
+        "texto": ("body", CsvFile.body)}, "1"),
+    "services": Kind("service", ("customer", "name"), ("usuario", "servicio"), {
+        "usuario": ("customer", CsvFile.number), "servicio": ("name", CsvFile.name),
+        "detalle": ("detail", CsvFile.text_or_none), "desde": ("since", CsvFile.date_or_none),
+        "importe": ("amount", CsvFile.amount)},
+        "customer IN (SELECT customer FROM incoming_service)"),
+}
+
+
+class Tally(NamedTuple):
+    """What an import changed."""
+
+    gone: int
+    changed: int
+    added: int
+
+
+IMPORTED = ("customer", "email", "phone", "movement", "news", "service")
+LAST_IMPORT = """SELECT * FROM import WHERE kind = ? AND undone_at IS NULL
+    ORDER BY id DESC LIMIT 1"""
+TWICE = """SELECT line, first FROM (SELECT line, min(line) OVER (PARTITION BY {1}) AS first
+    FROM incoming_{0}) WHERE line <> first"""
+EDITED = "SELECT customer FROM event WHERE kind = 'data' AND actor = 'customer' AND field = '{}'"
+BLOCKED = """SELECT customer FROM event AS block WHERE kind = 'block' AND NOT EXISTS (SELECT 1
+    FROM event WHERE kind = 'unblock' AND customer = block.customer AND id > block.id)"""
+CHANGED_CUSTOMERS = """WITH mine AS (SELECT * FROM import_change WHERE import = ?)
+    SELECT count(*) AS n FROM (
+        SELECT row FROM mine WHERE table_name = 'customer'
+        UNION SELECT json_extract(before, '$.customer') FROM mine WHERE table_name <> 'customer'
+        UNION SELECT customer FROM email JOIN mine ON table_name = 'email' AND mine.row = email.id
+        UNION SELECT customer FROM phone JOIN mine ON table_name = 'phone' AND mine.row = phone.id)
+    WHERE row NOT IN (SELECT row FROM mine WHERE table_name = 'customer' AND before IS NULL)"""
+RECEIPTS = """SELECT line, receipt.amount, receipt.number FROM incoming_movement AS incoming
+    JOIN movement AS receipt USING (customer, type, point_of_sale, number)
+    WHERE receipt.origin = 'portal' AND receipt.amount <> incoming.amount"""
+TWINS = """SELECT line, receipt.number FROM incoming_movement AS incoming
+    JOIN movement AS receipt USING (customer, amount)
+    WHERE receipt.origin = 'portal' AND (incoming.type <> receipt.type
+        OR incoming.number <> receipt.number)
+    AND abs(julianday(incoming.date) - julianday(receipt.date)) <= 10
+    AND NOT EXISTS (SELECT 1 FROM movement AS known WHERE known.customer = incoming.customer
+        AND known.type = incoming.type AND known.point_of_sale = incoming.point_of_sale
+        AND known.number = incoming.number)"""
+LATER = """SELECT later.import FROM import_change AS later CROSS JOIN import_change AS mine
+    ON mine.import = ?1 AND mine.table_name = later.table_name AND mine.row = later.row
+    WHERE later.import > ?1 ORDER BY later.import DESC LIMIT 1"""
+EDITED_SINCE = """SELECT event.customer FROM event JOIN import_change AS mine ON mine.import = ?
+    AND mine.table_name = 'customer' AND mine.row = event.customer
+    WHERE event.kind = 'data' AND event.at >= ? LIMIT 1"""
+PDF_VOUCHERS = """SELECT line, movement.id, type, name FROM temp.incoming_movement AS incoming
+    CROSS JOIN movement USING (point_of_sale, number) JOIN voucher_type ON code = type
+    WHERE origin = 'imported' ORDER BY line, movement.id"""
+WITHOUT_PDF = """SELECT movement.*, name AS type_name FROM movement
+    JOIN voucher_type ON code = type AND kind IN ('invoice', 'debit note', 'credit note')
+    WHERE document IS NULL AND origin = 'imported' ORDER BY date DESC, movement.id DESC"""
+
+
+class DryRun(Exception):  # noqa: N818 - no error: it undoes what was only tried
+    """Nothing is to be kept."""
+
+
+@contextmanager
+def import_lock():
+    """One import at a time; the system drops the lock if its process dies."""
+    with Path(f"{current_app.config['DATABASE']}.import").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise Refused("Another import is running: try again when it has ended."
+                          " Nothing was saved.") from None
+        yield
+
+
+def stage(table: str, columns: list, rows) -> None:
+    """Put (line, value of each column …) in the temporary table incoming_<table>.
+
+    Its columns are of the table's types: else SQLite would not look rows up by an index.
+    """
+    with transaction(kind="DEFERRED") as db:
+        db.execute(f"DROP TABLE IF EXISTS temp.incoming_{table}")
+        db.execute(f"CREATE TEMP TABLE incoming_{table} AS"
+                   f" SELECT 0 AS line, {', '.join(columns)} FROM main.{table} WHERE 0")
+        marks = ", ".join("?" * (len(columns) + 1))
+        db.executemany(f"INSERT INTO incoming_{table} VALUES ({marks})", rows)
+
+
+def stage_file(file: CsvFile) -> None:
+    """Read a file into temporary tables; the lists of a customer go into tables of their own."""
+    table, key, rows = file.kind.table, file.kind.key, file.rows()
+    first = next(rows, None)
+    lists = {name: [] for name in ("email", "phone") if first and name in first[1]}
+    columns = [name for name in first[1] if name not in lists] if first else list(key)
+
+    def values(rows):
+        for line, row in rows:
+            for name, found in lists.items():
+                found += [(line, row["number"], *value) for value in row[name]]
+            yield line, *(row[name] for name in columns)
+
+    with click.progressbar(chain([first] if first else [], rows), file.text.count("\n"), "Reading",
+                           file=sys.stderr, hidden=not sys.stderr.isatty()) as shown:
+        stage(table, columns, values(shown))
+    for name, found in lists.items():
+        stage(name, LISTS[name], [(*row, now()) for row in found] if name == "email" else found)
+    get_db().execute(f"CREATE INDEX temp.incoming_{table}_key ON incoming_{table}"
+                     f" ({', '.join(key)})")
+    file.problems += [(row.line, f"the same {', '.join(key)} as line {row.first}")
+                      for row in many(TWICE.format(table, ", ".join(key)))]
+
+
+LISTS = {"email": ["customer", "canonical", "address", "confirmed_at"],
+         "phone": ["customer", "number"]}
+def merge(db, table: str, key: tuple, scope: str = "0", owned: str = "1") -> Tally:
+    """Make a table's rows those of incoming_<table>; what lacks there goes, within `scope`."""
+    columns = [row.name for row in many(f"PRAGMA temp.table_info(incoming_{table})")][1:]
+    names, values = ", ".join(columns), [name for name in columns if name not in key]
+    same = " AND ".join(f"{table}.{name} = incoming.{name}" for name in key)
+    is_there = f"(SELECT 1 FROM incoming_{table} AS incoming WHERE {same})"
+    differs = " OR ".join(f"{table}.{name} IS NOT incoming.{name}" for name in values)
+    changes = ", ".join(f"{name} = incoming.{name}" for name in values)
+    gone = db.execute(f"DELETE FROM {table} WHERE {scope} AND NOT EXISTS {is_there}").rowcount
+    changed = db.execute(f"UPDATE {table} SET {changes} FROM incoming_{table} AS incoming"
+                         f" WHERE {same} AND {owned} AND ({differs})").rowcount if values else 0
+    added = db.execute(f"INSERT INTO {table} ({names}) SELECT {names} FROM incoming_{table} AS"
+                       f" incoming WHERE NOT EXISTS (SELECT 1 FROM {table} WHERE {same})"
+                       " ORDER BY line").rowcount
+    return Tally(gone, changed, added)
+
+
+
+def merge_customers(db, file: CsvFile) -> Tally:
+    """Merge customers with their e-mails and phones; what they wrote on the site stays."""
+    places, on_file = file.layout.places, "(SELECT {} FROM customer WHERE number = incoming.number)"
+    edited = "SELECT 0" if file.told.overwrite_edits else EDITED
+    for column in set(PROFILE_COLUMNS) & set(places):
+        name = PROFILE_COLUMNS[column]
+        db.execute(f"UPDATE incoming_customer AS incoming SET {name} = {on_file.format(name)}"
+                   f" WHERE number IN ({edited.format(name)})")
+    for name, default in (("brand", "'netone'"), ("active", "1")):
+        if any(name == target for target, _ in (file.kind.columns[place] for place in places)):
+            db.execute(f"UPDATE incoming_customer AS incoming SET {name} ="
+                       f" coalesce({name}, {on_file.format(name)}, {default})")
+    if "activo" in places:  # who was blocked here by hand is not let in by the file
+        db.execute(f"UPDATE incoming_customer SET active = 0 WHERE number IN ({BLOCKED})")
+    tally = merge(db, "customer", ("number",))
+    if "emails" in places:
+        db.execute("UPDATE incoming_email AS incoming SET confirmed_at = coalesce((SELECT"
+                   " confirmed_at FROM email WHERE customer = incoming.customer AND canonical ="
+                   " incoming.canonical), confirmed_at)")
+    for table, columns in LISTS.items():
+        if {"email": "emails", "phone": "telefonos"}[table] in places:
+            db.execute(f"DELETE FROM incoming_{table} WHERE customer IN ({edited.format(table)})")
+            merge(db, table, tuple(columns[:2]), "customer IN (SELECT number FROM"
+                  f" incoming_customer) AND customer NOT IN ({edited.format(table)})")
+    return tally
+
+
+def total_balance() -> int:
+    """What all customers owe together."""
+    return one("SELECT coalesce(sum(amount), 0) AS balance FROM movement").balance
+
+
+@contextmanager
+def logged_changes(db, number: int):
+    """Keep what changes in these tables meanwhile, so that the import can be undone."""
+    names = [f"{table}_{deed}" for table in IMPORTED for deed in ("INSERT", "UPDATE", "DELETE")]
+    for name in names:
+        table, deed = name.split("_")
+        old = ", ".join(f"'{column}', OLD.{column}" for column in columns_of(table))
+        side, before = ("NEW", "NULL") if deed == "INSERT" else ("OLD", f"json_object({old})")
+        db.execute(f"CREATE TEMP TRIGGER log_{name} AFTER {deed} ON main.{table} BEGIN"
+                   " INSERT OR IGNORE INTO import_change"
+                   f" VALUES ({number}, '{table}', {side}.rowid, {before}); END")
+    yield
+    for name in names:
+        db.execute(f"DROP TRIGGER temp.log_{name}")
+
+
+class Feed(NamedTuple):
+    """What is imported."""
+
+    kind: str
+    name: str           # of the file or folder
+    digest: str
+    rows: int
+    unit: str           # what the rows are: lines, files
+
+
+def is_same_again(feed: Feed, told) -> bool:
+    """Whether it is what was imported last, which needs nothing done."""
+    last = one(LAST_IMPORT, feed.kind)
+    is_same = bool(last) and last.digest == feed.digest and not told.force
+    if is_same:
+        click.echo(f"{feed.name} is the same as in import {last.id}, of {last.at}: nothing to do.")
+    return is_same
+
+
+def carry_out(feed: Feed, told, work) -> None:
+    """Do an import in one transaction, with what is needed to undo it; `work` does it and tallies.
+
+    Prints the summary; Refused by the brakes, unless `told` lifts them.
+    """
+    last = one(LAST_IMPORT, feed.kind)
+    with suppress(DryRun), transaction() as db:
+        before, movements = total_balance(), one("SELECT count(*) AS n FROM movement").n
+        number = db.execute("INSERT INTO import (at, kind, file, digest, rows, balance_before,"
+                            " balance_after) VALUES (?, ?, ?, ?, ?, ?, 0)",
+                            (now(), *feed[:4], before)).lastrowid
+        with logged_changes(db, number):
+            tally = work(db, number)
+        after = total_balance()
+        db.execute("UPDATE import SET gone = ?, changed = ?, added = ?, balance_after = ?"
+                   " WHERE id = ?", (*tally, after, number))
+        click.echo(summary(feed, tally, before, after))
+        doubt = import_doubt(tally.gone, movements, before, after) if last else ""
+        if doubt and feed.kind == "movements" and not told.force:
+            raise Refused(f"{doubt}. If that is right, say --force. Nothing was saved.")
+        if told.dry_run:
+            raise DryRun
+
+
+def summary(feed: Feed, tally: Tally, before: int, after: int) -> str:
+    """What an import changed, as the operator reads it."""
+    equal = feed.rows - tally.added - tally.changed
+    gone = f", {tally.gone} gone" if tally.gone else ""
+    return (f"{feed.rows} {feed.unit}: {tally.added} new, {tally.changed} changed, {equal} equal,"
+            f" 0 refused{gone}\ntotal balance {plain_money(after)} (before {plain_money(before)})")
+
+
+def refuse_problems(name: str, problems: list, told) -> None:
+    """Print the first problems of a file, write all to the report, and end with exit code 1."""
+    if not problems:
+        return
+    lines = [f"{name}, line {line}: {problem}" for line, problem in sorted(problems)]
+    hidden = len(lines) - PROBLEMS_SHOWN
+    where = f"{told.report} has them all" if told.report else "--report FILE has them all"
+    more = [f"… and {hidden} more ({where})"] if hidden > 0 else []
+    if told.report:
+        told.report.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    click.echo("\n".join([*lines[:PROBLEMS_SHOWN], *more, "Nothing was saved."]), err=True)
+    sys.exit(1)
+
+
+def remark(name: str, remarks: list) -> None:
+    """Print what was seen, and is no problem."""
+    more = [f"… and {len(remarks) - PROBLEMS_SHOWN} more"] if len(remarks) > PROBLEMS_SHOWN else []
+    for line in [f"{name}: {seen}" for seen in remarks[:PROBLEMS_SHOWN]] + more:
+        click.echo(line, err=True)
+
+
+def import_csv(path: Path, kind: str, told) -> None:
+    """Import a CSV file, all or nothing."""
+    file = CsvFile(path, kind, told)
+    stage_file(file)
+    refuse_problems(path.name, file.problems, told)
+    count = one(f"SELECT count(*) AS n FROM incoming_{file.kind.table}").n
+    if not count and not told.force:
+        raise Refused(f"{path.name} has no rows: if that is right, say --force. Nothing was saved.")
+    feed = Feed(kind, path.name, file.digest, count, "lines")
+    remark(path.name, file.remarks)
+    if not is_same_again(feed, told):
+        carry_out(feed, told, lambda db, number: merge_file(db, number, file))
+
+
+def merge_file(db, number: int, file: CsvFile) -> Tally:
+    """Merge what was staged of a file."""
+    kind = file.kind
+    if kind.table == "customer":
+        tally = merge_customers(db, file)
+        return tally._replace(changed=one(CHANGED_CUSTOMERS, number).n)
+    owned = "origin = 'imported'" if kind.table == "movement" else "1"
+    is_partial = file.told.partial or file.is_by_cuit  # ARCA's list has no payments
+    if kind.table == "movement":
+        look_at_receipts(db, file)
+    return merge(db, kind.table, kind.key, "0" if is_partial else kind.scope, owned)
+
+
+def look_at_receipts(db, file: CsvFile) -> None:
+    """The portal's own receipts may come back, unchanged; a payment must not count twice."""
+    for row in many(RECEIPTS):
+        raise Refused(f"line {row.line}: receipt {row.number} was written by the portal, over"
+                      f" {plain_money(row.amount)}: its amount differs. Nothing was saved.")
+    remark("Look", [f"line {row.line} may be the payment of receipt 900 0000-{row.number:08}, which"
+                    " the portal has credited: leave one of both out" for row in many(TWINS)])
+
+
+def undo_import(number: int) -> None:
+    """Take an import back, row by row; Refused if something else built on it since."""
+    kept = one("SELECT * FROM import WHERE id = ? AND undone_at IS NULL", number)
+    if not kept:
+        raise Refused(f"There is no import {number} to undo: see `imports`. Nothing was changed.")
+    with transaction() as db:
+        if later := one(LATER, number):
+            raise Refused(f"Import {later[0]} changed the same rows later: undo that one first."
+                          " Nothing was changed.")
+        if edited := one(EDITED_SINCE, number, kept.at):
+            raise Refused(f"Customer {edited.customer} changed data on the site since then."
+                          " Nothing was changed.")
+        db.execute("PRAGMA defer_foreign_keys = ON")
+        for table in IMPORTED:
+            restore_rows(db, number, table)
+        db.execute("DELETE FROM import_change WHERE import = ?", (number,))
+        db.execute("UPDATE import SET undone_at = ? WHERE id = ?", (now(), number))
+
+
+def restore_rows(db, number: int, table: str) -> None:
+    """Put a table's rows back as they were before an import."""
+    columns = columns_of(table)
+    values = ", ".join(f"json_extract(before, '$.{column}')" for column in columns)
+    mine = "FROM import_change WHERE import = ? AND table_name = ?"
+    db.execute(f"DELETE FROM {table} WHERE rowid IN (SELECT row {mine})", (number, table))
+    db.execute(f"INSERT INTO {table} ({', '.join(columns)}) SELECT {values} {mine}"
+               " AND before IS NOT NULL", (number, table))
+
+
+def columns_of(table: str) -> list[str]:
+    """The names of a table's columns."""
+    return [row.name for row in many(f"PRAGMA main.table_info({table})")]
+
+
+class Pdf(NamedTuple):
+    """A voucher's PDF in the folder that is imported, and what its name says."""
+
+    path: Path
+    point_of_sale: int
+    number: int
+    code: int | None    # AFIP's, of the type; None = not told
+    name: str           # of the type, as 'facturab', 'factura' or 'b'; '' = not told
+    document: str       # under which it is stored: its content's SHA-256
+
+
+def read_pdf(path: Path) -> Pdf:
+    """Look at a PDF; ValueError if it is not one that can be handed to customers."""
+    if path.is_symlink() or not path.is_file():
+        raise ValueError("it is no file of its own")
+    content = path.read_bytes() if path.stat().st_size <= PDF_BYTES else b""
+    if not content.startswith(b"%PDF-"):
+        raise ValueError("it is no PDF, or larger than 5 MB")
+    if ACTIVE_PDF.search(content):
+        raise ValueError("it is a PDF that does something when it is opened")
+    named = PDF_NAME.fullmatch(path.stem)
+    before, *numbers = named.groups() if named else ("", -1, -1)
+    code = re.search(r"(?<![0-9])([0-9]{1,3})[^0-9A-Za-z]*$", before)
+    words = re.findall("[A-Za-z]+", before)
+    names = [full_name("".join(words[-count:])) for count in (2, 1)]
+    return Pdf(path, *map(int, numbers), code and int(code[1]),
+               next(filter(TYPE_NAME.fullmatch, names), ""),
+               f"{hashlib.sha256(content).hexdigest()}.pdf")
+
+
+def is_of(pdf: Pdf, voucher) -> bool:
+    """Whether a PDF's name fits a voucher of that number."""
+    if pdf.code:
+        return pdf.code == voucher.type
+    name = plain(voucher.name)
+    return name.endswith(pdf.name) if len(pdf.name) < 2 else name.startswith(pdf.name)
+
+
+def match_pdfs(pdfs: list[Pdf]) -> tuple[dict, list]:
+    """({voucher: PDF}, why the others are nobody's)."""
+    stage("movement", ["point_of_sale", "number"],
+          [(place, pdf.point_of_sale, pdf.number) for place, pdf in enumerate(pdfs)])
+    fitting, pairs, strays = defaultdict(list), {}, []
+    for row in many(PDF_VOUCHERS):
+        fitting[row.line] += [row.id] * is_of(pdfs[row.line], row)
+    for place, pdf in enumerate(pdfs):
+        found = fitting[place]
+        if len(found) == 1 and found[0] not in pairs:
+            pairs[found[0]] = pdf
+        else:
+            why = ("no voucher has that number", "another PDF is of the same voucher",
+                   "several vouchers have that number: put the type's code before it")
+            strays.append(f"{pdf.path.name}: {why[min(len(found), 2)]}")
+    return pairs, strays
+
+
+def store_documents(pdfs) -> None:
+    """Copy PDFs to where documents are kept, each whole or not at all."""
+    folder = Path(current_app.config["DOCUMENTS"])
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for pdf in pdfs:
+            unfinished = folder / f"{pdf.document}.new"
+            shutil.copyfile(pdf.path, unfinished)
+            unfinished.rename(folder / pdf.document)
+    except OSError as error:
+        raise Refused(f"{folder}: {error.strerror}. Nothing was saved.") from error
+
+
+def attach_documents(db, number: int) -> Tally:
+    """Say of each voucher where its PDF is, as staged."""
+    changed = merge(db, "movement", ("id",)).changed
+    added = one("SELECT count(*) AS n FROM import_change WHERE import = ? AND"
+                " json_extract(before, '$.document') IS NULL", number).n
+    return Tally(0, changed - added, added)
+
+
+def import_invoices(folder: Path, kind: str, told) -> None:
+    """Import the PDFs of a folder. They are stored under their content, which never changes."""
+    pdfs, problems = [], []
+    for path in sorted(path for path in folder.iterdir() if path.suffix.lower() == ".pdf"):
+        try:
+            pdfs.append(read_pdf(path))
+        except (ValueError, OSError) as error:
+            problems.append((path.name, error))
+    refuse_problems(folder.name, problems, told)
+    pairs, strays = match_pdfs(pdfs)
+    content = "".join(pdf.path.name + pdf.document for pdf in pdfs)
+    feed = Feed(kind, folder.name, sha256(content), len(pairs), "files")
+    remark(folder.name, strays)
+    if not is_same_again(feed, told):
+        if not told.dry_run:
+            store_documents(pairs.values())
+        stage("movement", ["id", "document"], [(place, voucher, pdf.document) for place, (
+            voucher, pdf) in enumerate(pairs.items())])
+        carry_out(feed, told, attach_documents)
+        remark("No PDF for", [f"{row.type_name} {voucher_number(row)} of {row.customer}"
+                              for row in many(WITHOUT_PDF)])
+
+
+def changes_csv(since: str) -> bytes:
+    """What customers changed on the site from a day on; fields are named as in the import."""
+    names = {column: field for field, column in PROFILE_COLUMNS.items()} | {
+        "email": "emails", "phone": "telefonos"}
+    file = io.StringIO()
+    table = csv.writer(file, delimiter=";")
+    table.writerow(["fecha", "hora", "usuario", "nombre", "campo", "anterior", "nuevo"])
+    for row in many("SELECT datetime(at, '-3 hours') AS at, customer, name, field, old, new"
+                    " FROM event JOIN customer ON number = customer"
+                    " WHERE kind = 'data' AND actor = 'customer' AND date(at, '-3 hours') >= ?"
+                    " ORDER BY event.id", since):
+        table.writerow([day(row.at), row.at[11:], row.customer, csv_text(row.name),
+                        names.get(row.field, row.field), csv_text(row.old or ""),
+                        csv_text(row.new or "")])
+    return file.getvalue().encode("utf-8-sig")
+
+
 # === Commands =====================================================================================
 # `python cac.py COMMAND`, or `flask --app cac COMMAND`. Results go to standard output.
 
@@ -3516,6 +4459,71 @@ def settle_and_tell(payment) -> str | None:
         return str(error)
     state = one("SELECT state FROM payment WHERE id = ?", payment.id).state
     return click.echo(f"{payment.reference}: {state}")
+
+
+@command("import", "import movements movimientos.csv --dry-run")
+@click.argument("kind", type=click.Choice([*KINDS, "invoices"]))
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--dry-run", is_flag=True, help="Print what would change, and keep nothing.")
+@click.option("--partial", is_flag=True, help="Add and change only: the file is no whole account.")
+@click.option("--force", is_flag=True, help="Even if it looks wrong, or was imported last.")
+@click.option("--report", type=click.Path(path_type=Path), help="A file for all that is wrong.")
+@click.option("--decimal", type=click.Choice(["comma", "point"]), help="The amounts' decimal mark.")
+@click.option("--column", multiple=True, metavar="NAME=HEADER", help="Where a column is.",
+              callback=lambda context, option, values: parse_columns(values))
+@click.option("--sign-by-type", is_flag=True, help="All amounts are positive: the type decides.")
+@click.option("--overwrite-edits", is_flag=True, help="Also what customers changed on the site.")
+def import_command(kind, file, **told):
+    """Feed in what the accounting program wrote; all or nothing.
+
+    KIND: customers, movements, news, services (each a CSV file) or invoices (a folder of PDFs).
+    """
+    told = SimpleNamespace(**told)
+    with import_lock():
+        if kind == "invoices" and not file.is_dir():
+            raise Refused(f"{file}: there is no such folder. Nothing was saved.")
+        (import_invoices if kind == "invoices" else import_csv)(file, kind, told)
+        if told.dry_run:
+            click.echo("This was a dry run: nothing was saved.")
+
+
+def parse_columns(values: tuple) -> dict:
+    """{column: header} of --column."""
+    wrong = [value for value in values if value.partition("=")[0] not in ALIASES]
+    if wrong:
+        raise click.BadParameter(f"{wrong[0]}: say NAME=HEADER, with a NAME of the README's.")
+    return dict(value.split("=", 1) for value in values)
+
+
+@command("imports", "imports")
+def imports():
+    """List the last 50 imports, and what each changed."""
+    rows = list(tables().query(
+        "SELECT id, at, kind, file, rows, added AS new, changed, gone, balance_before,"
+        " balance_after, coalesce('undone ' || undone_at, '') AS undone"
+        " FROM import ORDER BY id DESC LIMIT 50"))
+    for row in rows:
+        row |= {name: plain_money(row[name]) for name in ("balance_before", "balance_after")}
+    click.echo(tabulate(rows, headers="keys", disable_numparse=True) if rows else "No imports.")
+
+
+@command("undo", "undo 12")
+@click.argument("number", type=click.IntRange(1))
+def undo(number):
+    """Take an import back, exactly: by its number in the list `imports`."""
+    with import_lock():
+        before = total_balance()
+        undo_import(number)
+    click.echo(f"Import {number} is undone.\ntotal balance {plain_money(total_balance())}"
+               f" (before {plain_money(before)})")
+
+
+@command("export", "export changes --since 2026-11-01")
+@click.argument("what", type=click.Choice(["changes"]))
+@click.option("--since", type=click.DateTime(["%Y-%m-%d", "%d/%m/%Y"]), help="From this day on.")
+def export(what, since):
+    """Print, as CSV, what customers changed on the site, for the accounting program."""
+    click.echo(changes_csv(f"{since:%Y-%m-%d}" if since else "0000"), nl=False)
 
 
 @command("check", "check --json")
