@@ -161,7 +161,7 @@ def test_everybodys_balance_is_the_ledgers(visit, ledger, who):
 def test_the_statement_opens_at_the_newest_page(hugo, pages):
     page = hugo.page("/cuenta")
     assert rows(page) == pages[-1]
-    assert page.h1.text == "Mi cuenta corriente (página 6 de 6)"
+    assert page.title.text.startswith("Mi cuenta corriente (página 6 de 6) – CAC")
 
 
 @pytest.mark.parametrize("asked", ["7", "0", "-1", "999999999", "9" * 30, "x", "", "1.5", "٣"])
