@@ -1,0 +1,562 @@
+"""What imports do to the data: snapshots, parts, brakes, undoing; customers, invoices; changes out.
+
+The files' dialects are the matter of test_import_files.py; here they are plain.
+"""
+
+import csv
+import io
+import re
+
+import cac
+import pytest
+from conftest import CAST, everything, link_in, text_of
+from fpdf import FPDF
+from test_import_files import HEADER, ROWS, cells_of, file_of, ledger, load, newcomer, refused
+from test_import_files import text_of as csv_of
+from test_profile import column, emails, phones, save
+
+__all__ = ["load", "newcomer"]   # fixtures
+
+CUSTOMERS = ("usuario", "nombre", "cuit", "condicion_iva", "domicilio", "localidad", "provincia",
+             "codigo_postal", "emails", "telefonos", "marca", "activo")
+
+
+def movements(rows):
+    """These rows, as a file."""
+    return csv_of([HEADER, *map(cells_of, rows)]).encode()
+
+
+def contents(db):
+    """Every table's rows, but for the log and the imports' own books."""
+    tables = [row.name for row in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+    return {table: db.execute(f"SELECT * FROM {table} ORDER BY 1, 2").fetchall()
+            for table in tables if not table.startswith(("import", "sqlite", "event"))}
+
+
+def total(db):
+    """What all customers owe together."""
+    return db.execute("SELECT sum(amount) AS n FROM movement").fetchone().n
+
+
+def last_import(db):
+    """The number of the newest import."""
+    return db.execute("SELECT max(id) AS id FROM import").fetchone().id
+
+
+# --- A snapshot, or a part ------------------------------------------------------------------------
+
+REVISED = [ROWS[0], ROWS[1]._replace(amount=-99999), *ROWS[2:9],     # one changed, one gone
+           ROWS[9]._replace(number=78)]                              # one new
+
+
+def test_what_is_no_longer_in_the_file_vanishes(load, db):
+    load(file_of())
+    others = ledger(db, *CAST.values())[:-5]
+    answer = load(movements(REVISED))
+    assert "10 lines: 1 new, 1 changed, 8 equal, 0 refused" in answer.output
+    assert [row.number for row in ledger(db, 1007)] == [13001, 20001, 13002, 901, 78]
+    assert next(row for row in ledger(db, 123) if row.number == 55).amount == -99999
+    assert [row for row in others if row.customer != 1007] == \
+        [row for row in ledger(db, *CAST.values()) if row.customer != 1007]
+
+
+def test_a_part_only_adds_and_changes(load, db):
+    load(file_of())
+    load(movements(REVISED), "--partial")
+    assert [row.number for row in ledger(db, 1007)] == [13001, 20001, 13002, 901, 77, 78]
+
+
+def test_a_customer_who_is_not_in_the_file_keeps_everything(load, db):
+    load(file_of())
+    load(movements(ROWS[:5]))
+    assert len(ledger(db, 1007)) == 5
+
+
+def test_receipts_of_the_portal_never_vanish(load, db):
+    load(file_of())
+    db.execute("INSERT INTO movement (customer, date, type, point_of_sale, number, amount, origin)"
+               " VALUES (1007, '2026-11-01', 900, 0, 1, -100, 'portal')")
+    load(movements(ROWS[:9]))
+    assert [row.number for row in ledger(db, 1007)] == [13001, 20001, 13002, 901, 1]
+
+
+def test_a_file_cannot_touch_a_receipt_of_the_portal(load, db):
+    db.execute("INSERT INTO movement (customer, date, type, point_of_sale, number, amount, origin)"
+               " VALUES (1007, '2026-11-01', 900, 0, 1, -100, 'portal')")
+    before = db.execute("SELECT * FROM movement WHERE origin = 'portal'").fetchall()
+    row = ROWS[8]._replace(date="2026-11-01", type=900, point_of_sale=0, number=1, amount=-999)
+    load(movements([row]))
+    assert db.execute("SELECT * FROM movement WHERE origin = 'portal'").fetchall() == before
+
+
+def test_a_movement_that_changes_keeps_its_place_and_its_pdf(load, db):
+    load(file_of())
+    db.execute("UPDATE movement SET document = 'x.pdf' WHERE number = 13001")
+    load(movements([*ROWS[:5], ROWS[5]._replace(detail="Internet 100 Mbps"), *ROWS[6:]]))
+    found = db.execute("SELECT * FROM movement WHERE number = 13001").fetchone()
+    assert (found.detail, found.document) == ("Internet 100 Mbps", "x.pdf")
+
+
+def test_the_customer_sees_at_once_what_was_imported(load, visit):
+    hugo = visit("Hugo")
+    row = ROWS[2]._replace(customer=CAST["Hugo"], number=99999, detail="Alta de fibra")
+    load(movements([row]), "--partial")
+    assert "Alta de fibra" in text_of(hugo.get("/cuenta"))
+
+
+def test_the_summary_has_the_total_balance_before_and_after(load, db):
+    before = total(db)
+    output = load(file_of()).output
+    after = before + sum(row.amount for row in ROWS)
+    assert "10 lines: 10 new, 0 changed, 0 equal, 0 refused" in output
+    assert f"total balance {cac.plain_money(after)} (before {cac.plain_money(before)})" in output
+    assert total(db) == after
+
+
+def test_a_dry_run_says_the_same_and_changes_nothing(load, db):
+    load(file_of())
+    before = everything(db)
+    trial = load(movements(REVISED), "--dry-run")
+    assert everything(db) == before
+    real = load(movements(REVISED))
+    assert set(summary(trial)) == set(summary(real)) and len(summary(real)) == 2
+
+
+def summary(answer):
+    """The lines that count."""
+    return re.findall(r"\d+ lines: .*|total balance.*", answer.output)
+
+
+def test_the_same_file_again_says_so_and_does_nothing(load, db):
+    load(file_of())
+    before = everything(db)
+    again = load(file_of())
+    assert again.exit_code == 0
+    assert re.search("same|again|already", again.output)
+    assert everything(db) == before
+
+
+def test_the_same_file_works_again_once_it_was_undone(load, db, run):
+    load(file_of())
+    run("undo", last_import(db))
+    assert "10 new" in load(file_of()).output
+    assert len(ledger(db, 123, 1007)) == 10
+
+
+# --- Brakes ---------------------------------------------------------------------------------------
+
+def hugo_alone(db):
+    """A file with one movement of Hugo that leaves his balance as it is: 399 would vanish."""
+    return movements([ROWS[2]._replace(customer=CAST["Hugo"], amount=499999)])
+
+
+def fortune(db):
+    """A file after which all owe more than half as much again."""
+    return movements([*ROWS, ROWS[2]._replace(number=1, amount=total(db) * 2 // 3)])
+
+
+def halved(db):
+    """A file after which all owe less than half."""
+    return movements([*ROWS, ROWS[2]._replace(number=1, amount=-total(db) * 2 // 3)])
+
+
+@pytest.mark.parametrize(("content", "said"), [
+    (hugo_alone, "20 %"), (fortune, "50 %"), (halved, "50 %")], ids=lambda part: str(part)[:15])
+def test_an_unlikely_file_is_refused_unless_forced(load, db, content, said):
+    before, content = everything(db), content(db)
+    output = refused(load(content), db, before)
+    assert said in output and "--force" in output
+    assert load(content, "--force").exit_code == 0
+    assert everything(db) != before
+
+
+def test_a_brake_holds_a_dry_run_too(load, db):
+    answer = load(fortune(db), "--dry-run")
+    assert "--force" in answer.output
+
+
+# --- Undoing --------------------------------------------------------------------------------------
+
+def test_undo_restores_every_table(load, db, run):
+    load(file_of())
+    before = contents(db)
+    load(movements(REVISED))
+    assert contents(db) != before
+    answer = run("undo", last_import(db))
+    assert answer.exit_code == 0, answer.output
+    assert contents(db) == before
+
+
+def test_undo_of_the_first_import_leaves_what_was_there_before(load, db, run):
+    before = contents(db)
+    load(file_of())
+    run("undo", last_import(db))
+    assert contents(db) == before
+
+
+def test_two_imports_are_undone_one_after_the_other(load, db, run):
+    before = contents(db)
+    load(file_of())
+    load(movements(REVISED))
+    assert [run("undo", number).exit_code for number in (2, 1)] == [0, 0]
+    assert contents(db) == before
+
+
+def test_an_older_import_is_undone_or_refused_whole(load, db, run):
+    load(file_of())
+    load(movements(REVISED))
+    before = contents(db)
+    answer = run("undo", 1)
+    assert answer.exit_code == 1
+    assert "2" in answer.output     # which one has to be undone first
+    assert contents(db) == before
+
+
+def test_nothing_is_undone_twice(load, db, run):
+    load(file_of())
+    run("undo", last_import(db))
+    before = everything(db)
+    answer = run("undo", last_import(db))
+    assert answer.exit_code == 1
+    assert everything(db) == before
+
+
+@pytest.mark.parametrize("number", [0, 9999, -1, "x"])
+def test_what_was_never_imported_cannot_be_undone(run, db, number):
+    before = everything(db)
+    assert run("undo", "--", number).exit_code in (1, 2)
+    assert everything(db) == before
+
+
+def test_imports_are_listed(load, run, db):
+    load(file_of())
+    load(movements(REVISED))
+    run("undo", last_import(db))
+    listed = run("imports").output
+    assert listed.count("movements.csv") == 2
+    assert "undone" in listed
+
+
+def test_a_payment_after_the_import_outlives_its_undoing(load, db, run):
+    load(file_of())
+    db.execute("INSERT INTO movement (customer, date, type, point_of_sale, number, amount, origin)"
+               " VALUES (1007, '2026-11-01', 900, 0, 1, -100, 'portal')")
+    run("undo", last_import(db))
+    assert [(row.type, row.amount) for row in ledger(db, 1007)] == [(900, -100)]
+
+
+# --- Customers ------------------------------------------------------------------------------------
+
+def customers(*rows):
+    """A file of customers: dicts by column; the columns are those that any of them has."""
+    header = [name for name in CUSTOMERS if any(name in row for row in rows)]
+    return csv_of([header, *([row.get(name, "") for name in header] for row in rows)]).encode()
+
+
+NEW = {"usuario": "002001", "nombre": "Olga Núñez", "cuit": "27-12345678-0",
+       "condicion_iva": "Consumidor Final", "domicilio": "Alem 12", "localidad": "Luján",
+       "provincia": "Buenos Aires", "codigo_postal": "6700",
+       "emails": "Olga@Example.com|olga.nunez@example.com",
+       "telefonos": "2323 42-0001 | 2323 420002", "marca": "tornadostore", "activo": "sí"}
+
+
+def test_a_new_customer_arrives_whole_and_without_password(load, db):
+    answer = load(customers(NEW), kind="customers")
+    assert answer.exit_code == 0, answer.output
+    found = db.execute("SELECT * FROM customer WHERE number = 2001").fetchone()
+    assert (found.name, found.cuit, found.tax_condition, found.address, found.city, found.province,
+            found.postal_code, found.brand, found.password, found.active) == (
+        "Olga Núñez", "27123456780", "Consumidor Final", "Alem 12", "Luján", "Buenos Aires",
+        "6700", "tornadostore", None, 1)
+    assert list(emails(db, 2001)) == ["Olga@Example.com", "olga.nunez@example.com"]
+    assert phones(db, 2001) == ["2323 42-0001", "2323 420002"]
+
+
+def test_a_new_customer_gets_in_by_asking_for_a_password(load, browser, mails):
+    load(customers(NEW), kind="customers")
+    browser.send("/olvido", usuario="2001")
+    assert {message["To"] for message in mails()} == {"Olga@Example.com", "olga.nunez@example.com"}
+    choose = browser.send(link_in(mails()[0]), clave_nueva="la clave de Olga")
+    assert choose.status_code in (200, 303)
+    assert browser.sign_in(2001, "la clave de Olga").status_code == 303
+
+
+@pytest.mark.parametrize("typed", [
+    "a@example.com|b@example.com", "a@example.com, b@example.com", "a@example.com b@example.com",
+    " a@example.com ,, b@example.com | ", "a@example.com|b@example.com|A@EXAMPLE.com"])
+def test_emails_are_separated_by_bars_commas_or_spaces(load, db, typed):
+    answer = load(customers(NEW | {"emails": typed}), kind="customers")
+    assert answer.exit_code == 0, answer.output
+    assert list(emails(db, 2001)) == ["a@example.com", "b@example.com"]
+
+
+def test_only_number_and_name_are_needed(load, db):
+    load(customers({"usuario": "2001", "nombre": "Olga"}), kind="customers")
+    assert (column(db, "name", 2001), column(db, "brand", 2001)) == ("Olga", "netone")
+    assert emails(db, 2001) == {}
+
+
+def test_who_is_not_in_the_file_stays(load, db):
+    load(customers(NEW), kind="customers")
+    assert db.execute("SELECT count(*) AS n FROM customer WHERE active = 1").fetchone().n == 14
+    assert emails(db) == {"ana@example.com": True}
+
+
+def test_a_column_that_is_not_in_the_file_stays(load, db):
+    load(customers({"usuario": "1001", "nombre": "Ana Sosa de Gil"}), kind="customers")
+    assert column(db, "name") == "Ana Sosa de Gil"
+    assert column(db, "address") == "Av. Mitre 1250, piso 2"
+    assert emails(db) == {"ana@example.com": True}
+    assert len(phones(db)) == 2
+
+
+def test_a_password_is_never_touched(load, db):
+    before = column(db, "password")
+    load(customers(NEW, {"usuario": "1001", "nombre": "Ana", "activo": "si"}), kind="customers")
+    assert column(db, "password") == before
+
+
+IMPORTED = {"usuario": "1001", "nombre": "Ana Sosa", "domicilio": "Lavalle 1", "localidad": "Lanús",
+            "provincia": "Córdoba", "codigo_postal": "1824", "emails": "contable@example.com",
+            "telefonos": "11 1111-1111"}
+
+
+def test_what_the_customer_edited_on_the_site_is_not_overwritten(load, db, visit):
+    save(visit("Ana"), domicilio="San Martín 55", telefonos_0="11 9999-9999")
+    load(customers(IMPORTED), kind="customers")
+    assert column(db, "address") == "San Martín 55"
+    assert column(db, "city") == "Lanús"            # she did not touch it
+    assert "11 9999-9999" in phones(db)
+
+
+def test_unless_it_is_asked_for(load, db, visit):
+    save(visit("Ana"), domicilio="San Martín 55")
+    load(customers(IMPORTED), "--overwrite-edits", kind="customers")
+    assert column(db, "address") == "Lavalle 1"
+
+
+def test_an_email_that_the_customer_added_stays(load, db, visit):
+    save(visit("Ana"), emails_1="ana.nueva@example.com", clave_actual="demo-2010")
+    load(customers(IMPORTED), kind="customers")
+    assert "ana.nueva@example.com" in emails(db)
+
+
+@pytest.mark.parametrize("no", ["no", "NO", "0", "N"])
+def test_a_customer_who_is_no_longer_active_is_signed_out_and_stays_out(load, visit, browser, no):
+    ana = visit("Ana")
+    load(customers({"usuario": "1001", "nombre": "Ana Sosa", "activo": no}), kind="customers")
+    assert ana.get("/cuenta").status_code == 302
+    assert browser.sign_in("Ana").status_code == 401
+
+
+def test_who_was_blocked_stays_blocked_where_the_file_does_not_tell(load, db):
+    load(customers({"usuario": "1012", "nombre": "Luis Ocampo"}), kind="customers")
+    assert column(db, "active", 1012) == 0
+
+
+@pytest.mark.parametrize(("name", "cell"), [
+    ("cuit", "27-12345678-1"),              # wrong check digit
+    ("cuit", "2,71235E+10"),                # Excel ate it
+    ("emails", "olga(arroba)example.com"),
+    ("emails", "olga@example.com, olga@"),  # the second one
+    ("marca", "netuno"),                    # unknown
+    ("activo", "quizás"),
+    ("nombre", ""),
+    ("usuario", "0"),
+    ("usuario", "1234567890"),
+    ("usuario", ""),
+], ids=lambda part: part or "-")
+def test_a_wrong_customer_is_told_with_the_line(load, db, name, cell):
+    before = everything(db)
+    wrong = customers({"usuario": "2000", "nombre": "Nora"}, NEW | {name: cell})
+    output = refused(load(wrong, kind="customers"), db, before)
+    assert f"customers.csv, line 3: {name}" in output
+
+
+def test_one_number_twice_is_refused(load, db):
+    wrong = customers(NEW, {"usuario": "2001", "nombre": "Otro"})
+    assert "line 3" in refused(load(wrong, kind="customers"), db, everything(db))
+
+
+def test_undo_of_customers_restores_their_data(load, db, run, visit):
+    save(visit("Ana"), domicilio="San Martín 55")
+    before = contents(db)
+    load(customers(IMPORTED, NEW), "--overwrite-edits", kind="customers")
+    assert contents(db) != before
+    assert run("undo", last_import(db)).exit_code == 0
+    assert contents(db) == before
+
+
+def test_a_new_customer_who_already_came_is_not_undone(load, db, run, browser, mails):
+    load(customers(NEW), kind="customers")
+    browser.send("/olvido", usuario="2001")
+    browser.send(link_in(mails()[0]), clave_nueva="la clave de Olga")
+    before = everything(db)
+    answer = run("undo", last_import(db))
+    assert answer.exit_code == 1
+    assert "Traceback" not in answer.output
+    assert everything(db) == before
+
+
+# --- Vouchers' PDFs -------------------------------------------------------------------------------
+
+def pdf(text="Factura", extra=b""):
+    """A small PDF."""
+    made = FPDF()
+    made.add_page()
+    made.set_font("helvetica", size=12)
+    made.cell(text=text)
+    return bytes(made.output()) + extra
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Where the accounting program leaves the PDFs."""
+    path = tmp_path / "pdfs"
+    path.mkdir()
+    return path
+
+
+def document_of(db, number):
+    """The stored file of a voucher of point of sale 3; None = none."""
+    return db.execute("SELECT document FROM movement WHERE point_of_sale = 3 AND number = ?",
+                      (number,)).fetchone().document
+
+
+@pytest.mark.parametrize("name", [
+    "FAC B 0003-00012676.pdf", "30712345671_006_00003_00012676.pdf", "0003-00012676.pdf",
+    "00003-00012676.PDF", "FC B 00003 00012676.pdf", "Factura 006 0003-00012676 Ana Sosa.pdf",
+    "000300012676.pdf"])
+def test_a_pdf_is_known_by_its_name(run, db, folder, visit, name):
+    content = pdf()
+    (folder / name).write_bytes(content)
+    answer = run("import", "invoices", folder)
+    assert answer.exit_code == 0, answer.output
+    assert document_of(db, 12676)
+    assert visit("Ana").get("/comprobantes/100108.pdf").data == content
+
+
+def test_a_stored_pdf_has_a_name_that_nobody_guesses(run, db, folder):
+    (folder / "0003-00012676.pdf").write_bytes(pdf())
+    run("import", "invoices", folder)
+    assert re.match("[0-9a-f]{64}", document_of(db, 12676))
+
+
+def test_what_does_not_match_is_listed_both_ways(run, folder):
+    (folder / "0003-00012676.pdf").write_bytes(pdf())
+    (folder / "0003-99999999.pdf").write_bytes(pdf())
+    (folder / "listado.pdf").write_bytes(pdf())
+    (folder / "leame.txt").write_text("no es una factura")
+    output = run("import", "invoices", folder).output
+    assert "0003-99999999.pdf" in output and "listado.pdf" in output
+    assert "12613" in output    # a voucher without a PDF
+
+
+def test_two_vouchers_of_one_number_need_the_type_in_the_name(run, db, folder):
+    db.execute("INSERT INTO movement (customer, date, type, point_of_sale, number, amount)"
+               " VALUES (1004, '2026-11-09', 1, 3, 12676, 100)")
+    (folder / "0003-00012676.pdf").write_bytes(pdf())
+    assert "0003-00012676.pdf" in run("import", "invoices", folder).output
+    assert not db.execute("SELECT 1 FROM movement WHERE document IS NOT NULL").fetchall()
+    (folder / "0003-00012676.pdf").rename(folder / "FAC A 0003-00012676.pdf")
+    run("import", "invoices", folder)
+    found = db.execute("SELECT type FROM movement WHERE document IS NOT NULL").fetchall()
+    assert [row.type for row in found] == [1]
+
+
+SCRIPT = b"\n9 0 obj\n<</S/JavaScript/JS(app.alert\\(1\\))>>\nendobj\n"
+BAD_PDFS = {    # what it is: its bytes
+    "no PDF": b"MZ this is a program",
+    "an HTML page": b"<!DOCTYPE html><script>alert(1)</script>",
+    "empty": b"",
+    "5 MB and a byte": b"%PDF-1.4\n" + bytes(5 * 1024 * 1024 - 8),
+    "with a script": pdf(extra=SCRIPT),
+    "with a script, spelled otherwise": pdf(extra=SCRIPT.replace(b"JavaScript", b"J#61vaScript")),
+    "that starts a program": pdf(extra=b"\n9 0 obj\n<</S/Launch/F(cmd.exe)>>\nendobj\n"),
+}
+
+
+@pytest.mark.parametrize("what", BAD_PDFS)
+def test_a_dangerous_file_is_not_stored(run, db, folder, what):
+    (folder / "0003-00012676.pdf").write_bytes(BAD_PDFS[what])
+    answer = run("import", "invoices", folder)
+    assert "0003-00012676.pdf" in answer.output
+    assert document_of(db, 12676) is None
+    assert "Traceback" not in answer.output
+
+
+def test_a_symbolic_link_is_not_followed(run, db, folder, tmp_path):
+    (tmp_path / "secret.pdf").write_bytes(pdf("secret"))
+    (folder / "0003-00012676.pdf").symlink_to(tmp_path / "secret.pdf")
+    assert "0003-00012676.pdf" in run("import", "invoices", folder).output
+    assert document_of(db, 12676) is None
+
+
+def test_undo_of_invoices_takes_the_pdf_away(run, db, folder, visit):
+    before = visit("Ana").get("/comprobantes/100108.pdf").data
+    (folder / "0003-00012676.pdf").write_bytes(pdf())
+    run("import", "invoices", folder)
+    run("undo", last_import(db))
+    assert document_of(db, 12676) is None
+    assert visit("Ana").get("/comprobantes/100108.pdf").data[:500] == before[:500]
+
+
+def test_a_dry_run_of_invoices_stores_nothing(run, db, folder, tmp_path):
+    (folder / "0003-00012676.pdf").write_bytes(pdf())
+    before, files = everything(db), sorted(tmp_path.rglob("*"))
+    assert run("import", "invoices", folder, "--dry-run").exit_code == 0
+    assert everything(db) == before
+    assert [file for file in sorted(tmp_path.rglob("*")) if file.suffix != ".db-shm"
+            and "lock" not in file.name] == [file for file in files if file.suffix != ".db-shm"]
+
+
+@pytest.mark.parametrize("path", ["nowhere", "cac.db"])
+def test_invoices_come_in_a_folder(run, db, tmp_path, path):
+    before = everything(db)
+    answer = run("import", "invoices", tmp_path / path)
+    assert answer.exit_code in (1, 2)
+    assert path in answer.output
+    assert everything(db) == before
+
+
+# --- What customers edited ------------------------------------------------------------------------
+
+def exported(run, *options):
+    """The rows of `export changes`."""
+    answer = run("export", "changes", *options)
+    assert answer.exit_code == 0, answer.output
+    return list(csv.reader(io.StringIO(answer.stdout.lstrip("\ufeff")), delimiter=";"))
+
+
+def test_changes_are_exported_with_old_and_new_value(run, visit):
+    save(visit("Ana"), domicilio="San Martín 55", localidad="Lanús")
+    rows = [row for row in exported(run) if "1001" in row]
+    assert len(rows) == 2
+    assert {"Av. Mitre 1250, piso 2", "San Martín 55"} <= set(rows[0] + rows[1])
+
+
+def test_a_formula_is_neutralised_on_its_way_out(run, visit, db):
+    save(visit("Ana"), domicilio='=HYPERLINK("http://evil.example";"x")', contacto="@SUM(1)")
+    cells = [cell for row in exported(run) for cell in row]
+    assert '\'=HYPERLINK("http://evil.example";"x")' in cells
+    assert "'@SUM(1)" in cells
+    assert not [cell for cell in cells if cell.startswith(("=", "+", "-", "@", "\t"))]
+    assert column(db, "address").startswith("=HYPERLINK")   # stored as typed
+
+
+def test_since_a_day(run, visit, time_machine):
+    time_machine.move_to("2026-11-10T02:59:00Z")    # still the 9th in Argentina
+    save(visit("Ana"), domicilio="San Martín 55")
+    time_machine.move_to("2026-11-20T12:00:00Z")
+    save(visit("Ana"), domicilio="San Martín 56")
+    assert sum("1001" in row for row in exported(run, "--since", "2026-11-10")) == 1
+    assert sum("1001" in row for row in exported(run, "--since", "2026-11-09")) == 2
+
+
+@pytest.mark.parametrize("since", ["ayer", "2026-13-01", "31/02/2026"])
+def test_a_day_that_is_none_is_wrong_usage(run, since):
+    assert run("export", "changes", "--since", since).exit_code in (1, 2)
+
+
+def test_nothing_changed_is_a_header_alone(run):
+    assert len(exported(run)) == 1
