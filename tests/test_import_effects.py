@@ -51,13 +51,12 @@ REVISED = [ROWS[0], ROWS[1]._replace(amount=-99999), *ROWS[2:9],     # one chang
 
 def test_what_is_no_longer_in_the_file_vanishes(load, db):
     load(file_of())
-    others = ledger(db, *CAST.values())[:-5]
+    others = ledger(db, *(set(CAST.values()) - {1007}))
     answer = load(movements(REVISED))
     assert "10 lines: 1 new, 1 changed, 8 equal, 0 refused" in answer.output
     assert [row.number for row in ledger(db, 1007)] == [13001, 20001, 13002, 901, 78]
     assert next(row for row in ledger(db, 123) if row.number == 55).amount == -99999
-    assert [row for row in others if row.customer != 1007] == \
-        [row for row in ledger(db, *CAST.values()) if row.customer != 1007]
+    assert ledger(db, *(set(CAST.values()) - {1007})) == others
 
 
 def test_a_part_only_adds_and_changes(load, db):
@@ -161,8 +160,9 @@ def halved(db):
 
 
 @pytest.mark.parametrize(("content", "said"), [
-    (hugo_alone, "20 %"), (fortune, "50 %"), (halved, "50 %")], ids=lambda part: str(part)[:15])
+    (hugo_alone, "would vanish"), (fortune, "more than half"), (halved, "more than half")])
 def test_an_unlikely_file_is_refused_unless_forced(load, db, content, said):
+    load(file_of())
     before, content = everything(db), content(db)
     output = refused(load(content), db, before)
     assert said in output and "--force" in output
@@ -171,6 +171,7 @@ def test_an_unlikely_file_is_refused_unless_forced(load, db, content, said):
 
 
 def test_a_brake_holds_a_dry_run_too(load, db):
+    load(file_of())
     answer = load(fortune(db), "--dry-run")
     assert "--force" in answer.output
 
@@ -287,7 +288,7 @@ def test_a_new_customer_gets_in_by_asking_for_a_password(load, browser, mails):
 def test_emails_are_separated_by_bars_commas_or_spaces(load, db, typed):
     answer = load(customers(NEW | {"emails": typed}), kind="customers")
     assert answer.exit_code == 0, answer.output
-    assert list(emails(db, 2001)) == ["a@example.com", "b@example.com"]
+    assert [address.lower() for address in emails(db, 2001)] == ["a@example.com", "b@example.com"]
 
 
 def test_only_number_and_name_are_needed(load, db):
@@ -378,8 +379,9 @@ def test_one_number_twice_is_refused(load, db):
     assert "line 3" in refused(load(wrong, kind="customers"), db, everything(db))
 
 
-def test_undo_of_customers_restores_their_data(load, db, run, visit):
+def test_undo_of_customers_restores_their_data(load, db, run, visit, wait):
     save(visit("Ana"), domicilio="San Martín 55")
+    wait(minutes=1)
     before = contents(db)
     load(customers(IMPORTED, NEW), "--overwrite-edits", kind="customers")
     assert contents(db) != before
@@ -393,9 +395,92 @@ def test_a_new_customer_who_already_came_is_not_undone(load, db, run, browser, m
     browser.send(link_in(mails()[0]), clave_nueva="la clave de Olga")
     before = everything(db)
     answer = run("undo", last_import(db))
-    assert answer.exit_code == 1
-    assert "Traceback" not in answer.output
+    assert answer.exit_code == 1 and isinstance(answer.exception, SystemExit)
+    assert "2001" in answer.output
     assert everything(db) == before
+
+
+RENAMED = customers(IMPORTED | {"nombre": "Ana María Sosa"})
+
+
+def test_undo_brings_neither_an_old_password_nor_a_used_link_back(load, db, run, browser):
+    link = "/" + run("password", 1001).output.strip().partition("/clientes/")[2]
+    load(RENAMED, kind="customers")
+    browser.send(link, clave_nueva="otra clave de Ana")
+    assert run("undo", last_import(db)).exit_code == 0
+    assert column(db, "name") == "Ana Sosa"
+    assert browser.get(link).status_code == 410
+    assert browser.sign_in("Ana", "otra clave de Ana").status_code == 303
+
+
+def test_undo_does_not_let_in_who_was_blocked_since(load, db, run):
+    load(RENAMED, kind="customers")
+    run("block", 1001)
+    run("undo", last_import(db))
+    assert column(db, "active") == 0
+
+
+def test_undo_does_not_take_back_what_the_customer_edited_since(load, db, run, visit):
+    load(RENAMED, kind="customers")
+    save(visit("Ana"), domicilio="San Martín 55")
+    answer = run("undo", last_import(db))
+    assert answer.exit_code == 1 and "1001" in answer.output
+    assert column(db, "address") == "San Martín 55"
+
+
+def test_an_import_does_not_let_in_who_was_blocked_here(load, db, run):
+    run("block", 1001)
+    load(customers(IMPORTED | {"activo": "si"}), kind="customers")
+    assert column(db, "active") == 0
+
+
+# --- News and services ----------------------------------------------------------------------------
+
+NEWS = csv_of([["Fecha", "Título", "Texto"],
+               ["20/11/2026", "Fibra en Luján", "Desde diciembre.\n\n<b>Consulte</b> & elija."],
+               ["2026-11-21", "Feriado", "El lunes no se atiende."]]).encode("cp1252")
+
+
+def test_news_are_what_the_file_says(load, visit, db, run):
+    ana, before = visit("Ana"), contents(db)
+    answer = load(NEWS, kind="news")
+    assert answer.exit_code == 0, answer.output
+    shown = text_of(ana.get("/noticias"))
+    assert "Fibra en Luján" in shown and "<b>Consulte</b> & elija." in shown
+    assert "Mantenimiento programado" not in shown
+    run("undo", last_import(db))
+    assert contents(db) == before
+
+
+def test_news_may_be_added(load, visit):
+    load(NEWS, "--partial", kind="news")
+    shown = text_of(visit("Ana").get("/noticias"))
+    assert "Feriado" in shown and "Mantenimiento programado" in shown
+
+
+SERVICES = csv_of([["usuario", "servicio", "detalle", "desde", "importe"],
+                   ["001001", "Fibra 300 Mbps", "Domicilio: Lavalle 1", "1/11/26", "$ 1.250,40"],
+                   ["1007", "Hosting", "", "", ""]]).encode("utf-8-sig")
+
+
+def test_services_are_what_the_file_says_of_its_customers(load, visit, db):
+    answer = load(SERVICES, kind="services")
+    assert answer.exit_code == 0, answer.output
+    shown = text_of(visit("Ana").get("/servicios"))
+    assert "Fibra 300 Mbps" in shown and "1.250,40" in shown and "Internet 50 Mbps" not in shown
+    assert db.execute("SELECT count(*) AS n FROM service WHERE customer = 1008").fetchone().n == 2
+
+
+@pytest.mark.parametrize(("kind", "content", "column_told"), [
+    ("news", NEWS.replace(b"20/11", b"31/11"), "fecha"),
+    ("news", NEWS.replace(b"Fibra en Luj\xe1n", b""), "titulo"),
+    ("services", SERVICES.replace(b"001001", b"009999"), "usuario"),
+    ("services", SERVICES.replace(b"1/11/26", b"hoy"), "desde"),
+    ("services", SERVICES.replace(b"Fibra 300 Mbps", b""), "servicio")])
+def test_wrong_news_and_services_are_told(load, db, kind, content, column_told):
+    before = everything(db)
+    output = refused(load(content, kind=kind), db, before)
+    assert f"{kind}.csv, line 2: {column_told}" in output
 
 
 # --- Vouchers' PDFs -------------------------------------------------------------------------------
@@ -472,6 +557,7 @@ BAD_PDFS = {    # what it is: its bytes
     "5 MB and a byte": b"%PDF-1.4\n" + bytes(5 * 1024 * 1024 - 8),
     "with a script": pdf(extra=SCRIPT),
     "with a script, spelled otherwise": pdf(extra=SCRIPT.replace(b"JavaScript", b"J#61vaScript")),
+    "that does something when it is opened": pdf(extra=b"\n9 0 obj\n<</OpenAction 8 0 R>>\n"),
     "that starts a program": pdf(extra=b"\n9 0 obj\n<</S/Launch/F(cmd.exe)>>\nendobj\n"),
 }
 
@@ -480,9 +566,17 @@ BAD_PDFS = {    # what it is: its bytes
 def test_a_dangerous_file_is_not_stored(run, db, folder, what):
     (folder / "0003-00012676.pdf").write_bytes(BAD_PDFS[what])
     answer = run("import", "invoices", folder)
-    assert "0003-00012676.pdf" in answer.output
+    assert answer.exit_code == 1
+    assert "0003-00012676.pdf: it is" in answer.output
     assert document_of(db, 12676) is None
-    assert "Traceback" not in answer.output
+
+
+def test_a_pdf_that_only_says_how_large_it_is_shown_is_harmless(run, db, folder):
+    content = pdf()
+    assert b"/OpenAction [" in content      # fpdf2, and all of FPDF's family, write it
+    (folder / "0003-00012676.pdf").write_bytes(content)
+    assert run("import", "invoices", folder).exit_code == 0
+    assert document_of(db, 12676)
 
 
 def test_a_symbolic_link_is_not_followed(run, db, folder, tmp_path):
@@ -503,11 +597,10 @@ def test_undo_of_invoices_takes_the_pdf_away(run, db, folder, visit):
 
 def test_a_dry_run_of_invoices_stores_nothing(run, db, folder, tmp_path):
     (folder / "0003-00012676.pdf").write_bytes(pdf())
-    before, files = everything(db), sorted(tmp_path.rglob("*"))
+    before = everything(db)
     assert run("import", "invoices", folder, "--dry-run").exit_code == 0
     assert everything(db) == before
-    assert [file for file in sorted(tmp_path.rglob("*")) if file.suffix != ".db-shm"
-            and "lock" not in file.name] == [file for file in files if file.suffix != ".db-shm"]
+    assert list(tmp_path.glob("*.pdf*")) == []
 
 
 @pytest.mark.parametrize("path", ["nowhere", "cac.db"])

@@ -11,6 +11,7 @@ import os
 import random
 import zipfile
 from pathlib import Path
+from types import SimpleNamespace
 from typing import NamedTuple
 
 import pytest
@@ -213,6 +214,23 @@ def balance_column(header=DEBE_HABER, money=dotted):
     return text_of([[*header, "saldo"], *with_balance(ROWS, cells, money)]).encode("cp1252")
 
 
+def with_type(shown):
+    """With the type's name, as programs show it."""
+    names = {1: "Factura A", 2: "Nota de Débito A", 3: "Nota de Crédito A", 4: "Recibo A",
+             6: "Factura B", 7: "NOTA DE DEBITO B", 8: "Nota de crédito B", 9: "RECIBO B"}
+    rows = [cells_of(row) for row in ROWS]
+    for cells in rows:
+        cells[2] = shown.format(SimpleNamespace(code=cells[2], name=names[cells[2]]))
+    return text_of([HEADER, *rows]).encode()
+
+
+def with_number(shown):
+    """Point of sale and number in one column."""
+    header = [name for name in HEADER if name != "punto_venta"]
+    rows = [cells_of(row._replace(number=shown.format(row)), header) for row in ROWS]
+    return text_of([header, *rows]).encode()
+
+
 def total_of(header=HEADER, money=comma):
     """The row under all, of no customer."""
     known = {"detalle": "TOTAL GENERAL", "importe": money(610019), "debe": money(610019)}
@@ -260,11 +278,18 @@ READ = {    # a dialect: its file
     "LF": file_of(ends="\n"),
     "CR": file_of(ends="\r"),
     "no end of the last line": file_of().removesuffix(b"\r\n"),
+    "subtotals between": text_of([HEADER, *map(cells_of, ROWS[:5]), total_of(), "",
+                                  *map(cells_of, ROWS[5:]), total_of()]).encode(),
     "blank lines": blank_lines(),
     "trailing separators": trailing(),
     "trailing separators, not in the header": trailing(header=[]),
     "padded cells": spaced(),
     "000123": file_of(customer="{:06}".format),
+    "6 - Factura B": with_type("{0.code:03} - {0.name}"),
+    "FACTURA B": with_type("{0.name}"),
+    "0003-00013001 in one column": with_number("{0.point_of_sale:04}-{0.number:08}"),
+    "B 00003-00013001": with_number("B {0.point_of_sale:05}-{0.number:08}"),
+    "A0000300013001": with_number("A{0.point_of_sale:05}{0.number:08}"),
     "a form feed at the end": file_of("cp1252") + b"\x0c",
     "DOS's end of file": file_of("cp1252") + b"\x1a",
     "titles, sep, pesos, brief dates": file_of(
@@ -279,8 +304,10 @@ STORED = {  # file: how it is imported
     "excel-unicode.txt": [],
     "clipper-ctacte.txt": [],
     "cuenta-corriente.csv": [],
-    "tango.csv": ["--column", "usuario=COD_CLIENT", "--column", "punto_venta=TALONARIO",
-                  "--column", "importe=IMPORTE_TOTAL"],
+    "tango.csv": [word for pair in (
+        "usuario=COD_CLIENT", "fecha=FECHA_EMIS", "punto_venta=TALONARIO",
+        "importe=IMPORTE_TOTAL", "vencimiento=FECHA_VTO", "vencimiento_cae=CAE_VTO")
+        for word in ("--column", pair)],
 }
 
 
@@ -356,8 +383,8 @@ def test_files_as_one_meets_them_are_read(run, db, newcomer, name):
 
 def test_a_totals_row_is_told(load):
     answer = load(file_of(below=[total_of()]))
-    assert "line 13" in answer.output
-    assert "TOTAL" in answer.output
+    assert "line 13: a total" in answer.output
+    assert "10 lines" in answer.output
 
 
 def test_a_detail_is_stored_as_it_came(load, db):
@@ -373,6 +400,13 @@ def test_what_looks_like_markup_or_a_formula_is_only_text(load, db, run):
     load(text_of([HEADER, *map(cells_of, rows)]).encode())
     found = db.execute("SELECT detail FROM movement WHERE customer = 123 ORDER BY number")
     assert [row.detail for row in found] == nasty
+
+
+@pytest.mark.parametrize(("typed", "day"), [
+    ("15/12/98", "1998-12-15"), ("15/12/1998", "1998-12-15"), ("1/2/26", "2026-02-01")])
+def test_old_years_of_two_digits_are_of_their_century(load, db, typed, day):
+    assert load(with_cell("fecha", typed)).exit_code == 0
+    assert day in [row.date for row in ledger(db, 1007)]
 
 
 @pytest.mark.parametrize(("options", "amount"), [
@@ -430,6 +464,8 @@ WRONG_CELLS = [     # column, cell, what is said of it
     ("fecha", "", ""),                          # missing
     ("fecha", "ayer", ""),                      # no date
     ("fecha", "0000-00-00", ""),                # MySQL's no date
+    ("fecha", "15/09/0026", ""),                # two digits of a year, dressed up
+    ("fecha", "15/09/20266", ""),
     ("vencimiento", "10/13/2026", ""),
     ("vencimiento_cae", "2026-09-31", ""),
     ("importe", "12,345", ""),                  # three decimals
@@ -447,6 +483,7 @@ WRONG_CELLS = [     # column, cell, what is said of it
     ("importe", "10000000000000,00", ""),       # one centavo more than the ledger holds
     ("importe", "１２,００", ""),                # digits of full width
     ("usuario", "9999", ""),                    # unknown
+    ("usuario", "", ""),                        # a movement, and nobody's
     ("usuario", "0", ""),
     ("usuario", "-5", ""),
     ("usuario", "1234567890", ""),              # too long
@@ -471,7 +508,7 @@ def refused(answer, db, before):
     """What a refused import said; nothing may have changed."""
     assert answer.exit_code == 1, answer.output
     assert answer.output.strip().endswith("Nothing was saved.")
-    assert "Traceback" not in answer.output
+    assert isinstance(answer.exception, SystemExit)     # and no other error
     assert everything(db) == before
     return answer.output
 
@@ -481,7 +518,7 @@ def test_a_wrong_cell_is_told_with_its_line(load, db, column, cell, said):
     before = everything(db)
     output = refused(load(with_cell(column, cell)), db, before)
     assert f"movements.csv, line {LINE_OF_SIXTH}: {column}" in output
-    assert f"«{cell}»" in output
+    assert f"«{cell}»" in output or not cell
     assert said in output
 
 
@@ -489,19 +526,19 @@ WRONG_LINES = {     # what is wrong: (the file, the line, what is said)
     "a short row": (with_line(["1007", "01/09/2026", "6", "3"]), LINE_OF_SIXTH, "4"),
     "a long row": (with_line([*cells_of(ROWS[5]), "x", "y"]), LINE_OF_SIXTH, "12"),
     "an unquoted separator": (with_line("1007;01/09/2026;6;3;13001;Alta; baja;1,00;;;"),
-                              LINE_OF_SIXTH, "11"),
+                              LINE_OF_SIXTH, "baja"),
     "a truncated last row": (file_of()[:-30], 12, ""),
     "a quote that never ends": (with_line('1007;01/09/2026;6;3;13001;"Alta;1,00;;;'),
                                 LINE_OF_SIXTH, ""),
     "the same voucher twice": (text_of([HEADER, *map(cells_of, [*ROWS, ROWS[5]])]).encode(), 13,
                                str(LINE_OF_SIXTH)),
-    "debit and credit at once": (with_cell("haber", "5,00", DEBE_HABER), LINE_OF_SIXTH, "haber"),
-    "neither debit nor credit": (with_cell("debe", "", DEBE_HABER), LINE_OF_SIXTH, "debe"),
+    "neither debit nor credit": (with_cell("debe", "", DEBE_HABER), LINE_OF_SIXTH, "importe"),
     "when a CAE falls due, without the CAE": (
         with_cell("vencimiento_cae", "11/10/2026").replace(b"76366000000001", b""),
         LINE_OF_SIXTH, "cae"),
-    "a wrong balance": (balance_column().replace(b"1.234,56;;10", b"1.234,55;;10"),
-                        LINE_OF_SIXTH, "saldo"),
+    "a wrong balance": (balance_column().replace(b";;500,50;", b";;500,05;"), 11, "saldo"),
+    "a customer's first balance is not the amount": (
+        balance_column().replace(b"1.234,56;;10", b"1.234,55;;10"), LINE_OF_SIXTH, "saldo"),
 }
 
 
@@ -512,6 +549,38 @@ def test_a_wrong_line_is_told(load, db, what):
     output = refused(load(content), db, before)
     assert f"movements.csv, line {line}" in output
     assert said in output
+
+
+def test_a_quote_that_never_ends_is_told_in_a_long_file_too(load, db):
+    rest = [cells_of(ROWS[1]._replace(number=n)) for n in range(5000)]
+    wrong = text_of([HEADER, '123;02/11/2026;1;3;9000;"Alta;1,00;;;', *rest]).encode()
+    assert "movements.csv, line 2:" in refused(load(wrong), db, everything(db))
+
+
+def test_a_report_that_cannot_be_written_does_not_hide_what_is_wrong(load, db, tmp_path):
+    answer = load(with_cell("fecha", "ayer"), "--report", tmp_path / "nowhere" / "errors.txt")
+    assert "«ayer»" in refused(answer, db, everything(db))
+
+
+@pytest.mark.parametrize("options", [
+    ["--column", "usuario"], ["--column", "="], ["--column", "color=COLOR"],
+    ["--decimal", "colon"], ["--nonsense"]], ids=" ".join)
+def test_options_that_mean_nothing_are_wrong_usage(load, db, options):
+    before = everything(db)
+    assert load(file_of(), *options).exit_code == 2
+    assert everything(db) == before
+
+
+def test_a_column_that_is_told_and_not_there_is_refused(load, db):
+    answer = load(file_of(), "--column", "usuario=COD_CLI")
+    assert "usuario" in refused(answer, db, everything(db))
+
+
+def test_without_a_database_it_is_said_where_one_was_looked_for(load, app):
+    app.config["DATABASE"] = "/nowhere/cac.db"
+    answer = load(file_of())
+    assert answer.exit_code == 1 and isinstance(answer.exception, SystemExit)
+    assert "/nowhere/cac.db" in answer.output
 
 
 def xlsx():
@@ -536,9 +605,9 @@ WRONG_FILES = {     # what it is: (its bytes, what is said)
     "no customer's column": (file_of(shown=["x", *HEADER[1:]]), "usuario"),
     "no amount's column": (file_of(shown=[*HEADER[:6], "x", *HEADER[7:]]), "importe"),
     "debit without credit": (file_of(header=DEBE_HABER, shown=[
-        "x" if name == "haber" else name for name in DEBE_HABER]), "haber"),
+        "x" if name == "haber" else name for name in DEBE_HABER]), "importe"),
     "two columns of one name": (file_of(shown=[*HEADER[:7], "importe", *HEADER[8:]]), "importe"),
-    "sixteen title lines": (file_of(above=[*TITLES, "-"]), ""),
+    "thirty title lines": (file_of(above=TITLES * 2), "usuario"),
     "no header": (text_of(map(cells_of, ROWS)).encode(), "usuario"),
     "NUL within": (with_cell("detalle", "a\0b"), ""),
 }
@@ -566,7 +635,7 @@ def test_a_path_that_is_no_file_is_refused(run, db, tmp_path, path, said):
     answer = run("import", "movements", tmp_path / path)
     assert answer.exit_code in (1, 2)
     assert said in answer.output
-    assert "Traceback" not in answer.output and answer.output.count("\n") < 8
+    assert isinstance(answer.exception, SystemExit)
     assert everything(db) == before
 
 
@@ -623,11 +692,11 @@ def test_arca_s_list_of_received_vouchers_is_none_of_ours(run, db):
     assert "arca-recibidos.csv" in refused(answer, db, before)
 
 
-def test_a_receiver_who_is_no_customer_is_told(load, db):
+def test_a_receiver_who_is_no_customer_is_told_and_left_out(load, db):
     known = Path(FILES, "arca-emitidos.csv").read_bytes()
-    output = refused(load(known.replace(b"30990010044", b"30500000173"), "--partial"),
-                     db, everything(db))
-    assert "30500000173" in output and "line 2" in output
+    output = load(known.replace(b"30990010044", b"30500000173"), "--partial").output
+    assert "30500000173" in output
+    assert new_vouchers(db) == ISSUED[1:]
 
 
 def test_a_voucher_in_dollars_is_refused(load, db):

@@ -13,13 +13,13 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from contextlib import closing
+from contextlib import closing, contextmanager
 from urllib.parse import urlencode
 
 import cac
 import pytest
 from bs4 import BeautifulSoup
-from conftest import CAST, PASSWORD, ROOT, everything, serving
+from conftest import CAST, PASSWORD, ROOT, everything, running, serving, wait_for
 
 MOVEMENTS = int(os.environ.get("CAC_MOVEMENTS", "5000"))
 READERS = 20
@@ -74,12 +74,18 @@ class Reader(threading.Thread):
     def __init__(self, address, who):
         """Sign in first."""
         super().__init__(daemon=True)
-        cookies = urllib.request.HTTPCookieProcessor(http.cookiejar.CookieJar())
-        self.address, self.opener = address, urllib.request.build_opener(cookies)
-        self.times, self.errors, self.enough = [], [], threading.Event()
-        page = BeautifulSoup(self.open("/ingresar"), "html.parser")
+        self.address, self.cookies = address, http.cookiejar.CookieJar()
+        handler = urllib.request.HTTPCookieProcessor(self.cookies)
+        self.opener = urllib.request.build_opener(handler)
+        self.who, self.times, self.errors, self.enough = who, [], [], threading.Event()
+        self.sign_in()
+
+    def sign_in(self):
+        """Open a session; the page that it leads to."""
+        page = BeautifulSoup(self.open("/ingresar?next=/cuenta"), "html.parser")
         token = page.find(attrs={"name": "csrf_token"})["value"]
-        self.open("/ingresar", usuario=CAST[who], clave=PASSWORD, csrf_token=token)
+        return self.open("/ingresar?next=/cuenta", usuario=CAST[self.who], clave=PASSWORD,
+                         csrf_token=token)
 
     def open(self, path, **fields):
         """A page's text; a form is sent if there are fields."""
@@ -87,36 +93,99 @@ class Reader(threading.Thread):
         with self.opener.open(self.address + path, data, timeout=20) as answer:
             return answer.read().decode()
 
+    def once(self):
+        """What is done again and again."""
+        return self.open("/cuenta")
+
     def run(self):
-        """Read until it is enough; nothing but the statement counts as read."""
+        """Do it until it is enough; nothing but the statement counts as read."""
         while not self.enough.wait(0.05):
             begun = time.monotonic()
             try:
-                if "<h1>Cuenta corriente" not in (page := self.open("/cuenta")):
+                if "<title>Mi cuenta corriente" not in (page := self.once()):
                     self.errors.append(page[:500])
             except OSError as error:
                 self.errors.append(repr(error))
             self.times.append(time.monotonic() - begun)
 
 
-def test_customers_go_on_reading_while_the_operator_imports(crowd, file):
-    with serving(crowd) as address:
-        people = ["Ana", "Beto", "Caro", "Dante", "Elena", "Fabián", "Hugo", "Inés"]
-        readers = [Reader(address, people[n % len(people)]) for n in range(READERS)]
-        for reader in readers:
-            reader.start()
-        code, output, seconds, megabytes = run_import(crowd, file)
-        for reader in readers:
-            reader.enough.set()
-        for reader in readers:
-            reader.join()
-    times = sorted(time for reader in readers for time in reader.times)
-    print(f"\n{MOVEMENTS} movements: {seconds:.1f} s, {megabytes} MB; {len(times)} pages read"
-          f" meanwhile, median {times[len(times) // 2]:.3f} s, slowest {times[-1]:.3f} s")
-    assert code == 0, output
-    assert f"{MOVEMENTS} new" in output
-    assert [error for reader in readers for error in reader.errors] == []
-    assert megabytes < MEGABYTES
+class Visitor(Reader):
+    """A customer who comes again and again: each time a session is written."""
+
+    def once(self):
+        """Come without a cookie."""
+        self.cookies.clear()
+        return self.sign_in()
+
+
+@contextmanager
+def crowded(address):
+    """Twenty readers, and one who comes again and again, all the time."""
+    people = ["Ana", "Beto", "Caro", "Dante", "Elena", "Fabián", "Hugo", "Inés"]
+    readers = [Reader(address, people[n % len(people)]) for n in range(READERS)]
+    visitor = Visitor(address, "Julián")
+    for reader in (*readers, visitor):
+        reader.start()
+    yield readers, visitor
+    for reader in (*readers, visitor):
+        reader.enough.set()
+    for reader in (*readers, visitor):
+        reader.join()
+
+
+def slowest(readers):
+    """How long the slowest page took, of how many."""
+    times = [seconds for reader in readers for seconds in reader.times]
+    return f"{max(times):.2f} s of {len(times)}"
+
+
+def test_customers_notice_nothing_of_an_import(crowd, file):
+    with serving(crowd) as address, crowded(address) as (readers, visitor):
+        first = run_import(crowd, file)
+        changed = file.read_text(encoding="cp1252").replace("internet", "Internet")
+        file.write_text(changed.replace("Transf", "transf"), encoding="cp1252", newline="")
+        second = run_import(crowd, file)
+    for code, output, seconds, megabytes in (first, second):
+        print(f"{MOVEMENTS} movements: {seconds:.1f} s, {megabytes} MB")
+        assert code == 0, output
+        assert megabytes < MEGABYTES
+    print(f"slowest statement {slowest(readers)}, slowest to sign in {slowest([visitor])}")
+    assert f"{MOVEMENTS} new, 0 changed" in first[1]
+    assert f"0 new, {MOVEMENTS} changed" in second[1]
+    assert [error for reader in (*readers, visitor) for error in reader.errors] == []
+
+
+@contextmanager
+def busy_with(database, fifo):
+    """An import that waits for the rest of its file, which is written at the end."""
+    os.mkfifo(fifo)
+    with running("cac.py", "import", "movements", fifo, database=database) as process:
+        with fifo.open("w") as file:
+            yield
+            file.write(HEADER)
+        wait_for(lambda: process.poll() is not None)
+
+
+def test_one_import_at_a_time(database, tmp_path, file):
+    with busy_with(database, tmp_path / "fifo.csv"):
+        code, output, *_ = run_import(database, file)
+    assert code == 1
+    assert "Another import is running" in output
+
+
+def test_whoever_is_killed_leaves_nothing_behind(crowd, file):
+    with closing(cac.connect(crowd)) as db:
+        before = everything(db)
+        for seconds in (0.5, 0.8, 1.1, 1.4):
+            with running("cac.py", "import", "movements", file, database=crowd) as process:
+                time.sleep(seconds)
+                process.kill()
+            n = db.execute("SELECT count(*) AS n FROM movement").fetchone().n
+            assert everything(db) == before or n > MOVEMENTS
+            assert db.execute("PRAGMA integrity_check").fetchone().integrity_check == "ok"
+        code, output, *_ = run_import(crowd, file)
+        assert code == 0, output
+        assert db.execute("SELECT count(*) AS n FROM movement").fetchone().n > MOVEMENTS
 
 
 def test_a_wrong_line_near_the_end_changes_nothing(crowd, file):
