@@ -3214,14 +3214,15 @@ PDF_BYTES = 5 * 2**20
 TITLE_LINES = 15                    # above the header, at most
 PROBLEMS_SHOWN = 20
 NOT_CSV = {b"\xd0\xcf\x11\xe0": "an Excel workbook", b"%PDF-": "a PDF", b"\x89PNG": "a picture"}
-DATE = re.compile(r"(?:([0-9]{4})-([0-9]{1,2})-([0-9]{1,2})"
-                  r"|([0-9]{1,2})[/.-]([0-9]{1,2})[/.-]([0-9]{4}|[0-9]{2}))"
+DATE = re.compile(r"(?:((?:19|20)[0-9]{2})-([0-9]{1,2})-([0-9]{1,2})"
+                  r"|([0-9]{1,2})[/.-]([0-9]{1,2})[/.-]((?:19|20)?[0-9]{2}))"
                   r"(?:[ T][0-9]{1,2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]+)?)?Z?)?")
 SIGNED = re.compile(r"(\()?([+−-])?\$?([−-])?([0-9][0-9.,]*)([−-])?(\))?")
 GROUPED = {",": re.compile(r"([0-9]{1,3}(?:\.[0-9]{3})+|[0-9]+)(?:,([0-9]{1,2}))?"),
            ".": re.compile(r"([0-9]{1,3}(?:,[0-9]{3})+|[0-9]+)(?:\.([0-9]{1,2}))?")}
 PDF_NAME = re.compile(r"(.*?)(?<![0-9])([0-9]{4,5})[^0-9]?([0-9]{8})(?![0-9]).*")
-ACTIVE_PDF = re.compile(rb"/(JavaScript|JS|OpenAction|Launch|EmbeddedFile)\b")
+ACTIVE_PDF = re.compile(rb"/(JavaScript|JS|Launch|EmbeddedFile)\b"
+                        rb"|/OpenAction\b(?!\s*\[)")    # in brackets it is only where to look first
 YES_OR_NO = {"": None} | dict.fromkeys("1 si s true activo alta x".split(), 1) | dict.fromkeys(
     "0 no n false inactivo baja".split(), 0)
 SHORT_NAMES = (("factura", "fac|fact|fc"), ("notadecredito", "nc|ncr|notacredito"),
@@ -3232,8 +3233,8 @@ TYPE_NAME = re.compile(r"(?:factura|notadecredito|notadedebito|recibo)[abcem]?|[
 def parse_date(text: str) -> str | None:
     """A day as accounting programs write it; None if there is none, ValueError if it is no day.
 
-    >>> parse_date("5/3/26"), parse_date("2026-03-05 00:00:00"), parse_date("")
-    ('2026-03-05', '2026-03-05', None)
+    >>> parse_date("5/3/26"), parse_date("2026-03-05 00:00:00"), parse_date("31/12/98")
+    ('2026-03-05', '2026-03-05', '1998-12-31')
     """
     if not text:
         return None
@@ -3241,8 +3242,9 @@ def parse_date(text: str) -> str | None:
     if not found:
         raise ValueError("no date such as 31/12/2026 or 2026-12-31")
     year, month, day_of_month = found.group(1, 2, 3) if found[1] else found.group(6, 5, 4)
+    century = "" if len(year) == 4 else "19" if year > "69" else "20"
     try:
-        parsed = date(int(year) + 2000 * (len(year) == 2), int(month), int(day_of_month))
+        parsed = date(int(century + year), int(month), int(day_of_month))
     except ValueError:
         raise ValueError("not in the calendar; days come before months") from None
     return parsed.isoformat()
@@ -3462,6 +3464,7 @@ class CsvFile:
         self.kind, self.told = KINDS[kind], told
         self.problems, self.remarks, self.told_balances = [], [], {}
         content = file_content(path)
+        csv.field_size_limit(IMPORT_BYTES)  # a quote that never ends is told as a short line
         options = (told.partial, told.decimal, told.column, told.sign_by_type, told.overwrite_edits)
         self.digest = hashlib.sha256(content + repr(options).encode()).hexdigest()
         try:
@@ -3470,6 +3473,7 @@ class CsvFile:
         except ValueError as error:
             raise Refused(f"{path.name}: {error}. Nothing was saved.") from error
         self.is_by_cuit = kind == "movements" and "usuario" not in self.layout.places
+        self.is_partial = told.partial or self.is_by_cuit   # ARCA's list has no payments
         self.types = {plain(row.name): row for row in many("SELECT * FROM voucher_type")}
         self.signs = {row.code: row.sign for row in self.types.values()}
         self.cuits = {row.number: row.cuit for row in many("SELECT number, cuit FROM customer")}
@@ -3675,8 +3679,11 @@ class CsvFile:
         return True
 
     def compare_balance(self, customer: int, amount: int, told: int | None) -> None:
-        """Where the file tells balances, each has to be the one before plus the line's amount."""
-        before = self.told_balances.get(customer)
+        """Where the file tells balances, each has to be the one before plus the line's amount.
+
+        A whole account begins with none: an opening balance would be lost.
+        """
+        before = self.told_balances.get(customer, None if self.is_partial else 0)
         self.told_balances[customer] = told
         if None not in (before, told) and before + amount != told:
             raise ValueError(f"saldo «{plain_money(told)}» is not {plain_money(before)}, the one"
@@ -3754,9 +3761,11 @@ TWINS = """SELECT line, receipt.number FROM incoming_movement AS incoming
 LATER = """SELECT later.import FROM import_change AS later CROSS JOIN import_change AS mine
     ON mine.import = ?1 AND mine.table_name = later.table_name AND mine.row = later.row
     WHERE later.import > ?1 ORDER BY later.import DESC LIMIT 1"""
-EDITED_SINCE = """SELECT event.customer FROM event JOIN import_change AS mine ON mine.import = ?
-    AND mine.table_name = 'customer' AND mine.row = event.customer
-    WHERE event.kind = 'data' AND event.at >= ? LIMIT 1"""
+USED_SINCE = """SELECT row AS customer FROM import_change WHERE import = ?
+    AND table_name = 'customer' AND (
+        row IN (SELECT customer FROM event WHERE kind = 'data' AND at >= ?)
+        OR before IS NULL AND row IN (SELECT customer FROM event UNION ALL
+            SELECT customer FROM movement UNION ALL SELECT customer FROM service)) LIMIT 1"""
 PDF_VOUCHERS = """SELECT line, movement.id, type, name FROM temp.incoming_movement AS incoming
     CROSS JOIN movement USING (point_of_sale, number) JOIN voucher_type ON code = type
     WHERE origin = 'imported' ORDER BY line, movement.id"""
@@ -3772,6 +3781,7 @@ class DryRun(Exception):  # noqa: N818 - no error: it undoes what was only tried
 @contextmanager
 def import_lock():
     """One import at a time; the system drops the lock if its process dies."""
+    get_db()  # Refused if there is none
     with Path(f"{current_app.config['DATABASE']}.import").open("w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -3941,14 +3951,23 @@ def refuse_problems(name: str, problems: list, told) -> None:
     """Print the first problems of a file, write all to the report, and end with exit code 1."""
     if not problems:
         return
-    lines = [f"{name}, line {line}: {problem}" for line, problem in sorted(problems)]
+    lines = [f"{name}, {'line ' * isinstance(place, int)}{place}: {problem}"
+             for place, problem in sorted(problems)]
     hidden = len(lines) - PROBLEMS_SHOWN
     where = f"{told.report} has them all" if told.report else "--report FILE has them all"
     more = [f"… and {hidden} more ({where})"] if hidden > 0 else []
-    if told.report:
-        told.report.write_text("\n".join(lines) + "\n", encoding="utf-8")
     click.echo("\n".join([*lines[:PROBLEMS_SHOWN], *more, "Nothing was saved."]), err=True)
+    if told.report:
+        write_report(told.report, lines)
     sys.exit(1)
+
+
+def write_report(path: Path, lines: list) -> None:
+    """Write what is wrong into a file."""
+    try:
+        path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise Refused(f"--report {path}: {error.strerror}. Nothing was saved.") from error
 
 
 def remark(name: str, remarks: list) -> None:
@@ -3979,10 +3998,9 @@ def merge_file(db, number: int, file: CsvFile) -> Tally:
         tally = merge_customers(db, file)
         return tally._replace(changed=one(CHANGED_CUSTOMERS, number).n)
     owned = "origin = 'imported'" if kind.table == "movement" else "1"
-    is_partial = file.told.partial or file.is_by_cuit  # ARCA's list has no payments
     if kind.table == "movement":
         look_at_receipts(db, file)
-    return merge(db, kind.table, kind.key, "0" if is_partial else kind.scope, owned)
+    return merge(db, kind.table, kind.key, "0" if file.is_partial else kind.scope, owned)
 
 
 def look_at_receipts(db, file: CsvFile) -> None:
@@ -4003,24 +4021,28 @@ def undo_import(number: int) -> None:
         if later := one(LATER, number):
             raise Refused(f"Import {later[0]} changed the same rows later: undo that one first."
                           " Nothing was changed.")
-        if edited := one(EDITED_SINCE, number, kept.at):
-            raise Refused(f"Customer {edited.customer} changed data on the site since then."
-                          " Nothing was changed.")
+        if used := one(USED_SINCE, number, kept.at):
+            raise Refused(f"Customer {used.customer} changed data on the site since then, or is new"
+                          " and was here already. Nothing was changed.")
         db.execute("PRAGMA defer_foreign_keys = ON")
         for table in IMPORTED:
             restore_rows(db, number, table)
+        db.execute(f"UPDATE customer SET active = 0 WHERE number IN ({BLOCKED})")
         db.execute("DELETE FROM import_change WHERE import = ?", (number,))
         db.execute("UPDATE import SET undone_at = ? WHERE id = ?", (now(), number))
 
 
 def restore_rows(db, number: int, table: str) -> None:
-    """Put a table's rows back as they were before an import."""
-    columns = columns_of(table)
+    """Put a table's rows back as they were before an import; passwords and links stay."""
+    columns, mine = columns_of(table), "FROM import_change WHERE import = ? AND table_name = ?"
+    fed = {name for name, _ in KINDS["customers"].columns.values()}
     values = ", ".join(f"json_extract(before, '$.{column}')" for column in columns)
-    mine = "FROM import_change WHERE import = ? AND table_name = ?"
-    db.execute(f"DELETE FROM {table} WHERE rowid IN (SELECT row {mine})", (number, table))
-    db.execute(f"INSERT INTO {table} ({', '.join(columns)}) SELECT {values} {mine}"
-               " AND before IS NOT NULL", (number, table))
+    changes = ", ".join(f"{column} = excluded.{column}" for column in columns
+                        if table != "customer" or column in fed)
+    db.execute(f"DELETE FROM {table} WHERE rowid IN (SELECT row {mine} AND before IS NULL)",
+               (number, table))
+    db.execute(f"INSERT INTO {table} ({', '.join(columns)}) SELECT {values} {mine} AND before"
+               f" IS NOT NULL ON CONFLICT ({columns[0]}) DO UPDATE SET {changes}", (number, table))
 
 
 def columns_of(table: str) -> list[str]:
@@ -4046,7 +4068,8 @@ def read_pdf(path: Path) -> Pdf:
     content = path.read_bytes() if path.stat().st_size <= PDF_BYTES else b""
     if not content.startswith(b"%PDF-"):
         raise ValueError("it is no PDF, or larger than 5 MB")
-    if ACTIVE_PDF.search(content):
+    spelled = re.sub(rb"#([0-9A-Fa-f]{2})", lambda code: bytes.fromhex(code[1].decode()), content)
+    if ACTIVE_PDF.search(spelled):
         raise ValueError("it is a PDF that does something when it is opened")
     named = PDF_NAME.fullmatch(path.stem)
     before, *numbers = named.groups() if named else ("", -1, -1)
@@ -4489,7 +4512,8 @@ def import_command(kind, file, **told):
 
 def parse_columns(values: tuple) -> dict:
     """{column: header} of --column."""
-    wrong = [value for value in values if value.partition("=")[0] not in ALIASES]
+    wrong = [value for value in values
+             if value.partition("=")[0] not in ALIASES or not value.partition("=")[2]]
     if wrong:
         raise click.BadParameter(f"{wrong[0]}: say NAME=HEADER, with a NAME of the README's.")
     return dict(value.split("=", 1) for value in values)

@@ -29,7 +29,7 @@ def movements(rows):
 def contents(db):
     """Every table's rows, but for the log and the imports' own books."""
     tables = [row.name for row in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
-    return {table: db.execute(f"SELECT * FROM {table} ORDER BY 1, 2").fetchall()
+    return {table: sorted(db.execute(f"SELECT * FROM {table}"), key=repr)
             for table in tables if not table.startswith(("import", "sqlite", "event"))}
 
 
