@@ -638,6 +638,9 @@ UPGRADES = {  # version: what changes of an older database; all that is new come
     2: ["ALTER TABLE outbox ADD held INTEGER NOT NULL DEFAULT 0 CHECK (held IN (0, 1))",
         "ALTER TABLE outbox ADD needless TEXT"],
 }
+PATIENCE_SECONDS = 5    # how long a write waits for the others, then it is refused
+TURN_SECONDS = 1        # and how long for another thread of this process that waits
+WRITING = threading.Lock()
 
 
 def now(seconds: float = 0) -> str:
@@ -678,8 +681,8 @@ def as_row(cursor, values):
 def connect(path) -> sqlite3.Connection:
     """A connection as all of CAC uses it: what is committed survives a power cut."""
     db = sqlite3.connect(path, isolation_level=None, cached_statements=256)
-    for pragma in ("busy_timeout = 5000", "journal_mode = WAL", "synchronous = FULL",
-                   "foreign_keys = ON"):
+    for pragma in (f"busy_timeout = {PATIENCE_SECONDS * 1000}", "journal_mode = WAL",
+                   "synchronous = FULL", "foreign_keys = ON"):
         db.execute(f"PRAGMA {pragma}")
     db.row_factory = as_row
     return db
@@ -687,12 +690,19 @@ def connect(path) -> sqlite3.Connection:
 
 def get_db() -> sqlite3.Connection:
     """This thread's connection to the application's database."""
+    if "db" not in g:
+        g.db = kept_connection(Path(current_app.config["DATABASE"]))
+    return g.db
+
+
+def kept_connection(path: Path) -> sqlite3.Connection:
+    """The connection of this thread, unless the file is gone, or another one has its name now."""
     kept = current_app.extensions["cac.connections"]
-    if not hasattr(kept, "db"):
-        path = Path(current_app.config["DATABASE"])
-        if not path.is_file():
-            raise Refused(f"There is no database at {path}: `python cac.py init` makes one.")
-        kept.db = connect(path)
+    if not path.is_file():
+        raise Refused(f"There is no database at {path}: `python cac.py init` makes one.")
+    file = path.stat().st_ino
+    if getattr(kept, "file", None) != file:
+        kept.db, kept.file = connect(path), file
     return kept.db
 
 
@@ -709,16 +719,34 @@ def many(sql: str, *values) -> list:
 
 
 @contextmanager
-def transaction(db: sqlite3.Connection | None = None, kind: str = "IMMEDIATE"):
+def turn_to_write(db, patience: float):
+    """Have a connection wait for so many seconds; of a process's threads one, the rest show pages.
+
+    Else a few customers who write while a long import does would keep all others from reading.
+    """
+    if not WRITING.acquire(timeout=min(patience, TURN_SECONDS)):
+        raise sqlite3.OperationalError("database is locked, and another thread waits for it")
+    try:
+        db.execute(f"PRAGMA busy_timeout = {int(patience * 1000)}")
+        yield
+    finally:
+        db.execute(f"PRAGMA busy_timeout = {PATIENCE_SECONDS * 1000}")
+        WRITING.release()
+
+
+@contextmanager
+def transaction(db: sqlite3.Connection | None = None, kind: str = "IMMEDIATE",
+                patience: float = PATIENCE_SECONDS):
     """All or nothing. IMMEDIATE is to write; DEFERRED to read all from one moment."""
     db = db or get_db()
-    db.execute(f"BEGIN {kind}")
-    try:
-        yield db
-        db.execute("COMMIT")
-    finally:
-        if db.in_transaction:
-            db.execute("ROLLBACK")
+    with turn_to_write(db, patience) if kind == "IMMEDIATE" else nullcontext():
+        db.execute(f"BEGIN {kind}")
+        try:
+            yield db
+            db.execute("COMMIT")
+        finally:
+            if db.in_transaction:
+                db.execute("ROLLBACK")
 
 
 def flush(path: Path) -> None:
@@ -1211,7 +1239,7 @@ def signed_in(token: str) -> SignedIn | None:
                 sha256(token), now(-IDLE_SECONDS), now(-SESSION_SECONDS))
     g.customer = found.number if found else None
     if found and age_of(found.seen_at) > TOUCH_SECONDS:
-        with suppress(sqlite3.OperationalError), transaction() as db:  # reading goes on regardless
+        with suppress(sqlite3.OperationalError), transaction(patience=0) as db:  # pages do not wait
             db.execute("UPDATE session SET seen_at = ? WHERE token_hash = ?",
                        (now(), sha256(token)))
     return SignedIn(found, token) if found else None
@@ -2736,7 +2764,7 @@ def download(content, mimetype: str, name: str) -> Response:
     seen = one("SELECT 1 FROM event WHERE customer = ? AND at > ? AND kind = 'download'"
                " AND new = ?", current_user.number, now(-600), name)
     if not seen:
-        with suppress(sqlite3.OperationalError), transaction() as db:  # reading goes on regardless
+        with suppress(sqlite3.OperationalError), transaction(patience=0) as db:  # pages do not wait
             record(db, current_user.number, "download", new=name)
     file = io.BytesIO(content) if isinstance(content, bytes) else content
     return send_file(file, mimetype, as_attachment=True, download_name=name)
@@ -3191,13 +3219,15 @@ def no_service(error):
 
 
 @bp.app_errorhandler(Refused)
-@bp.app_errorhandler(sqlite3.OperationalError)
+@bp.app_errorhandler(sqlite3.DatabaseError)
 def database_busy(error):
-    """The database cannot be written now, locked, full or read-only; or it is not there."""
+    """The database cannot be written now, locked, full or read-only; it is gone, or damaged."""
     log.error("event=database-error page=%s error=%s", request.endpoint, error)
     return error_page(503, **{"Retry-After": 60})
 
 
+@bp.app_errorhandler(sqlite3.IntegrityError)
+@bp.app_errorhandler(sqlite3.ProgrammingError)
 @bp.app_errorhandler(Exception)
 def fault(error):
     """A fault of ours: its trace is for the log."""
@@ -4620,8 +4650,8 @@ def unfit_database(path: str) -> list[str]:
         return [f"CAC_DATABASE: there is no {path}; `python cac.py init` makes it"]
     try:
         with closing(connect(path)) as db:
-            is_demo, version = is_demo_data(db), db.execute("PRAGMA user_version").fetchone()[0]
-    except sqlite3.Error as error:
+            version, is_demo = known_version(db), is_demo_data(db)
+    except (sqlite3.Error, Refused) as error:
         return [f"CAC_DATABASE: {path}: {error}"]
     if is_demo:
         return [f"CAC_DATABASE: {path} holds the demo's data"]
