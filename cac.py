@@ -67,7 +67,9 @@ from email.policy import default as email_policy
 from functools import cache, lru_cache, wraps
 from http.client import HTTPException
 from itertools import accumulate, chain, groupby, islice
+from logging.handlers import QueueHandler, QueueListener
 from pathlib import Path
+from queue import Full, Queue
 from types import SimpleNamespace
 from typing import NamedTuple
 from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
@@ -3206,8 +3208,9 @@ def http_error(error):
         texts = title, advice.replace("Espere", f"Espere {wait}")
     headers = {name: value for name, value in error.get_headers() if name != "Content-Type"}
     page = error_page(error.code, texts, **headers)
-    log.warning("event=denied status=%s method=%s page=%s customer=%s address=%s", error.code,
-                request.method, request.endpoint, g.get("customer"), request.remote_addr)
+    if error.code != 404 or g.get("customer"):
+        log.warning("event=denied status=%s method=%s page=%s customer=%s address=%s", error.code,
+                    request.method, request.endpoint, g.get("customer"), request.remote_addr)
     return page
 
 
@@ -4622,6 +4625,8 @@ def restore(file):
 # === Server =======================================================================================
 # The commands that serve: for customers, and the demo with its stand-ins.
 
+HEADER_BYTES = 64 * 1024            # of a request: more is refused
+
 
 def refuse_used_port(host: str, port: int) -> None:
     """Granian would share the port with whoever has it already."""
@@ -4639,9 +4644,11 @@ def run_server(host: str, port: int, *, workers: int, stop_seconds: int) -> None
     """
     from granian import Granian
     from granian.constants import Interfaces
+    from granian.http import HTTP1Settings
     Granian("cac:serving_app", host, port, interface=Interfaces.WSGI, factory=True,
             workers=workers, blocking_threads=2, respawn_failed_workers=True,
-            workers_kill_timeout=stop_seconds, log_level="warning").serve()
+            workers_kill_timeout=stop_seconds, log_level="warning",
+            http1_settings=HTTP1Settings(max_buffer_size=HEADER_BYTES)).serve()
 
 
 def unfit_database(path: str) -> list[str]:
@@ -4741,6 +4748,7 @@ def introduce_demo(path: Path, base_url: str) -> None:
 # create_app has no side effect: what opens, starts or writes waits for a request, or the server.
 
 MAX_FIELDS = 500                    # of a form
+LOG_LINES = 10_000                  # that wait to be written
 LEASE_SECONDS = 15                  # a dead worker's chores are taken over after this
 
 
@@ -4946,11 +4954,27 @@ def line_format() -> OneLine:
                    "%Y-%m-%dT%H:%M:%SZ")
 
 
+class LogQueue(QueueHandler):
+    """Hands lines to a thread that writes them: a log that nobody reads stops no request."""
+
+    def enqueue(self, record) -> None:
+        """What nobody reads for so long is lost."""
+        with suppress(Full):
+            self.queue.put_nowait(record)
+
+
+def start_log() -> None:
+    """Write this process's log to standard error."""
+    handler = LogQueue(Queue(LOG_LINES))
+    handler.setFormatter(line_format())
+    logging.basicConfig(level="WARNING", handlers=[handler])
+    log.setLevel("INFO")
+    QueueListener(handler.queue, logging.StreamHandler()).start()
+
+
 def serving_app() -> Flask:
     """The application in a worker of `serve` and `demo`: its chores start with it."""
-    handler = logging.StreamHandler()
-    handler.setFormatter(line_format())
-    logging.basicConfig(level="INFO", handlers=[handler])
+    start_log()
     app = create_app()
     start_chores(app)
     return app

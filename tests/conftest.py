@@ -176,7 +176,7 @@ def answers(address: str) -> bool:
 
 
 @contextmanager
-def running(*command, group=None, **settings):
+def running(*command, group=None, output=subprocess.PIPE, **settings):
     """A process of ours with these CAC_… settings and no others, ended afterwards.
 
     With group=0 it has a process group of its own, which can be killed with all its workers.
@@ -186,7 +186,7 @@ def running(*command, group=None, **settings):
     process = subprocess.Popen(
         [sys.executable, *map(str, command)], cwd=ROOT, env=environment, text=True,
         process_group=group,
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        stdin=subprocess.PIPE, stdout=output, stderr=subprocess.STDOUT)
     try:
         yield process
     finally:
@@ -195,7 +195,7 @@ def running(*command, group=None, **settings):
             process.wait(10)
         except subprocess.TimeoutExpired:
             process.kill()
-        for pipe in (process.stdin, process.stdout):
+        for pipe in filter(None, (process.stdin, process.stdout)):
             pipe.close()
 
 
@@ -217,15 +217,20 @@ def wait(time_machine):
 
 
 @contextmanager
-def serving(database, port=None, **settings):
-    """`serve` on this seeded database, with two workers; the address at which it answers."""
+def serving(database, port=None, started=None, **settings):
+    """`serve` on this seeded database, with two workers; the address at which it answers.
+
+    The process is added to the list `started`, for whoever wants to kill it.
+    """
     with closing(cac.connect(database)) as db:
         db.execute("DELETE FROM setting WHERE name = 'demo'")  # the mark that serve refuses
     port = port or free_port()
     address = f"http://127.0.0.1:{port}"
     settings = {"database": database, "secret_key": SECRET_KEY, "base_url": address} | settings
-    with running("cac.py", "serve", "--port", port, "--workers", 2, **settings):
-        wait_for(lambda: answers(f"{address}/salud"))
+    with running("cac.py", "serve", "--port", port, "--workers", 2, **settings) as process:
+        if started is not None:
+            started.append(process)
+        wait_for(lambda: answers(f"{address}/salud"), seconds=60)
         yield address
 
 
