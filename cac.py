@@ -19,7 +19,8 @@ Contents, each part using only those above it:
     Access       the pages of who gets in, and under which name
     Views        the pages of the account
     Errors       what a page says when it cannot be shown
-    Imports      what the accounting program wrote, into the database and out again
+    Files        CSV as accounting programs write it
+    Imports      what they wrote, into the database, and out again
     Commands     what the operator types
     Server       the commands that serve, and the demo
     Application  create_app, and the chores of the running service
@@ -3238,14 +3239,11 @@ def fault(error):
     return error_page(500)
 
 
-# === Imports ======================================================================================
-# What accounting programs write, however they write it. A file is read and checked whole, in
-# temporary tables, before anything is changed; then one transaction changes all, or nothing.
+# === Files ========================================================================================
+# CSV as accounting programs write it. Each cell is read, or what is wrong with it is kept, by line.
 
 IMPORT_BYTES = 200 * 2**20
-PDF_BYTES = 5 * 2**20
 TITLE_LINES = 15                    # above the header, at most
-PROBLEMS_SHOWN = 20
 NOT_CSV = {b"\xd0\xcf\x11\xe0": "an Excel workbook", b"%PDF-": "a PDF", b"\x89PNG": "a picture"}
 DATE = re.compile(r"(?:((?:19|20)[0-9]{2})-([0-9]{1,2})-([0-9]{1,2})"
                   r"|([0-9]{1,2})[/.-]([0-9]{1,2})[/.-]((?:19|20)?[0-9]{2}))"
@@ -3253,24 +3251,16 @@ DATE = re.compile(r"(?:((?:19|20)[0-9]{2})-([0-9]{1,2})-([0-9]{1,2})"
 SIGNED = re.compile(r"(\()?([+−-])?\$?([−-])?([0-9][0-9.,]*)([−-])?(\))?")
 GROUPED = {",": re.compile(r"([0-9]{1,3}(?:\.[0-9]{3})+|[0-9]+)(?:,([0-9]{1,2}))?"),
            ".": re.compile(r"([0-9]{1,3}(?:,[0-9]{3})+|[0-9]+)(?:\.([0-9]{1,2}))?")}
-PDF_NAME = re.compile(r"(.*?)(?<![0-9])([0-9]{4,5})[^0-9]?([0-9]{8})(?![0-9]).*")
-ACTIVE_PDF = re.compile(rb"/(JavaScript|JS|Launch|EmbeddedFile)\b"
-                        rb"|/OpenAction\b(?!\s*\[)")    # in brackets it is only where to look first
-YES_OR_NO = {"": None} | dict.fromkeys("1 si s true activo alta x".split(), 1) | dict.fromkeys(
-    "0 no n false inactivo baja".split(), 0)
 SHORT_NAMES = (("factura", "fac|fact|fc"), ("notadecredito", "nc|ncr|notacredito"),
                ("notadedebito", "nd|ndb|notadebito"), ("recibo", "rec|rc"))
-TYPE_NAME = re.compile(r"(?:factura|notadecredito|notadedebito|recibo)[abcem]?|[abcem]")
 
 
-def parse_date(text: str) -> str | None:
-    """A day as accounting programs write it; None if there is none, ValueError if it is no day.
+def parse_date(text: str) -> str:
+    """A day as accounting programs write it; ValueError if it is none.
 
     >>> parse_date("5/3/26"), parse_date("2026-03-05 00:00:00"), parse_date("31/12/98")
     ('2026-03-05', '2026-03-05', '1998-12-31')
     """
-    if not text:
-        return None
     found = DATE.fullmatch(text)
     if not found:
         raise ValueError("no date such as 31/12/2026 or 2026-12-31")
@@ -3369,19 +3359,6 @@ ALIASES = {column: {plain(alias) for alias in aliases.split("|")} for column, al
     "servicio": "servicio|abono|plan",
     "desde": "desde|fecha de alta|alta",
 }.items()}
-
-
-def import_doubt(gone: int, movements: int, before: int, after: int) -> str:
-    """Why an import of movements looks wrong; '' if it does not.
-
-    >>> import_doubt(21, 100, 0, 0), import_doubt(20, 100, 1000, 1500)
-    ('21 of 100 movements would vanish', '')
-    """
-    if gone > movements / 5:
-        return f"{gone} of {movements} movements would vanish"
-    if abs(after - before) > abs(before) / 2 and before:
-        return "the total balance would change by more than half"
-    return ""
 
 
 class Layout(NamedTuple):
@@ -3582,24 +3559,6 @@ class CsvFile:
             raise ValueError("no CUIT: a digit is wrong")
         return digits or None
 
-    def text_or_none(self, text: str) -> str:
-        """Any text that is not too long."""
-        if len(text) > 200:
-            raise ValueError("longer than 200 characters")
-        return " ".join(text.split())
-
-    def name(self, text: str) -> str:
-        """A text that has to be there."""
-        if not text:
-            raise ValueError("missing")
-        return self.text_or_none(text)
-
-    def body(self, text: str) -> str:
-        """A text of several paragraphs."""
-        if not text or len(text) > 10000:
-            raise ValueError("missing, or longer than 10,000 characters")
-        return text
-
     def emails(self, text: str) -> list[tuple]:
         """(canonical, address) of each address."""
         typed = [address for address in re.split(r"[|,;\s]+", text) if address]
@@ -3617,20 +3576,6 @@ class CsvFile:
         if text and plain(text) not in self.brands:
             raise ValueError(f"none of {', '.join(sorted(set(self.brands.values())))}")
         return self.brands.get(plain(text))
-
-    def yes_or_no(self, text: str) -> int | None:
-        """1 or 0; None = not told."""
-        if plain(text) not in YES_OR_NO:
-            raise ValueError("neither si nor no")
-        return YES_OR_NO[plain(text)]
-
-    def date(self, text: str) -> str:
-        """A day that has to be there."""
-        return parse_date(self.name(text))
-
-    def date_or_none(self, text: str) -> str | None:
-        """A day, or none."""
-        return parse_date(text) if text else None
 
     def amount(self, text: str) -> int | None:
         """Centavos; None = an empty cell."""
@@ -3652,24 +3597,6 @@ class CsvFile:
             raise ValueError("no voucher's number such as 1234 or 0003-00001234")
         point_of_sale = found[1] or found[2]
         return (int(point_of_sale) if point_of_sale else None), int(found[3])
-
-    def point_of_sale(self, text: str) -> int | None:
-        """A point of sale; None = not told."""
-        if not re.fullmatch(r"[0-9]{0,5}", text):
-            raise ValueError("no point of sale such as 3")
-        return int(text) if text else None
-
-    def cae(self, text: str) -> str | None:
-        """AFIP's authorization, or none."""
-        if not re.fullmatch(r"([0-9]{14})?", text):
-            raise ValueError("no CAE, which has 14 digits")
-        return text or None
-
-    def pesos(self, text: str) -> str:
-        """The currency, which has to be ours."""
-        if text.upper() not in ("", "$", "PES", "ARS", "PESOS"):
-            raise ValueError("a foreign currency, accounts are in pesos")
-        return text
 
     def movement(self, row: dict) -> dict | None:
         """A row of the ledger, from what its line says; None = it is nobody's."""
@@ -3723,48 +3650,73 @@ class CsvFile:
                              f" before, plus {plain_money(amount)}")
 
 
+def shaped(pattern: str, problem: str, convert=str, *, empty=None):
+    """A reader of cells of this shape; an empty one, where it may be, is `empty`."""
+    def read(file, text):
+        if not re.fullmatch(pattern, text, re.S):
+            raise ValueError(problem)
+        return convert(text) if text else empty
+    return read
+
+
+def folded(text: str) -> str:
+    """A text in one line."""
+    return " ".join(text.split())
+
+
+A_NAME = shaped(".{1,200}", "missing, or longer than 200 characters", folded)
+A_TEXT = shaped(".{0,200}", "longer than 200 characters", folded, empty="")
+A_DAY = shaped(".+", "missing", parse_date)
+NO_DAY = shaped(".*", "", parse_date)       # or a day
+YES, NO = "(?i:1|s[ií]?|true|activo|alta|x)", "(?i:0|no?|false|inactivo|baja)"
 KINDS = {
     "customers": Kind("customer", ("number",), ("usuario", "nombre"), {
-        "usuario": ("number", CsvFile.number), "nombre": ("name", CsvFile.name),
-        "cuit": ("cuit", CsvFile.cuit), "condicion_iva": ("tax_condition", CsvFile.text_or_none),
-        "domicilio": ("address", CsvFile.text_or_none),
-        "localidad": ("city", CsvFile.text_or_none),
-        "provincia": ("province", CsvFile.text_or_none),
-        "codigo_postal": ("postal_code", CsvFile.text_or_none),
+        "usuario": ("number", CsvFile.number), "nombre": ("name", A_NAME),
+        "cuit": ("cuit", CsvFile.cuit), "condicion_iva": ("tax_condition", A_TEXT),
+        "domicilio": ("address", A_TEXT), "localidad": ("city", A_TEXT),
+        "provincia": ("province", A_TEXT), "codigo_postal": ("postal_code", A_TEXT),
         "emails": ("email", CsvFile.emails), "telefonos": ("phone", CsvFile.phones),
-        "marca": ("brand", CsvFile.brand), "activo": ("active", CsvFile.yes_or_no)}, "0"),
+        "marca": ("brand", CsvFile.brand),
+        "activo": ("active", shaped(f"{YES}|{NO}|", "neither si nor no",
+                                    lambda text: int(bool(re.fullmatch(YES, text)))))}, "0"),
     "movements": Kind(
         "movement", ("customer", "type", "point_of_sale", "number"),
         ("usuario|cuit", "fecha", "tipo", "numero", "importe|debe|haber"), {
             "usuario": ("customer", CsvFile.number), "cuit": ("cuit", CsvFile.cuit),
-            "fecha": ("date", CsvFile.date), "tipo": ("type", CsvFile.type),
-            "punto_venta": ("point_of_sale", CsvFile.point_of_sale),
-            "numero": ("number", CsvFile.voucher), "detalle": ("detail", CsvFile.text_or_none),
+            "fecha": ("date", A_DAY), "tipo": ("type", CsvFile.type),
+            "punto_venta": ("point_of_sale",
+                            shaped("[0-9]{0,5}", "no point of sale such as 3", int)),
+            "numero": ("number", CsvFile.voucher), "detalle": ("detail", A_TEXT),
             "importe": ("importe", CsvFile.amount), "debe": ("debe", CsvFile.amount),
             "haber": ("haber", CsvFile.amount), "saldo": ("saldo", CsvFile.amount),
-            "vencimiento": ("due_date", CsvFile.date_or_none), "cae": ("cae", CsvFile.cae),
-            "vencimiento_cae": ("cae_due_date", CsvFile.date_or_none),
-            "moneda": ("moneda", CsvFile.pesos)},
+            "vencimiento": ("due_date", NO_DAY),
+            "cae": ("cae", shaped("([0-9]{14})?", "no CAE, which has 14 digits")),
+            "vencimiento_cae": ("cae_due_date", NO_DAY),
+            "moneda": ("moneda", shaped(r"(?i:\$|pes|ars|pesos)?",
+                                        "a foreign currency, accounts are in pesos"))},
         "origin = 'imported' AND customer IN (SELECT customer FROM incoming_movement)"),
     "news": Kind("news", ("date", "title"), ("fecha", "titulo", "texto"), {
-        "fecha": ("date", CsvFile.date), "titulo": ("title", CsvFile.name),
-        "texto": ("body", CsvFile.body)}, "1"),
+        "fecha": ("date", A_DAY), "titulo": ("title", A_NAME),
+        "texto": ("body", shaped(".{1,10000}", "missing, or longer than 10,000 characters"))},
+        "1"),
     "services": Kind("service", ("customer", "name"), ("usuario", "servicio"), {
-        "usuario": ("customer", CsvFile.number), "servicio": ("name", CsvFile.name),
-        "detalle": ("detail", CsvFile.text_or_none), "desde": ("since", CsvFile.date_or_none),
+        "usuario": ("customer", CsvFile.number), "servicio": ("name", A_NAME),
+        "detalle": ("detail", A_TEXT), "desde": ("since", NO_DAY),
         "importe": ("amount", CsvFile.amount)},
         "customer IN (SELECT customer FROM incoming_service)"),
 }
 
 
-class Tally(NamedTuple):
-    """What an import changed."""
+# === Imports ======================================================================================
+# A file is read whole, into temporary tables, before anything is changed; then one transaction
+# changes all, or nothing, and keeps what is needed to undo it.
 
-    gone: int
-    changed: int
-    added: int
-
-
+PDF_BYTES = 5 * 2**20
+PROBLEMS_SHOWN = 20
+PDF_NAME = re.compile(r"(.*?)(?<![0-9])([0-9]{4,5})[^0-9]?([0-9]{8})(?![0-9]).*")
+ACTIVE_PDF = re.compile(rb"/(JavaScript|JS|Launch|EmbeddedFile)\b"
+                        rb"|/OpenAction\b(?!\s*\[)")    # in brackets it is only where to look first
+TYPE_NAME = re.compile(r"(?:factura|notadecredito|notadedebito|recibo)[abcem]?|[abcem]")
 IMPORTED = ("customer", "email", "phone", "movement", "news", "service")
 LAST_IMPORT = """SELECT * FROM import WHERE kind = ? AND undone_at IS NULL
     ORDER BY id DESC LIMIT 1"""
@@ -3776,7 +3728,8 @@ BLOCKED = """SELECT customer FROM event AS block WHERE kind = 'block' AND NOT EX
 CHANGED_CUSTOMERS = """WITH mine AS (SELECT * FROM import_change WHERE import = ?)
     SELECT count(*) AS n FROM (
         SELECT row FROM mine WHERE table_name = 'customer'
-        UNION SELECT json_extract(before, '$.customer') FROM mine WHERE table_name <> 'customer'
+        UNION SELECT json_extract(before, '$.customer') FROM mine
+            WHERE table_name <> 'customer' AND before IS NOT NULL
         UNION SELECT customer FROM email JOIN mine ON table_name = 'email' AND mine.row = email.id
         UNION SELECT customer FROM phone JOIN mine ON table_name = 'phone' AND mine.row = phone.id)
     WHERE row NOT IN (SELECT row FROM mine WHERE table_name = 'customer' AND before IS NULL)"""
@@ -3805,6 +3758,27 @@ PDF_VOUCHERS = """SELECT line, movement.id, type, name FROM temp.incoming_moveme
 WITHOUT_PDF = """SELECT movement.*, name AS type_name FROM movement
     JOIN voucher_type ON code = type AND kind IN ('invoice', 'debit note', 'credit note')
     WHERE document IS NULL AND origin = 'imported' ORDER BY date DESC, movement.id DESC"""
+
+
+def import_doubt(gone: int, movements: int, before: int, after: int) -> str:
+    """Why an import of movements looks wrong; '' if it does not.
+
+    >>> import_doubt(21, 100, 0, 0), import_doubt(20, 100, 1000, 1500)
+    ('21 of 100 movements would vanish', '')
+    """
+    if gone > movements / 5:
+        return f"{gone} of {movements} movements would vanish"
+    if abs(after - before) > abs(before) / 2 and before:
+        return "the total balance would change by more than half"
+    return ""
+
+
+class Tally(NamedTuple):
+    """What an import changed."""
+
+    gone: int
+    changed: int
+    added: int
 
 
 class DryRun(Exception):  # noqa: N818 - no error: it undoes what was only tried
