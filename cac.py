@@ -11,6 +11,7 @@ Contents, each part using only those above it:
     Queries      what the pages ask
     Sessions     passwords, links, throttling, who is signed in
     Mail         the outbox and how it is emptied
+    Reminders    what customers are told of by mail, each thing once
     Services     DineroMail and Mercado Pago, as they talk
     Payments     how a payment becomes a receipt
     Documents    CSV and PDF
@@ -100,7 +101,7 @@ from tabulate import tabulate
 from werkzeug.exceptions import HTTPException as HTTPError
 from werkzeug.exceptions import NotFound, TooManyRequests
 from werkzeug.middleware.proxy_fix import ProxyFix
-from wtforms import FieldList, PasswordField, SelectField, StringField
+from wtforms import BooleanField, FieldList, PasswordField, SelectField, StringField
 from wtforms.validators import AnyOf, DataRequired, Length, StopValidation
 
 HERE = Path(__file__).parent
@@ -616,7 +617,8 @@ def unsafe_settings(settings) -> list[str]:
 SETTING_TAKES = {  # kind: what `set` accepts
     "text": "a line of text", "money": "an amount such as 5000,00",
     "length": "a whole number from 8 to 64",
-    "count": "a whole number from 1 to 999999", "cuit": "a CUIT with the right check digit",
+    "count": "a whole number from 1 to 999999", "hour": "an hour from 0 to 23, or off",
+    "cuit": "a CUIT with the right check digit",
 }
 
 
@@ -627,7 +629,7 @@ def parse_setting(kind: str, text: str) -> str:
     if kind == "cuit":
         return cuit.validate(text)
     patterns = {"text": r".*\S.*", "count": r"[1-9][0-9]{0,5}",
-                "length": r"[89]|[1-5][0-9]|6[0-4]"}
+                "length": r"[89]|[1-5][0-9]|6[0-4]", "hour": r"off|1?[0-9]|2[0-3]"}
     if not re.fullmatch(patterns[kind], text):
         raise ValueError(text)
     return text
@@ -639,7 +641,16 @@ def parse_setting(kind: str, text: str) -> str:
 SCHEMA_VERSION = 2
 UPGRADES = {  # version: what changes of an older database; all that is new comes from schema.sql
     2: ["ALTER TABLE outbox ADD held INTEGER NOT NULL DEFAULT 0 CHECK (held IN (0, 1))",
-        "ALTER TABLE outbox ADD needless TEXT"],
+        "ALTER TABLE outbox ADD needless TEXT",
+        "ALTER TABLE customer ADD wants_reminders INTEGER NOT NULL DEFAULT 1"
+        " CHECK (wants_reminders IN (0, 1))",
+        """CREATE TABLE setting_2 (name TEXT PRIMARY KEY, kind TEXT NOT NULL
+            CHECK (kind IN ('text', 'money', 'count', 'length', 'hour', 'cuit', 'mark')),
+            value TEXT NOT NULL, about TEXT NOT NULL, CONSTRAINT numbers_are_numbers CHECK
+            (kind NOT IN ('money', 'count', 'length') OR value NOT GLOB '*[^0-9]*')
+            ) STRICT, WITHOUT ROWID""",
+        "INSERT INTO setting_2 SELECT * FROM setting", "DROP TABLE setting",
+        "ALTER TABLE setting_2 RENAME TO setting"],
 }
 PATIENCE_SECONDS = 5    # how long a write waits for the others, then it is refused
 TURN_SECONDS = 1        # and how long for another thread of this process that waits
@@ -861,7 +872,7 @@ YEARS = """
         FROM newest WHERE newest.date IS NOT NULL)
     SELECT substr(date, 1, 4) AS year FROM newest WHERE date IS NOT NULL"""
 OPEN_DEBITS = """
-    SELECT amount, due_date FROM movement WHERE customer = ? AND amount > 0
+    SELECT id, amount, due_date FROM movement WHERE customer = ? AND amount > 0
     ORDER BY date DESC, id DESC"""
 UNDER_WAY = """
     SELECT * FROM payment WHERE customer = ? AND state IN ('pending', 'review') ORDER BY id"""
@@ -970,6 +981,16 @@ def next_due(number: int, balance: int) -> str | None:
     """The earliest due date of what is not paid yet; it may be past."""
     debits = get_db().execute(OPEN_DEBITS, (number,))
     return min((d.due_date for d, _ in unpaid(debits, balance) if d.due_date), default=None)
+
+
+def still_so(kind: str, number: int, lines: list) -> list[tuple]:
+    """(movement, what is owed of it) of those that are 'due' or 'overdue' now; 'new' are all."""
+    if kind == "new":
+        return [(line, line.amount) for line in lines]
+    debits = get_db().execute(OPEN_DEBITS, (number,))
+    owed = {debit.id: rest for debit, rest in unpaid(debits, balance_of(number))}
+    return [(line, owed[line.id]) for line in lines
+            if line.id in owed and (line.due_date >= today()) == (kind == "due")]
 
 
 def has_pdf(movement) -> bool:
@@ -1305,6 +1326,17 @@ def email_of_link(token: str):
                *signed, age, -SKEW_SECONDS, CONFIRMATION_SECONDS)
 
 
+def unsubscribe_link(number: int) -> str:
+    """Where whoever has the link switches off a customer's reminders, now or in ten years."""
+    return absolute("unsubscribe", token=signer("reminders").dumps(number))
+
+
+def customer_of_reminders(token: str):
+    """Whose reminders this link switches off; None if we did not make it."""
+    number, _ = read_token("reminders", token) or (0, 0)
+    return one("SELECT * FROM customer WHERE number = ?", number)
+
+
 # === Mail =========================================================================================
 # A mail is committed to the outbox with what it speaks of: a dead SMTP server loses nothing.
 
@@ -1313,10 +1345,19 @@ SMTP_PORTS = {"smtp": 25, "smtps": 465, "smtp+starttls": 587}
 ROUND_SECONDS = 5                   # of sending, in one go: less than a chore's lease
 OUTAGE_SECONDS = 600                # at most so long a server that cannot be reached is left alone
 GIVE_UP_MAIL_SECONDS = 3 * 86400
+KEEP_MAIL_SECONDS = 30 * 86400      # once it is sent, or given up
 CUT_SHORT = "it was cut short while it was sent: it may have arrived"
 NOT_PRINTED = re.compile(r"[^\n\x20-\x7e\xa0-\u2027\u202a-\U0010ffff]")   # in a mail
 MAIL_POLICY = email_policy.clone(max_line_length=998)   # else long links in headers are mangled
 UNWRITABLE = (TemplateError, ValueError, TypeError, LookupError)
+NEEDLESS = {  # of mails that are read again when they are sent: why there is nothing left to tell
+    "new": "the vouchers are no longer on file", "overdue": "it was paid meanwhile",
+    "due": "it was paid, or fell due, meanwhile",
+}
+
+
+class NeedlessError(Exception):
+    """Why a mail is not to be sent any more."""
 
 
 def enqueue(db, template: str, recipients, customer: int, **data) -> None:
@@ -1385,15 +1426,33 @@ def brand_of(customer: int | None):
                " AND customer.number = ? ORDER BY customer.number IS NULL, position", customer)
 
 
+def reminder_values(mail) -> dict:
+    """What a reminder tells, as it is now; NeedlessError if that is over."""
+    customer = one("SELECT * FROM customer WHERE number = ? AND active = 1 AND wants_reminders = 1",
+                   mail.customer)
+    if not customer:
+        raise NeedlessError("the customer was blocked, or wants no reminders any more")
+    found = many("SELECT movement.*, voucher_type.name AS type_name FROM movement"
+                 " JOIN voucher_type ON voucher_type.code = type WHERE customer = ? AND movement.id"
+                 " IN (SELECT value FROM json_each(?, '$.movements')) ORDER BY date, movement.id",
+                 mail.customer, mail.data)
+    lines = still_so(mail.template, mail.customer, found)
+    if not lines:
+        raise NeedlessError(NEEDLESS[mail.template])
+    return {"name": customer.name, "lines": lines, "balance": balance_of(mail.customer),
+            "unsubscribe": unsubscribe_link(mail.customer)}
+
+
 def write_mail(mail) -> EmailMessage:
     """The message of a row of the outbox. Links are signed now: no secret is ever stored.
 
-    One of UNWRITABLE if it cannot be written, Refused if no link can be made.
+    NeedlessError if it is not to be sent, Refused if no link can be made, else one of UNWRITABLE.
     """
     values = {"company": business(), "brand": brand_of(mail.customer), "absolute": absolute,
               "password_link": password_link, "confirmation_link": confirmation_link}
+    values |= json.loads(mail.data) | (reminder_values(mail) if mail.template in NEEDLESS else {})
     template = current_app.jinja_env.get_template(f"mail/{mail.template}.txt")
-    text = NOT_PRINTED.sub(" ", template.render(json.loads(mail.data), **values))
+    text = NOT_PRINTED.sub(" ", template.render(values))
     subject, _, text = text.partition("\n")
     message = EmailMessage(policy=MAIL_POLICY)
     message["Subject"] = subject
@@ -1403,6 +1462,9 @@ def write_mail(mail) -> EmailMessage:
     serial = f"{mail.id}.{sha256(mail.created_at + mail.recipient)[:16]}"
     message["Message-ID"] = f"<{serial}@{message['From'].addresses[-1].domain}>"
     message["Auto-Submitted"] = "auto-generated"
+    if link := values.get("unsubscribe"):
+        message["List-Unsubscribe"] = f"<{link}>"
+        message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"  # RFC 8058
     message.set_content(text.strip() + "\n", cte="quoted-printable")
     page = mail_html(subject, text, values)
     message.add_alternative(page, "html", cte="quoted-printable")
@@ -1498,6 +1560,8 @@ def send_one(smtp, mail) -> None:
     """
     try:
         message = write_mail(mail)
+    except NeedlessError as why:
+        return close_mail(mail, due_at=None, needless=str(why))
     except UNWRITABLE as error:
         return close_mail(mail, due_at=None, error=f"it cannot be written: {error}")
     age = age_of(mail.created_at)
@@ -1555,6 +1619,73 @@ def send_due_mail() -> None:
     except (OSError, ValueError, Refused) as error:
         if not is_taken:  # else a new connection may do
             hold_mail(smtp_answer(error)[1], due[0].created_at)
+
+
+# === Reminders ====================================================================================
+# Mails that a customer can do without. Who writes down first that something was told, enqueues its
+# mail in the same transaction: nothing is told twice, however often and by whomever this is run.
+
+REMINDERS = {  # kind: of which movements it tells, on the day ?1; what is older is no news
+    "new": "origin = 'imported' AND date >= date(?1, '-7 days')"
+           " AND voucher_type.kind IN ('invoice', 'debit note', 'credit note')",
+    "due": "amount > 0 AND due_date BETWEEN ?1 AND date(?1, '+3 days')",
+    "overdue": "amount > 0 AND due_date BETWEEN date(?1, '-7 days') AND date(?1, '-1 day')",
+}
+UNTOLD = """
+    SELECT movement.*, voucher_type.name AS type_name FROM movement
+    JOIN voucher_type ON voucher_type.code = movement.type
+    JOIN customer ON customer.number = movement.customer AND active = 1 AND wants_reminders = 1
+    WHERE {} AND movement.customer IN (SELECT customer FROM email WHERE confirmed_at IS NOT NULL)
+    AND NOT EXISTS (
+        SELECT 1 FROM reminder WHERE reminder.customer = movement.customer AND kind = ?2
+        AND (reminder.type, reminder.point_of_sale, reminder.number)
+            = (movement.type, movement.point_of_sale, movement.number))
+    ORDER BY movement.customer, date, movement.id"""
+
+
+def untold(kind: str):
+    """Yield (customer's number, [(movement, what is owed of it)]) of what nobody told them yet."""
+    found = many(UNTOLD.format(REMINDERS[kind]), today(), kind)
+    for number, lines in groupby(found, key=lambda line: line.customer):
+        if true := still_so(kind, number, list(lines)):
+            yield number, true
+
+
+def remind(kind: str, number: int, lines: list) -> bool:
+    """Enqueue one mail about what nobody told this customer yet; False if somebody just did."""
+    with transaction() as db:
+        new = [line.id for line, _ in lines if db.execute(
+            "INSERT INTO reminder VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+            (number, line.type, line.point_of_sale, line.number, kind, now())).rowcount]
+        if new:
+            recipients = emails_of(number, only_confirmed=True)
+            enqueue(db, kind, recipients, number, movements=new)
+    return bool(new)
+
+
+def remind_all(*, dry_run: bool = False) -> list[tuple]:
+    """Tell all customers what they were not told yet; (kind, customer's number, lines) of each."""
+    return [(kind, number, lines) for kind in REMINDERS for number, lines in untold(kind)
+            if dry_run or remind(kind, number, lines)]
+
+
+def remind_daily() -> None:
+    """The same once a day, from the hour on that the business's setting says."""
+    hour, day_done = business().notify_hour, business().notified_on
+    if hour == "off" or datetime.now(ARGENTINA).hour < int(hour) or day_done == today():
+        return
+    log.info("event=reminded mails=%s", len(remind_all()))
+    with transaction() as db:  # last: who dies before this is followed by another
+        db.execute("UPDATE setting SET value = ? WHERE name = 'notified_on'", (today(),))
+
+
+def switch_reminders(db, number: int, *, wanted: bool) -> None:
+    """A customer wants reminders, or no more."""
+    words = {True: "sí", False: "no"}
+    if db.execute("UPDATE customer SET wants_reminders = ?1 WHERE number = ?2"
+                  " AND wants_reminders <> ?1", (wanted, number)).rowcount:
+        record(db, number, "data", field="wants_reminders", old=words[not wanted],
+               new=words[wanted])
 
 
 # === Services =====================================================================================
@@ -2600,6 +2731,7 @@ class ProfileForm(Form):
     localidad = text_field("Localidad", 80)
     provincia = SelectField("Provincia", validate_choice=False)
     codigo_postal = text_field("Código postal", 8)
+    avisos = BooleanField("Quiero recibir avisos de comprobantes y vencimientos")
     clave_actual = password_field("Clave actual")
 
     def __init__(self, **values):
@@ -2610,6 +2742,8 @@ class ProfileForm(Form):
         for name in ("emails", "telefonos"):  # a form without the list leaves it as it is
             if request.form and not any(key.startswith(f"{name}-") for key in request.form):
                 self[name].process(None, values[name])
+        if request.form and not {"avisos", "avisos_visto"} & request.form.keys():
+            self.avisos.process(None, values["avisos"])  # an empty box is not sent, either
 
     def refuse_too_many(self, field):
         """Eight are enough, unless there are more on file."""
@@ -2715,6 +2849,7 @@ def save_profile(customer, form: ProfileForm) -> bool:
                   many("SELECT number FROM phone WHERE customer = ?", customer.number)}
         for field, column in PROFILE_COLUMNS.items():
             save_column(db, customer, column, form[field].data)
+        switch_reminders(db, customer.number, wanted=form.avisos.data)
         save_list(db, customer.number, "phone", phones, {t: t for t in form.telefonos.data if t})
         save_list(db, customer.number, "email", emails, typed)
         if typed.keys() != emails.keys():
@@ -2854,7 +2989,8 @@ def profile():
     phones = many("SELECT * FROM phone WHERE customer = ? ORDER BY id", number)
     columns = {field: getattr(current_user, name) for field, name in PROFILE_COLUMNS.items()}
     form = ProfileForm(emails=[*(email.address for email in emails), ""],
-                       telefonos=[*(phone.number for phone in phones), ""], **columns)
+                       telefonos=[*(phone.number for phone in phones), ""],
+                       avisos=bool(current_user.wants_reminders), **columns)
     if not form.validate_on_submit():
         unconfirmed = [email.address for email in emails if not email.confirmed_at]
         return form_page("profile.html", form, unconfirmed=unconfirmed)
@@ -2876,6 +3012,18 @@ def confirm_email(token):
     return redirect(url_for(".home"), 303)
 
 
+@bp.route("/avisos/<token>", methods=["GET", "POST"])
+@csrf.exempt
+def unsubscribe(token):
+    """No more reminders, by the link in each: to look at it changes nothing. The link is enough."""
+    customer = customer_of_reminders(token) or abort(404)
+    if request.method == "POST":
+        with transaction() as db:
+            switch_reminders(db, customer.number, wanted=False)
+    is_off = request.method == "POST" or not customer.wants_reminders
+    return render_template("unsubscribe.html", customer=customer, is_off=is_off)
+
+
 EVENTS = {  # what Accesos a su cuenta calls each kind of event; "data" is told by its field
     "sign-in": "Ingreso", "sign-out": "Salida", "refused": "Intento de ingreso rechazado",
     "session-closed": "Cierre de otra sesión", "password": "Cambio de clave",
@@ -2887,7 +3035,7 @@ EVENTS = {  # what Accesos a su cuenta calls each kind of event; "data" is told 
 EVENT_FIELDS = {
     "contact": "persona de contacto", "address": "domicilio", "city": "localidad",
     "province": "provincia", "postal_code": "código postal", "phone": "teléfono",
-    "email": "correo",
+    "email": "correo", "wants_reminders": "avisos",
 }
 ACTORS = {"operator": "la empresa", "service": "el servicio de pago"}
 LOG_SECONDS = 365 * 86400       # what the page shows of the account's log
@@ -4285,7 +4433,8 @@ def customer(number):
     marks = "" if found.active else ", BLOCKED", "" if found.password else ", no password yet"
     click.echo(f"{number} {found.name}{''.join(marks)}")
     click.echo(f"brand {found.brand}, CUIT {found.cuit or '-'}, {found.tax_condition or '-'}")
-    click.echo(f"e-mails: {', '.join(emails_of(number)) or 'none'}")
+    click.echo(f"e-mails: {', '.join(emails_of(number)) or 'none'}"
+               + "; wants no reminders" * (not found.wants_reminders))
     balance, limit = money(offer.balance), money(offer.limit)
     click.echo(f"balance: {balance}, DineroMail limit: {limit}")
     services = bool(offer.services), f"services configured: {', '.join(offer.services) or 'none'}"
@@ -4450,6 +4599,21 @@ def mail(test, retry):
         due = db.execute("UPDATE outbox SET due_at = ?, held = 0 WHERE sent_at IS NULL"
                          " AND needless IS NULL", (now(),)).rowcount
     return click.echo(f"Due again now: {due}. The running service sends them.")
+
+
+@command("notify", "notify --dry-run")
+@click.option("--dry-run", is_flag=True, help="List what would be told, and change nothing.")
+def notify(dry_run):
+    """Mail customers what is new, falls due within 3 days or is overdue, each thing once."""
+    told = remind_all(dry_run=dry_run)
+    rows = [(kind, number, f"{line.type_name} {voucher_number(line)}", line.due_date or "",
+             plain_money(owed)) for kind, number, lines in told for line, owed in lines]
+    if dry_run and rows:
+        headers = ("kind", "customer", "voucher", "due", "amount")
+        click.echo(tabulate(rows, headers, disable_numparse=True) + "\n")
+    counts = Counter(kind for kind, _, _ in told)
+    done = "Customers that would be told" if dry_run else "Customers told"
+    click.echo(f"{done}: " + ", ".join(f"{kind} {counts[kind]}" for kind in REMINDERS))
 
 
 @command("payments", "payments --review")
@@ -4727,16 +4891,18 @@ LEASE_SECONDS = 15                  # a dead worker's chores are taken over afte
 
 
 def tidy() -> None:
-    """Forget what nobody will ask for any more: sessions that ended, tries of the day before."""
+    """Forget what nobody will ask for any more: ended sessions, yesterday's tries, old mail."""
     with transaction() as db:
         db.execute("DELETE FROM session WHERE seen_at < ? OR created_at < ?",
                    (now(-IDLE_SECONDS), now(-SESSION_SECONDS)))
         db.execute("DELETE FROM throttle WHERE last_at < ?", (now(-86400),))
+        db.execute("DELETE FROM outbox WHERE due_at IS NULL AND created_at < ?",
+                   (now(-KEEP_MAIL_SECONDS),))
 
 
 CHORES = {  # what the running service does, each in one worker at a time: (deed, seconds between)
     "mail": (send_due_mail, 1), "notices": (settle_due_notices, 1),
-    "payments": (settle_due_payments, 1), "tidy": (tidy, 600),
+    "payments": (settle_due_payments, 1), "reminders": (remind_daily, 5), "tidy": (tidy, 600),
 }
 
 
@@ -4855,10 +5021,13 @@ def refuse_odd_form() -> None:
         abort(400)
 
 
+FOREIGN_FORMS = {"cac.receive_notice", "cac.unsubscribe"}    # what others send, and may look odd
+
+
 def guard() -> None:
     """Before each request: refuse what is odd; under a foreign server, start the chores."""
     g.request_id = secrets.token_hex(4)
-    if request.method == "POST" and request.endpoint != "cac.receive_notice":
+    if request.method == "POST" and request.endpoint not in FOREIGN_FORMS:
         refuse_odd_form()
     if request.script_root and not is_local(request.script_root):
         abort(400)

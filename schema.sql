@@ -34,7 +34,8 @@ CREATE TABLE customer (
     brand          TEXT NOT NULL DEFAULT 'netone' REFERENCES brand,
     password       TEXT,                                   -- portal, argon2id; NULL = none chosen yet
     link_serial    INTEGER NOT NULL DEFAULT 0,             -- portal: a password link is good only for the serial it was made for
-    active         INTEGER NOT NULL DEFAULT 1 CHECK (active IN (0, 1))  -- 0 = blocked
+    active         INTEGER NOT NULL DEFAULT 1 CHECK (active IN (0, 1)),  -- 0 = blocked
+    wants_reminders INTEGER NOT NULL DEFAULT 1 CHECK (wants_reminders IN (0, 1))  -- portal: mails about new, due and overdue vouchers
 ) STRICT;
 
 -- Where a customer's mail goes. Two customers may share an address (an accountant's, say).
@@ -258,6 +259,17 @@ CREATE TABLE outbox (
 ) STRICT;
 CREATE INDEX outbox_due ON outbox (due_at) WHERE due_at IS NOT NULL;    -- the chores
 
+-- What customers were told of by mail, each thing once. It is named as on paper: an import may take a movement away and bring it back.
+CREATE TABLE reminder (
+    customer       INTEGER NOT NULL REFERENCES customer,
+    type           INTEGER NOT NULL,
+    point_of_sale  INTEGER NOT NULL,
+    number         INTEGER NOT NULL,
+    kind           TEXT NOT NULL CHECK (kind IN ('new', 'due', 'overdue')),
+    at             TEXT NOT NULL,
+    PRIMARY KEY (customer, type, point_of_sale, number, kind)
+) STRICT, WITHOUT ROWID;
+
 -- For the command `mail`, which shows no links and no texts.
 CREATE VIEW mail_line AS
 SELECT id, CASE WHEN sent_at IS NOT NULL THEN 'sent' WHEN due_at IS NOT NULL THEN 'waiting'
@@ -289,7 +301,7 @@ CREATE INDEX service_customer ON service (customer);        -- Servicios
 -- The settings of the business, changed with the command `set`.
 CREATE TABLE setting (
     name   TEXT PRIMARY KEY,
-    kind   TEXT NOT NULL CHECK (kind IN ('text', 'money', 'count', 'length', 'cuit', 'mark')),
+    kind   TEXT NOT NULL CHECK (kind IN ('text', 'money', 'count', 'length', 'hour', 'cuit', 'mark')),
     value  TEXT NOT NULL,                    -- kind money: centavos
     about  TEXT NOT NULL,
     CONSTRAINT numbers_are_numbers CHECK (kind NOT IN ('money', 'count', 'length') OR value NOT GLOB '*[^0-9]*')
@@ -385,6 +397,8 @@ INSERT INTO setting (name, kind, value, about) VALUES
     ('dm_limit',         'money', '500000', 'the DineroMail limit: on-line payment of the balance below it, in advance above it'),
     ('statement_window', 'count', '120',    'how many last movements the statement shows'),
     ('page_size',        'count', '20',     'movements on a page of the statement'),
+    ('notify_hour',      'hour',  'off',    'from this hour on, in Argentina, the service reminds customers once a day'),
+    ('notified_on',      'mark',  '',       'the day on which it did so last'),
     ('password_min',     'length', '8',     'characters that a new password needs, never below 8'),
     ('company_name',     'text',  'NetOne', 'the company, in titles, mails and PDFs'),
     ('company_legal_name', 'text', 'NetOne S.R.L.', 'the company as printed on vouchers'),

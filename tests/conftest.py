@@ -1,5 +1,6 @@
 """What the tests share: a seeded database each, the cast by name, a reader of pages, processes."""
 
+import asyncio
 import io
 import os
 import re
@@ -11,11 +12,14 @@ import time
 import urllib.request
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
+from email import message_from_bytes, policy
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pypdf
 import pytest
+import time_machine as clock
+from aiosmtpd.controller import Controller
 from bs4 import BeautifulSoup
 from flask.testing import FlaskClient
 
@@ -128,6 +132,11 @@ def mail_text(message) -> str:
     return message.get_body(["plain"]).get_content()
 
 
+def html_of(message) -> str:
+    """The same as HTML."""
+    return message.get_body(["html"]).get_content()
+
+
 def link_in(message) -> str:
     """The path of the first link of a mail, as this site's own address."""
     return "/" + re.search(r"https?://[^/]+/clientes/(\S+)", mail_text(message))[1]
@@ -143,8 +152,10 @@ def addresses(app, db, mails):
                " VALUES ('CAC1', 1001, 'dineromail', 'balance', 125040, ?)", (cac.now(),))
     with app.app_context():
         confirm = urlsplit(cac.confirmation_link(email.id, email.canonical)).path
+        no_more = urlsplit(cac.unsubscribe_link(1001)).path
     return {"cac.new_password": link_in(mails()[0]),
             "cac.confirm_email": confirm.removeprefix("/clientes"),
+            "cac.unsubscribe": no_more.removeprefix("/clientes"),
             "cac.voucher": "/comprobantes/100108.pdf", "cac.payment": "/pago/CAC1",
             "cac.account_year": "/cuenta/2026.zip",
             "cac.receive_notice": "/aviso/dineromail", "static": "/static/cac.css"}
@@ -252,6 +263,74 @@ def do_chores(app):
             cac.settle_due_notices()
             return not cac.many("SELECT 1 FROM notice WHERE outcome IS NULL")
     return lambda: wait_for(done)
+
+
+class PostOffice:
+    """Keeps what is delivered: who sent it, to whom, and the message."""
+
+    def __init__(self):
+        self.delivered, self.answers, self.after_data = [], {}, None
+
+    async def handle_RCPT(self, server, session, envelope, address, options):  # noqa: N802
+        """Take a recipient, or answer what this one gets."""
+        envelope.rcpt_tos.append(address)
+        return self.answers.get(address, "250 OK")
+
+    async def handle_DATA(self, server, session, envelope):  # noqa: N802 - aiosmtpd's name
+        """Take a message in; then perhaps say nothing, or die."""
+        message = message_from_bytes(envelope.content, policy=policy.default)
+        self.delivered.append((envelope.mail_from, envelope.rcpt_tos, message))
+        if self.after_data == "silence":
+            await asyncio.sleep(60)
+        if self.after_data == "death":
+            server.transport.abort()
+        return self.answers.get("DATA", "250 OK: queued as 4711")
+
+    def recipients(self):
+        """To whom it was delivered."""
+        return [recipient for _, recipients, _ in self.delivered for recipient in recipients]
+
+
+@contextmanager
+def open_post_office(port, **words):
+    """An SMTP server at this port."""
+    office = PostOffice()
+    controller = Controller(office, hostname="127.0.0.1", port=port, **words)
+    controller.start()
+    try:
+        yield office
+    finally:
+        controller.stop()
+
+
+@pytest.fixture
+def smtp_port(app):
+    """The port where the application hands its mail over; nobody is there at first."""
+    port = free_port()
+    app.config["SMTP_URL"] = f"smtp://127.0.0.1:{port}"
+    return port
+
+
+@pytest.fixture
+def office(smtp_port):
+    """The SMTP server to which the application hands its mail."""
+    with open_post_office(smtp_port) as office:
+        yield office
+
+
+@pytest.fixture
+def post(office):
+    """All that is delivered: (sender, recipients, message)."""
+    return office.delivered
+
+
+@pytest.fixture
+def send(app):
+    """send(seconds): send what is due, so many seconds from now."""
+    def sent(seconds=0):
+        with clock.travel(time.time() + seconds), app.app_context():
+            cac.send_due_mail()
+    return sent
 
 
 class Books:

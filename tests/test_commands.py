@@ -126,7 +126,7 @@ def test_sqlite3_loads_the_schema_and_the_cast(tmp_path):
 
 def test_settings_lists_those_of_the_process_and_of_the_business(run, db):
     listed = {line.split()[0] for line in run("settings").output.splitlines()}
-    business = {row.name for row in db.execute("SELECT name FROM setting WHERE name <> 'demo'")}
+    business = {row.name for row in db.execute("SELECT name FROM setting WHERE kind <> 'mark'")}
     assert listed == {f"CAC_{name}" for name in cac.SETTINGS} | business
 
 

@@ -25,6 +25,7 @@ PAGES = {  # endpoint: what GET answers to nobody and to Ana; None = it takes no
     "cac.forgot": (200, 200),
     "cac.new_password": (200, 200),                     # who has the link
     "cac.confirm_email": (200, 200),                    # who has the link
+    "cac.unsubscribe": (200, 200),                      # who has the link
     "cac.password": (302, 200),
     "cac.profile": (302, 200),
     "cac.accesses": (302, 200),
@@ -49,7 +50,7 @@ PAGES = {  # endpoint: what GET answers to nobody and to Ana; None = it takes no
 }
 FORMS = {"cac.sign_in", "cac.sign_out", "cac.forgot", "cac.new_password", "cac.confirm_email",
          "cac.password", "cac.profile", "cac.close_sessions", "cac.start_payment",
-         "cac.receive_notice"}
+         "cac.receive_notice", "cac.unsubscribe"}
 
 
 def test_every_page_is_on_these_lists(app):

@@ -1,0 +1,376 @@
+"""What customers are told of by mail: new, due and overdue vouchers, each thing once."""
+
+import re
+from datetime import date, timedelta
+
+import cac
+import pytest
+from conftest import (
+    CAST, PASSWORD, html_of, link_in, mail_text, running, serving, text_of, wait_for,
+)
+
+TODAY = cac.today()     # so that the processes started here agree
+
+
+@pytest.fixture(autouse=True)
+def _noon(time_machine, db):
+    """It is noon in Argentina, and what the cast has is years old."""
+    time_machine.move_to(f"{TODAY}T15:00:00Z")
+    db.execute("UPDATE movement SET date = date(date, '-9 years'),"
+               " due_date = date(due_date, '-9 years')")
+
+
+@pytest.fixture
+def add(db):
+    """add("Ana", dated=0, due=3): a voucher, dates in days from today; its number."""
+    def added(who, dated=-30, due=None, amount=10000, **columns):
+        count = db.execute("SELECT count(*) AS n FROM movement").fetchone().n
+        row = {"customer": CAST[who], "type": 6, "point_of_sale": 3, "number": 90000 + count,
+               "amount": amount, "date": day(dated),
+               "due_date": None if due is None else day(due)} | columns
+        names = ", ".join(row)
+        db.execute(f"INSERT INTO movement ({names}) VALUES ({', '.join('?' * len(row))})",
+                   list(row.values()))
+        return row["number"]
+    return added
+
+
+def day(days):
+    """A date, so many days from today."""
+    return (date.fromisoformat(TODAY) + timedelta(days=days)).isoformat()
+
+
+def notifying(database):
+    """The command in a process of its own."""
+    return running("cac.py", "notify", database=database)
+
+
+def mailed(db):
+    """How many mails each of the customers got who got any."""
+    found = db.execute("SELECT count(*) AS n FROM outbox GROUP BY recipient").fetchall()
+    return [row.n for row in found]
+
+
+@pytest.fixture
+def told(run, app, db):
+    """told(): after another `notify`, the mails that it made, as (to, subject)."""
+    def notified():
+        before = sum(mailed(db))
+        assert run("notify").exit_code == 0
+        made = db.execute("SELECT * FROM outbox WHERE id > ?", (before,)).fetchall()
+        with app.app_context():
+            messages = map(cac.write_mail, made)
+            return [(message["To"], message["Subject"]) for message in messages]
+    return notified
+
+
+@pytest.fixture
+def link(add, told, mails):
+    """The link at the end of a reminder to Beto."""
+    add("Beto", dated=0)
+    told()
+    return "/avisos/" + re.search(r"/avisos/(\S+)", mail_text(mails()[0]))[1]
+
+
+NEW, DUE, OVERDUE = (f"{words} en su cuenta de NetOne" for words in (
+    "Comprobante nuevo", "Próximo vencimiento", "Comprobante vencido"))
+
+
+# --- What is told, and to whom --------------------------------------------------------------------
+
+def test_years_of_old_vouchers_are_no_news(told):
+    assert told() == []
+
+
+@pytest.mark.parametrize(("voucher", "subjects"), [
+    ({"dated": 0}, [NEW]),
+    ({"dated": -7}, [NEW]),
+    ({"dated": -8}, []),                                    # older than a week
+    ({"dated": 0, "type": 8, "amount": -500}, [NEW]),       # a credit note
+    ({"dated": 0, "type": 7}, [NEW]),                       # a debit note
+    ({"dated": 0, "type": 9, "amount": -500}, []),          # a receipt
+    ({"due": 3}, [DUE]),
+    ({"due": 0}, [DUE]),
+    ({"due": 4}, []),
+    ({"due": -1}, [OVERDUE]),
+    ({"due": -7}, [OVERDUE]),
+    ({"due": -8}, []),                                      # no news any more
+    ({"dated": -1, "due": 2}, [NEW, DUE]),
+])
+def test_a_voucher_is_told_when_it_is_news(add, told, voucher, subjects):
+    add("Beto", **voucher)
+    assert told() == [("beto@example.com", subject) for subject in subjects]
+
+
+def test_what_older_payments_cover_is_not_due(add, told):
+    add("Caro", due=2, amount=32000)   # she has as much in her favour
+    assert told() == []
+
+
+def test_several_vouchers_of_a_customer_are_one_mail(add, told, mails):
+    numbers = [add("Beto", dated=-1) for _ in range(3)]
+    assert told() == [("beto@example.com", "Comprobantes nuevos en su cuenta de NetOne")]
+    assert [f"00003-{number:08}" in mail_text(mails()[0]) for number in numbers] == [True] * 3
+
+
+def test_each_thing_is_told_once(add, told):
+    add("Beto", dated=0, due=3)
+    assert len(told()) == 2
+    assert told() == []
+
+
+def test_each_thing_is_told_once_though_an_import_took_it_away_and_brought_it_back(add, told, db):
+    number = add("Beto", dated=0)
+    assert len(told()) == 1
+    db.execute("DELETE FROM movement WHERE number = ?", (number,))
+    add("Beto", dated=0, number=number)
+    assert told() == []
+
+
+def test_what_falls_due_is_told_again_when_it_is_overdue(add, told, wait):
+    add("Beto", due=3)
+    assert [subject for _, subject in told()] == [DUE]
+    wait(days=4)
+    assert [subject for _, subject in told()] == [OVERDUE]
+
+
+@pytest.mark.parametrize("change", [
+    "UPDATE customer SET active = 0", "UPDATE customer SET wants_reminders = 0",
+    "UPDATE email SET confirmed_at = NULL", "DELETE FROM email"])
+def test_only_active_customers_who_want_it_are_told_at_confirmed_addresses(add, told, db, change):
+    add("Beto", dated=0, due=3)
+    db.execute(change)
+    assert told() == []
+
+
+def test_it_goes_to_each_confirmed_address(add, told):
+    add("Inés", dated=0)
+    assert [to for to, _ in told()] == ["ines@example.com", "estudio@example.com"]
+
+
+# --- The command ----------------------------------------------------------------------------------
+
+def test_notify_says_how_many_were_told_of_what(add, run):
+    add("Beto", dated=0, due=3)
+    add("Elena", due=-2)
+    assert run("notify").output == "Customers told: new 1, due 1, overdue 1\n"
+
+
+def test_notify_dry_run_lists_whom_and_what_and_changes_nothing(add, run, db):
+    number = add("Beto", due=3, amount=123456)
+    before = list(db.iterdump())
+    shown = run("notify", "--dry-run").output
+    assert re.search(rf"due +1002 +Factura B 00003-{number:08} +{day(3)} +1.234,56\n", shown)
+    assert "Customers that would be told: new 0, due 1, overdue 0" in shown
+    assert list(db.iterdump()) == before
+
+
+@pytest.fixture
+def crowd(db):
+    """Three hundred more customers, each with a new voucher that falls due tomorrow."""
+    numbers = [(number,) for number in range(2001, 2301)]
+    db.execute("BEGIN")
+    db.executemany("INSERT INTO customer (number, name) VALUES (?, 'Otra')", numbers)
+    db.executemany("INSERT INTO email (customer, address, canonical, confirmed_at)"
+                   " VALUES (?1, ?1 || '@example.com', ?1 || '@example.com', '2020')", numbers)
+    db.executemany("INSERT INTO movement (customer, date, type, point_of_sale, number, amount,"
+                   f" due_date) VALUES (?, '{day(0)}', 6, 3, 1, 900, '{day(1)}')", numbers)
+    db.execute("COMMIT")
+    return [2] * len(numbers)   # mails that each gets
+
+
+def test_two_at_once_tell_each_thing_once(crowd, database, db):
+    with notifying(database) as one, notifying(database) as other:
+        output = one.stdout.read(), other.stdout.read()
+    assert sum(int(count) for told in output for count in re.findall(r"\d+", told)) == sum(crowd)
+    assert mailed(db) == crowd
+
+
+def test_whoever_is_killed_in_the_middle_has_told_nothing_twice_and_lost_nothing(
+        crowd, database, db, run):
+    killed_at = []
+    for told in (1, 200, 400):
+        with notifying(database) as process:
+            wait_for(lambda told=told: sum(mailed(db)) >= told)
+            process.kill()
+        killed_at.append(sum(mailed(db)))
+    run("notify")
+    assert mailed(db) == crowd and killed_at[0] < sum(crowd)
+
+
+# --- By the service itself ------------------------------------------------------------------------
+
+@pytest.fixture
+def at(app, db, time_machine):
+    """at(9, day=1): what the service does at this hour in Argentina; the mails so far."""
+    def o_clock(hour, days=0):
+        time_machine.move_to(f"{day(days)}T{hour:02}:30:00-03:00")
+        with app.app_context():
+            cac.remind_daily()
+        return sum(mailed(db))
+    return o_clock
+
+
+def test_the_service_tells_nobody_unless_it_is_told_to(add, at):
+    add("Beto", dated=0)
+    assert at(23) == 0
+
+
+def test_it_tells_once_a_day_from_the_hour_on_that_it_was_told(add, at, run):
+    run("set", "notify_hour", "9")
+    add("Beto", dated=0)
+    assert [at(hour) for hour in (8, 9)] == [0, 1]
+    add("Elena", dated=0)
+    assert [at(23), at(8, 1), at(11, 1)] == [1, 1, 2]
+
+
+def test_the_hour_is_checked(run):
+    assert run("set", "notify_hour", "24").exit_code == 1
+    assert "notify_hour: 0 (before: off)" in run("set", "notify_hour", "0").output
+
+
+def test_two_workers_tell_once(add, run, database, office, smtp_port):
+    run("set", "notify_hour", "0")
+    add("Beto", dated=0)
+    with serving(database, smtp_url=f"smtp://127.0.0.1:{smtp_port}"):
+        wait_for(lambda: office.delivered)
+    assert office.recipients() == ["beto@example.com"]
+
+
+# --- Read again when it is sent -------------------------------------------------------------------
+
+def test_what_was_paid_meanwhile_is_not_sent_and_the_operator_reads_why(
+        add, told, send, office, run):
+    add("Beto", due=-2, amount=5000)
+    assert len(told()) == 1
+    add("Beto", dated=0, type=9, amount=-5000)
+    send()
+    assert office.delivered == []
+    assert re.search(r"needless: 1\n.*it was paid meanwhile", run("mail").output, re.S)
+    assert "ok    mails not sent" in run("check").output
+
+
+def test_what_was_paid_in_part_is_sent_with_the_rest(add, told, send, post):
+    add("Beto", due=-2, amount=5000)
+    add("Beto", due=-2, amount=3000)
+    told()
+    add("Beto", dated=0, type=9, amount=-6000)
+    send()
+    words = mail_text(post[0][2])
+    assert "a pagar $\xa020,00" in words and "Su saldo a pagar es de $\xa020,00." in words
+    assert "a pagar $\xa050,00" not in words
+
+
+def test_what_fell_due_while_smtp_was_down_is_not_about_to_fall_due(add, told, send, office, wait):
+    add("Beto", due=1)
+    told()
+    wait(days=2)
+    send()
+    assert office.delivered == []
+
+
+@pytest.mark.parametrize("change", [
+    "UPDATE customer SET active = 0", "UPDATE customer SET wants_reminders = 0",
+    "DELETE FROM movement WHERE customer = 1002"])
+def test_who_wants_none_any_more_gets_none(link, db, send, office, change):
+    assert link
+    db.execute(change)
+    send()
+    assert office.delivered == []
+    assert db.execute("SELECT state FROM mail_line").fetchone().state == "needless"
+
+
+def test_its_link_leads_to_the_statement_after_signing_in(add, told, mails, browser):
+    add("Beto", dated=0)
+    told()
+    target = browser.get(link_in(mails()[0])).headers["Location"]
+    answer = browser.send(target, usuario=1002, clave=PASSWORD)
+    assert (answer.status_code, answer.headers["Location"]) == (303, "/cuenta")
+
+
+def test_it_says_what_to_do_if_it_was_paid(add, told, mails):
+    add("Beto", due=-1)
+    told()
+    assert "Si ya pagó, ignore este aviso." in mail_text(mails()[0])
+
+
+# --- No more of them ------------------------------------------------------------------------------
+
+def wants(db):
+    """Whether Beto wants reminders."""
+    return db.execute("SELECT wants_reminders AS yes FROM customer WHERE number = 1002"
+                      ).fetchone().yes
+
+
+def test_each_reminder_tells_mail_programs_how_to_stop_it(link, mails):
+    mail = mails()[0]
+    assert mail["List-Unsubscribe"] == f"<http://cac.example.com/clientes{link}>"
+    assert mail["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
+    assert f"List-Unsubscribe: <http://cac.example.com/clientes{link}>" in mail.as_string()
+    assert html_of(mail).count(link) == 1
+
+
+def test_no_other_mail_says_so(browser, mails):
+    browser.send("/olvido", usuario="1002")
+    assert mails()[0]["List-Unsubscribe"] is None
+    assert "/avisos/" not in mails()[0].as_string()
+
+
+def test_to_look_at_the_link_changes_nothing(link, browser, db):
+    for _ in range(3):
+        assert "dejará de recibir avisos" in text_of(browser.get(link))
+    assert wants(db)
+
+
+def test_one_click_is_enough_without_session_and_token(link, browser, db, run, add):
+    answer = browser.post(link, data={"List-Unsubscribe": "One-Click"},
+                          headers={"Origin": "https://mail.example"})
+    assert answer.status_code == 200 and "No recibirá más avisos" in text_of(answer)
+    assert not wants(db)
+    add("Beto", due=2)
+    assert run("notify").output == "Customers told: new 0, due 0, overdue 0\n"
+
+
+def test_the_button_does_the_same_and_the_log_says_so(link, browser, db, visit):
+    browser.send(link)
+    browser.send(link)
+    assert "No recibirá más avisos" in text_of(browser.get(link))
+    assert text_of(visit("Beto").get("/accesos")).count("Cambio de avisos") == 1
+
+
+@pytest.mark.parametrize("change", [
+    lambda link: link[:-1] + ("A" if link[-1] != "A" else "B"), lambda link: link + "x",
+    lambda _: "/avisos/x", lambda _: "/avisos/MTAwMg"])
+def test_a_link_that_we_did_not_make_is_not_there(link, browser, db, change):
+    assert browser.post(change(link)).status_code == 404
+    assert wants(db)
+
+
+def test_a_link_to_choose_a_password_switches_nothing_off_and_the_reverse(link, browser, run, db):
+    password = run("password", 1002).output.strip().rsplit("/", 1)[1]
+    assert browser.post(f"/avisos/{password}").status_code == 404
+    assert browser.get("/clave/" + link.rsplit("/", 1)[1]).status_code == 410
+
+
+def data_of(browser):
+    """The fields of Modificar Datos as a browser sends them back."""
+    fields = browser.page("/datos").find("form", novalidate=True).find_all(["input", "select"])
+    sent = [one for one in fields if one.get("type") != "checkbox" or one.has_attr("checked")]
+    return {one["name"]: one.get("value", "Chaco") for one in sent if one["name"] != "csrf_token"}
+
+
+def test_the_box_in_modificar_datos_switches_them_off_and_on(visit, db):
+    beto = visit("Beto")
+    assert data_of(beto)["avisos"]
+    beto.send("/datos", **{name: data_of(beto)[name] for name in data_of(beto).keys() - {"avisos"}})
+    assert not wants(db) and "avisos" not in data_of(beto)
+    beto.send("/datos", **data_of(beto), avisos="y")
+    assert wants(db)
+
+
+def test_who_does_not_know_the_box_leaves_it_as_it_is(visit, db):
+    for kept in (1, 0):
+        db.execute("UPDATE customer SET wants_reminders = ? WHERE number = 1002", (kept,))
+        answer = visit("Beto").send("/datos", **{
+            "emails-0": "beto@example.com", "provincia": "Chaco", "contacto": f"Beto {kept}"})
+        assert (answer.status_code, wants(db)) == (303, kept)
