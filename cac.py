@@ -96,6 +96,7 @@ from flask_wtf import CSRFProtect, FlaskForm
 from flask_wtf.csrf import CSRFError, generate_csrf
 from itsdangerous import BadSignature, URLSafeTimedSerializer
 from jinja2 import TemplateError
+from markupsafe import Markup
 from stdnum.ar import cbu, cuit
 from tabulate import tabulate
 from werkzeug.exceptions import HTTPException as HTTPError
@@ -3093,6 +3094,7 @@ def close_sessions():
 # === Views ========================================================================================
 # What the customer reads of the account, and pays.
 
+STATIC_SECONDS = 365 * 86400             # what never changes under its address is kept by browsers
 RECENT_LINES = 12                       # movements that ¿Por qué este saldo? explains in any case
 ZIPPING = threading.BoundedSemaphore()  # a year's ZIP at a time in a process: others want pages
 
@@ -3286,6 +3288,24 @@ def questions():
 def contact():
     """Contáctenos."""
     return render_template("contact.html")
+
+
+@cache
+def static_text(name: str) -> str:
+    """What is in a file of static/."""
+    return (HERE / "static" / name).read_text(encoding="utf-8")
+
+
+@bp.get("/estilo/<code>.css")
+def style_sheet(code):
+    """The style sheet with a brand's colours, in one file: browsers ask once, and keep it."""
+    try:
+        text = static_text("cac.css") + static_text(f"brands/{code}.css")
+    except (OSError, ValueError):
+        abort(404)
+    answer = Response(text, mimetype="text/css")
+    answer.headers["Cache-Control"] = f"public, max-age={STATIC_SECONDS}"
+    return answer
 
 
 @bp.get("/salud")
@@ -4944,9 +4964,9 @@ def start_chores(app: Flask) -> None:
 
 
 @cache
-def asset_version(name: str) -> str:
-    """A few characters that change with the content of a file in static/."""
-    return hashlib.sha256((HERE / "static" / name).read_bytes()).hexdigest()[:10]
+def asset_version(*names: str) -> str:
+    """A few characters that change with the content of files in static/."""
+    return sha256("".join(map(static_text, names)))[:10]
 
 
 @lru_cache(1000)
@@ -4963,6 +4983,18 @@ def address(endpoint: str, **values) -> str:
 def asset(name: str) -> str:
     """The address of a file in static/, which browsers may keep for a year."""
     return address("static", filename=name, v=asset_version(name))
+
+
+def style(brand: str) -> str:
+    """The address of the style sheet with a brand's colours, which browsers may keep too."""
+    version = asset_version("cac.css", f"brands/{brand}.css")
+    return address("cac.style_sheet", code=brand, v=version)
+
+
+@cache
+def mark(brand: str) -> Markup:
+    """A brand's mark, to be drawn in the page itself."""
+    return Markup(static_text(f"brands/{brand}.svg").strip())  # noqa: S704 - a file of ours
 
 
 def page_values() -> dict:
@@ -5001,7 +5033,7 @@ def add_headers(answer: Response) -> Response:
     answer.headers["Content-Security-Policy"] = content_policy(current_app.config)
     if current_app.config["SESSION_COOKIE_SECURE"]:
         answer.headers["Strict-Transport-Security"] = "max-age=63072000; includeSubDomains"
-    if request.endpoint != "static" or answer.status_code >= 400:
+    if request.endpoint not in ("static", "cac.style_sheet") or answer.status_code >= 400:
         answer.headers["Cache-Control"] = "no-store"
         answer.headers.pop("Expires", None)
     return answer
@@ -5054,7 +5086,7 @@ def create_app(**settings) -> Flask:
     app.config.update(
         SESSION_COOKIE_NAME="__Host-cac" if is_https else "cac", SESSION_COOKIE_SECURE=is_https,
         SESSION_COOKIE_SAMESITE="Lax", MAX_CONTENT_LENGTH=2**20,
-        SEND_FILE_MAX_AGE_DEFAULT=365 * 86400,
+        SEND_FILE_MAX_AGE_DEFAULT=STATIC_SECONDS,
         WTF_I18N_ENABLED=False,     # WTForms' own messages in Spanish, see Form
         WTF_CSRF_TIME_LIMIT=None,   # as long as the session
         WTF_CSRF_SSL_STRICT=False)  # guard() does it without the Referer, which some browsers omit
@@ -5065,8 +5097,8 @@ def create_app(**settings) -> Flask:
                               "cuit": cuit.format, "voucher_number": voucher_number,
                               "moment": moment, "device": device, "told": told,
                               "month": month_name}
-    app.jinja_env.globals |= {"has_pdf": has_pdf, "asset": asset, "today": today,
-                              "url_for": address}
+    app.jinja_env.globals |= {"has_pdf": has_pdf, "asset": asset, "style": style, "mark": mark,
+                              "today": today, "url_for": address}
     app.context_processor(page_values)
     app.before_request(guard)
     app.after_request(add_headers)

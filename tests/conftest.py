@@ -158,6 +158,7 @@ def addresses(app, db, mails):
             "cac.unsubscribe": no_more.removeprefix("/clientes"),
             "cac.voucher": "/comprobantes/100108.pdf", "cac.payment": "/pago/CAC1",
             "cac.account_year": "/cuenta/2026.zip",
+            "cac.style_sheet": "/estilo/netone.css",
             "cac.receive_notice": "/aviso/dineromail", "static": "/static/cac.css"}
 
 

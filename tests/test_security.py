@@ -416,7 +416,8 @@ def test_a_private_page_is_for_its_customer_alone(app, visit, db, addresses, end
 
 def test_every_page_of_one_thing_is_watched_over(app):
     named = {rule.endpoint for rule in app.url_map.iter_rules() if rule.arguments}
-    public = {"static", "cac.new_password", "cac.confirm_email", "cac.receive_notice"}
+    public = {"static", "cac.style_sheet", "cac.new_password", "cac.confirm_email",
+              "cac.receive_notice"}
     assert named - public - OWN == {"cac.account_year"}     # of whoever asks
 
 
