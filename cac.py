@@ -641,7 +641,8 @@ def parse_setting(kind: str, text: str) -> str:
 
 SCHEMA_VERSION = 2
 UPGRADES = {  # version: what changes of an older database; all that is new comes from schema.sql
-    2: ["ALTER TABLE outbox ADD held INTEGER NOT NULL DEFAULT 0 CHECK (held IN (0, 1))",
+    2: ["ALTER TABLE review ADD closed_at TEXT",
+        "ALTER TABLE outbox ADD held INTEGER NOT NULL DEFAULT 0 CHECK (held IN (0, 1))",
         "ALTER TABLE outbox ADD needless TEXT",
         "ALTER TABLE customer ADD wants_reminders INTEGER NOT NULL DEFAULT 1"
         " CHECK (wants_reminders IN (0, 1))",
@@ -875,8 +876,12 @@ YEARS = """
 OPEN_DEBITS = """
     SELECT id, amount, due_date FROM movement WHERE customer = ? AND amount > 0
     ORDER BY date DESC, id DESC"""
-UNDER_WAY = """
-    SELECT * FROM payment WHERE customer = ? AND state IN ('pending', 'review') ORDER BY id"""
+A_PAYMENT = """
+    SELECT *, state = 'review' AND NOT EXISTS (SELECT 1 FROM review WHERE closed_at IS NULL AND
+        (service, reference) = (payment.service, payment.reference)) AS is_reviewed FROM payment"""
+UNDER_WAY = f"""
+    SELECT * FROM ({A_PAYMENT} WHERE customer = ? AND state IN ('pending', 'review'))
+    WHERE NOT is_reviewed ORDER BY id"""
 PAYMENT_SERVICES = {  # name: (label, the setting without which it is not offered)
     "dineromail": ("DineroMail", "DINEROMAIL_ACCOUNT"),
     "mercadopago": ("Mercado Pago", "MERCADOPAGO_TOKEN"),
@@ -3222,7 +3227,7 @@ def start_payment():
 @login_required
 def payment(reference):
     """A payment: while it is new, the way to the service; then what became of it."""
-    sql = "SELECT * FROM payment WHERE reference = ? AND customer = ?"
+    sql = f"{A_PAYMENT} WHERE reference = ? AND customer = ?"
     found = one(sql, reference, current_user.number) or abort(404)
     is_back = "vuelta" in request.args
     if (is_back or found.state == "pending") and may_be_asked(found):
@@ -4096,7 +4101,7 @@ def carry_out(feed: Feed, told, work) -> None:
     Prints the summary; Refused by the brakes, unless `told` lifts them.
     """
     last = one(LAST_IMPORT, feed.kind)
-    with suppress(DryRun), transaction() as db:
+    with suppress(DryRun), transaction(patience=60) as db:
         before, movements = total_balance(), one("SELECT count(*) AS n FROM movement").n
         number = db.execute("INSERT INTO import (at, kind, file, digest, rows, balance_before,"
                             " balance_after) VALUES (?, ?, ?, ?, ?, ?, 0)",
@@ -4192,7 +4197,7 @@ def undo_import(number: int) -> None:
     kept = one("SELECT * FROM import WHERE id = ? AND undone_at IS NULL", number)
     if not kept:
         raise Refused(f"There is no import {number} to undo: see `imports`. Nothing was changed.")
-    with transaction() as db:
+    with transaction(patience=60) as db:
         if later := one(LATER, number):
             raise Refused(f"Import {later[0]} changed the same rows later: undo that one first."
                           " Nothing was changed.")
@@ -4638,14 +4643,28 @@ def notify(dry_run):
 
 @command("payments", "payments --review")
 @click.option("--review", is_flag=True, help="Only what a person has to look at, and why.")
-def payments(review):
+@click.option("--close", type=click.IntRange(1), metavar="ID",
+              help="A person has looked at that line of the review, and done what was to do.")
+def payments(review, close):
     """List the last 50 payments, or those that were not credited because something is odd."""
+    if close:
+        return close_review(close)
     rows = list(tables().query("SELECT * FROM review_line ORDER BY at" if review else
                                "SELECT * FROM payment_line ORDER BY begun DESC LIMIT 50"))
     for row in rows:
         row["amount"] = plain_money(row["amount"]) if row["amount"] else ""
     nothing = "Nothing to review." if review else "No payments."
-    click.echo(tabulate(rows, headers="keys", disable_numparse=True) if rows else nothing)
+    return click.echo(tabulate(rows, headers="keys", disable_numparse=True) if rows else nothing)
+
+
+def close_review(number: int) -> None:
+    """Take a line off the review; nothing else changes, least of all the ledger."""
+    with transaction() as db:
+        if not db.execute("UPDATE review SET closed_at = ? WHERE id = ? AND closed_at IS NULL",
+                          (now(), number)).rowcount:
+            raise Refused(f"There is no line {number} to review. Nothing was changed.")
+    log.info("event=review-closed review=%s", number)
+    click.echo(f"{number} is closed. The ledger is as it was.")
 
 
 @command("settle", "settle --pending")

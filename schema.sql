@@ -230,6 +230,7 @@ CREATE TABLE review (
     reference        TEXT NOT NULL,
     service_payment  TEXT NOT NULL,          -- '' when the service gave none
     reason           TEXT NOT NULL,
+    closed_at        TEXT,                   -- when a person had done what was to do; NULL = waits for that
     UNIQUE (service, reference, service_payment, reason)
 ) STRICT;
 
@@ -237,8 +238,9 @@ CREATE TABLE review (
 CREATE VIEW payment_line AS
 SELECT created_at AS begun, reference, customer, service, purpose, amount, state, service_payment, queried_at AS asked FROM payment;
 CREATE VIEW review_line AS
-SELECT review.at, review.service, review.reference, payment.customer, payment.amount, payment.state, review.service_payment, review.reason
-FROM review LEFT JOIN payment ON payment.service = review.service AND payment.reference = review.reference;
+SELECT review.id, review.at, review.service, review.reference, payment.customer, payment.amount, payment.state, review.service_payment, review.reason
+FROM review LEFT JOIN payment ON payment.service = review.service AND payment.reference = review.reference
+WHERE closed_at IS NULL;
 
 -- ── Mail ────────────────────────────────────────────────────────────────────────────────────────
 
@@ -333,7 +335,7 @@ SELECT 'WARN', 'invoices that two customers have', count(*) FROM (
     SELECT 1 FROM movement WHERE type IN (SELECT code FROM voucher_type WHERE kind = 'invoice')
     GROUP BY type, point_of_sale, number HAVING count(DISTINCT customer) > 1)
 UNION ALL
-SELECT 'WARN', 'payments for a person to review', count(*) FROM review
+SELECT 'WARN', 'payments for a person to review', count(*) FROM review WHERE closed_at IS NULL
 UNION ALL
 SELECT 'WARN', 'notices not settled for an hour', count(*)
 FROM notice WHERE query_at IS NOT NULL AND received_at < strftime('%Y-%m-%dT%H:%M:%SZ', 'now', '-1 hour')

@@ -391,7 +391,7 @@ def test_check_tells_a_monitor_the_same(empty):
     ("UPDATE movement SET origin = 'portal' WHERE id = 100101",
      "BAD   receipts of the portal without a payment: 1"),
     ("UPDATE movement SET document = 'gone.pdf' WHERE id = 100101", "BAD   documents missing in"),
-    ("INSERT INTO review VALUES (1, '2026-11-20T00:00:00Z', 'dineromail', 'XA1', '', 'odd')",
+    ("INSERT INTO review VALUES (1, '2026-11-20T00:00:00Z', 'dineromail', 'XA1', '', 'odd', NULL)",
      "WARN  payments for a person to review: 1")])
 def test_check_finds_what_is_wrong(run, db, sql, said):
     assert said not in run("check").output

@@ -388,6 +388,17 @@ def test_the_same_mismatch_told_ten_times_is_reviewed_once(begin, tell, books):
     assert (books.of("Ana"), books.reviews()) == (OWED, [reference])
 
 
+def test_once_a_person_has_looked_at_it_nobody_waits(begin, tell, shown, run, visit):
+    reference = begin("Ana")
+    tell(reference, amount="1250.39")
+    assert reference in str(visit("Ana").page("/pago"))
+    assert run("payments", "--close", 1).output == "1 is closed. The ledger is as it was.\n"
+    assert run("payments", "--review").output == "Nothing to review.\n"
+    assert shown("Ana", reference)[0] == "Revisamos su pago"
+    assert reference not in str(visit("Ana").page("/pago"))
+    assert run("payments", "--close", 1).exit_code == 1
+
+
 def test_money_for_a_reference_that_is_not_ours_is_left_to_a_person(begin, tell, books):
     begin("Ana")
     assert tell("XA5547") == [200]
