@@ -3714,7 +3714,7 @@ class CsvFile:
         """Whether it is a line of totals: of nobody, and without something that each line has."""
         owner, *others = (next((record[name] for name in names.split("|") if name in record), "")
                           for names in self.kind.required)
-        return (not owner or plain(owner).startswith("total")) and not all(others)
+        return (not owner or re.match("(sub)?total", plain(owner))) and not all(others)
 
     def number(self, text: str) -> int:
         """A user number; but for a file of customers it has to be known."""

@@ -5,6 +5,7 @@ The files' dialects are the matter of test_import_files.py; here they are plain.
 
 import csv
 import io
+import random
 import re
 
 import cac
@@ -86,6 +87,13 @@ def test_a_file_cannot_touch_a_receipt_of_the_portal(load, db):
     row = ROWS[8]._replace(date="2026-11-01", type=900, point_of_sale=0, number=1, amount=-999)
     load(movements([row]))
     assert db.execute("SELECT * FROM movement WHERE origin = 'portal'").fetchall() == before
+
+
+def test_a_payment_that_may_count_twice_is_pointed_out(load, db):
+    db.execute("INSERT INTO movement (customer, date, type, point_of_sale, number, amount, origin)"
+               " VALUES (1007, '2026-09-14', 900, 0, 1, -123456, 'portal')")
+    output = load(file_of()).output
+    assert "line 9 may be the payment of receipt 900" in output     # the transfer of the 15th
 
 
 def test_a_movement_that_changes_keeps_its_place_and_its_pdf(load, db):
@@ -201,6 +209,19 @@ def test_two_imports_are_undone_one_after_the_other(load, db, run):
     load(movements(REVISED))
     assert [run("undo", number).exit_code for number in (2, 1)] == [0, 0]
     assert contents(db) == before
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_any_imports_are_undone_in_reverse_order(load, db, run, seed):
+    lottery, states = random.Random(seed), []    # noqa: S311 - nothing secret
+    for _ in range(5):
+        states.append(contents(db))
+        rows = [row._replace(amount=row.amount + lottery.choice([0, 0, 100]))
+                for row in lottery.sample(ROWS, lottery.randint(1, 10))]
+        load(movements(rows), "--force", *lottery.choice([[], ["--partial"]]))
+    for number in (5, 4, 3, 2, 1):
+        assert run("undo", number).exit_code == 0
+        assert contents(db) == states.pop()
 
 
 def test_an_older_import_is_undone_or_refused_whole(load, db, run):

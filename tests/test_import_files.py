@@ -280,6 +280,9 @@ READ = {    # a dialect: its file
     "no end of the last line": file_of().removesuffix(b"\r\n"),
     "subtotals between": text_of([HEADER, *map(cells_of, ROWS[:5]), total_of(), "",
                                   *map(cells_of, ROWS[5:]), total_of()]).encode(),
+    "totals named in the first column": text_of([
+        HEADER, *map(cells_of, ROWS[:5]), ["Subtotal Pérez", *total_of()[1:]],
+        *map(cells_of, ROWS[5:]), ["TOTAL GENERAL", *total_of()[1:]]]).encode(),
     "blank lines": blank_lines(),
     "trailing separators": trailing(),
     "trailing separators, not in the header": trailing(header=[]),

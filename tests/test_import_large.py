@@ -19,7 +19,7 @@ from urllib.parse import urlencode
 import cac
 import pytest
 from bs4 import BeautifulSoup
-from conftest import CAST, PASSWORD, ROOT, everything, running, serving, wait_for
+from conftest import CAST, PASSWORD, ROOT, everything, running, serving
 
 MOVEMENTS = int(os.environ.get("CAC_MOVEMENTS", "5000"))
 READERS = 20
@@ -157,13 +157,20 @@ def test_customers_notice_nothing_of_an_import(crowd, file):
 
 @contextmanager
 def busy_with(database, fifo):
-    """An import that waits for the rest of its file, which is written at the end."""
+    """An import that waits for the rest of its file, which is written at the end; what it says."""
     os.mkfifo(fifo)
+    said = []
     with running("cac.py", "import", "movements", fifo, database=database) as process:
         with fifo.open("w") as file:
-            yield
+            yield said
             file.write(HEADER)
-        wait_for(lambda: process.poll() is not None)
+        said += process.stdout.readlines()
+
+
+def test_a_file_that_is_still_being_written_is_refused(database, tmp_path):
+    with busy_with(database, tmp_path / "fifo.csv") as said:
+        pass
+    assert "changed while it was read" in "".join(said)
 
 
 def test_one_import_at_a_time(database, tmp_path, file):
