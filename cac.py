@@ -665,8 +665,8 @@ def now(seconds: float = 0) -> str:
 
 
 def age_of(moment: str) -> float:
-    """Seconds since a time of the database."""
-    return (datetime.now(UTC) - datetime.fromisoformat(moment)).total_seconds()
+    """Seconds since a time of the database; 0 if it is to come, as after a clock that was ahead."""
+    return max(0, (datetime.now(UTC) - datetime.fromisoformat(moment)).total_seconds())
 
 
 def today() -> str:
@@ -4946,16 +4946,20 @@ CHORES = {  # what the running service does, each in one worker at a time: (deed
 
 
 def holds_lease(chore: str, holder: str) -> bool:
-    """Whether this worker does the chore: it does already, or whoever did died."""
+    """Whether this worker does the chore: it does already, or whoever did died.
+
+    A lease that ends too late is of a clock that was ahead.
+    """
     lease = one("SELECT * FROM lease WHERE chore = ?", chore)
-    if lease and lease.holder != holder and lease.ends_at > now():
+    if lease and lease.holder != holder and now() < lease.ends_at <= now(LEASE_SECONDS):
         return False
     if lease and lease.holder == holder and lease.ends_at > now(LEASE_SECONDS / 2):
         return True
     with transaction() as db:
         return db.execute("INSERT INTO lease VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET"
                           " holder = excluded.holder, ends_at = excluded.ends_at"
-                          " WHERE holder = excluded.holder OR ends_at <= ?",
+                          " WHERE holder = excluded.holder OR ends_at <= ?"
+                          " OR ends_at > excluded.ends_at",
                           (chore, holder, now(LEASE_SECONDS), now())).rowcount == 1
 
 
