@@ -3924,7 +3924,8 @@ USED_SINCE = """SELECT row AS customer FROM import_change WHERE import = ?
     AND table_name = 'customer' AND (
         row IN (SELECT customer FROM event WHERE kind = 'data' AND at >= ?)
         OR before IS NULL AND row IN (SELECT customer FROM event UNION ALL
-            SELECT customer FROM movement UNION ALL SELECT customer FROM service)) LIMIT 1"""
+            SELECT customer FROM movement UNION ALL SELECT customer FROM service UNION ALL
+            SELECT customer FROM reminder)) LIMIT 1"""
 PDF_VOUCHERS = """SELECT line, movement.id, type, name FROM temp.incoming_movement AS incoming
     CROSS JOIN movement USING (point_of_sale, number) JOIN voucher_type ON code = type
     WHERE origin = 'imported' ORDER BY line, movement.id"""
@@ -4334,7 +4335,7 @@ def import_invoices(folder: Path, kind: str, told) -> None:
 def changes_csv(since: str) -> bytes:
     """What customers changed on the site from a day on; fields are named as in the import."""
     names = {column: field for field, column in PROFILE_COLUMNS.items()} | {
-        "email": "emails", "phone": "telefonos"}
+        "email": "emails", "phone": "telefonos", "wants_reminders": "avisos"}
     file = io.StringIO()
     table = csv.writer(file, delimiter=";")
     table.writerow(["fecha", "hora", "usuario", "nombre", "campo", "anterior", "nuevo"])

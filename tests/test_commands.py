@@ -262,6 +262,15 @@ def test_invite_new_invites_each_who_has_no_password_once(run, mails):
     assert [mail["To"] for mail in mails()] == ["gloria@example.com"]
 
 
+def test_invite_new_invites_whoever_came_since(run, mails, db):
+    run("invite", "--new")
+    db.execute("INSERT INTO customer (number, name) VALUES (2001, 'Oscar'), (2002, 'Pilar')")
+    db.execute("INSERT INTO email (customer, address, canonical, confirmed_at)"
+               " VALUES (2001, 'oscar@example.com', 'oscar@example.com', '2026-01-01')")
+    assert run("invite", "--new").output.startswith("Invited: 1.")
+    assert [mail["To"] for mail in mails()] == ["gloria@example.com", "oscar@example.com"]
+
+
 @pytest.mark.parametrize("numbers", [[1001, 9999], [1001, CAST["Karina"]], [1001, CAST["Luis"]]])
 def test_invite_invites_all_or_none(run, mails, numbers):
     assert run("invite", *numbers).exit_code == 1
