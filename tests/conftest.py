@@ -211,6 +211,27 @@ def running(*command, group=None, output=subprocess.PIPE, **settings):
             pipe.close()
 
 
+def program(name: str) -> str:
+    """Where a program is; a test that needs it is skipped without, where tests may be skipped."""
+    found = shutil.which(name)
+    if not found:
+        refuse = pytest.fail if os.environ.get("CI") == "true" else pytest.skip
+        refuse(f"There is no {name}: sudo apt-get install {name}")
+    return found
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    """Debian's browser."""
+    from playwright.sync_api import sync_playwright
+    quiet = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
+             "--disable-background-networking", "--disable-component-update"]
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=program("chromium"), args=quiet)
+        yield browser
+        browser.close()
+
+
 def everything(db) -> list[str]:
     """All that the database holds, to see whether anything was written."""
     return list(db.iterdump())

@@ -1,8 +1,6 @@
 """What a customer does from beginning to end, in a real browser, with JavaScript and without."""
 
-import os
 import re
-import shutil
 import sqlite3
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
@@ -13,27 +11,12 @@ from urllib.parse import urlencode, urlsplit
 
 import pytest
 from conftest import PASSWORD, answers, free_port, running, wait_for
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import expect
 
 pytestmark = pytest.mark.browser
 
-QUIET = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
-         "--disable-background-networking", "--disable-component-update"]
 NOTICE = ("<notificacion><operaciones><operacion><id>{}</id></operacion></operaciones>"
           "</notificacion>")
-MISSING = "There is no chromium: sudo apt-get install chromium"
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    """The browser; where a test must not be skipped, it has to be there."""
-    program = shutil.which("chromium")
-    if not program:
-        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(MISSING)
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program, args=QUIET)
-        yield browser
-        browser.close()
 
 
 @dataclass(frozen=True)
