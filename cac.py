@@ -4818,15 +4818,19 @@ def refuse_used_port(host: str, port: int) -> None:
 def run_server(host: str, port: int, *, workers: int, stop_seconds: int) -> None:
     """Serve until told to stop, then give the requests under way so long to end.
 
-    Two threads a worker: more are slower.
+    Two threads a worker: more are slower. Dead workers are replaced; on SIGHUP all are, one after
+    the other, by some that read code and settings anew.
     """
     from granian import Granian
     from granian.constants import Interfaces
     from granian.http import HTTP1Settings
-    Granian("cac:serving_app", host, port, interface=Interfaces.WSGI, factory=True,
-            workers=workers, blocking_threads=2, respawn_failed_workers=True,
-            workers_kill_timeout=stop_seconds, log_level="warning",
-            http1_settings=HTTP1Settings(max_buffer_size=HEADER_BYTES)).serve()
+    server = Granian(f"{HERE / 'cac.py'}:serving_app", host, port, factory=True,
+                     interface=Interfaces.WSGI, workers=workers, blocking_threads=2,
+                     respawn_failed_workers=True, respawn_interval=2, log_level="warning",
+                     workers_kill_timeout=stop_seconds,
+                     http1_settings=HTTP1Settings(max_buffer_size=HEADER_BYTES))
+    server.on_reload(lambda: sys.modules.pop("cac", None))
+    server.serve()
 
 
 def unfit_database(path: str) -> list[str]:
@@ -4848,7 +4852,8 @@ def unfit_database(path: str) -> list[str]:
 @command("serve", "serve --port 8000 --workers 2")
 @click.option("--host", default="127.0.0.1", show_default=True)
 @click.option("--port", default=8000, show_default=True, type=click.IntRange(1, 65535))
-@click.option("--workers", default=2, show_default=True, help="Processes.")
+@click.option("--workers", default=min(max(2, os.cpu_count() or 2), 4), type=click.IntRange(1, 64),
+              help="Processes; as many as there are cores, but 2 to 4, unless told.")
 def serve(host, port, workers):
     """Serve customers; refuses while a setting is missing or unsafe."""
     path = current_app.config["DATABASE"]
@@ -4857,7 +4862,7 @@ def serve(host, port, workers):
         raise Refused("not started.\n" + "\n".join(f"  {problem}" for problem in problems))
     refuse_used_port(host, port)
     click.echo(f"Serving {current_app.config['BASE_URL']} on http://{host}:{port}", err=True)
-    run_server(host, port, workers=workers, stop_seconds=15)
+    run_server(host, port, workers=workers, stop_seconds=30)
 
 
 def make_demo_database(path: Path) -> None:

@@ -1,10 +1,21 @@
 """What keeps the service running: check, /salud, serve and its workers."""
 
+import http.client
 import json
+import os
+import shutil
+import signal
+import threading
+import urllib.request
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
 from pathlib import Path
+from urllib.parse import urlencode
 
 import cac
 import pytest
+from bs4 import BeautifulSoup
+from conftest import ROOT, SECRET_KEY, answers, free_port, running, wait_for
 
 
 # --- check ----------------------------------------------------------------------------------------
@@ -99,3 +110,137 @@ def test_health_of_a_service_that_just_started_is_good(app, db, browser):
 def test_health_of_a_damaged_database_is_503(browser, database):
     database.write_bytes(b"no database" * 500)
     assert browser.get("/salud").status_code == 503
+
+
+# --- serve and its workers ------------------------------------------------------------------------
+
+class Service:
+    """A running `serve`: its process, its workers, where it answers."""
+
+    def __init__(self, process, address):
+        self.process, self.address = process, address
+
+    def workers(self):
+        """The process ids of its workers."""
+        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text()
+        return [int(child) for child in children.split()]
+
+    def replaced(self, before):
+        """Whether none of those workers is left, and two others are there."""
+        return len(self.workers()) == 2 and not set(before) & set(self.workers())
+
+
+@pytest.fixture
+def product(tmp_path):
+    """The product, copied: a test may change it as an upgrade does."""
+    folder = tmp_path / "product"
+    folder.mkdir()
+    for name in ("templates", "static"):
+        shutil.copytree(ROOT / name, folder / name)
+    for name in ("cac.py", "schema.sql"):
+        shutil.copy(ROOT / name, folder)
+    return folder
+
+
+@pytest.fixture
+def service(database, product):
+    """service(…): runs the copied product on the seeded database."""
+    @contextmanager
+    def served(**settings):
+        with closing(cac.connect(database)) as db:
+            db.execute("DELETE FROM setting WHERE name = 'demo'")
+        port = free_port()
+        address = f"http://127.0.0.1:{port}"
+        settings = {"database": database, "secret_key": SECRET_KEY, "base_url": address} | settings
+        command = product / "cac.py", "serve", "--port", port, "--workers", 2
+        with running(*command, **{k: v for k, v in settings.items() if v}) as process:
+            wait_for(lambda: answers(f"{address}/salud"))
+            yield Service(process, address)
+    return served
+
+
+@contextmanager
+def load(address):
+    """Visitors who read page after page; the list of what they did not get, filled at the end.
+
+    As a proxy does, they ask again when an idle connection was closed on them.
+    """
+    is_over, failures, host = threading.Event(), [], address.partition("//")[2]
+
+    def ask(connection):
+        connection.request("GET", "/preguntas")
+        with connection.getresponse() as answer:
+            return answer.read() and answer.status
+
+    def visit():
+        with closing(http.client.HTTPConnection(host, timeout=20)) as connection:
+            while not is_over.is_set():
+                try:
+                    status = ask(connection)
+                except (http.client.RemoteDisconnected, ConnectionResetError):
+                    connection.close()
+                    status = ask(connection)
+                failures.extend([status] if status != 200 else [])
+
+    with ThreadPoolExecutor(4) as visitors:
+        visits = [visitors.submit(visit) for _ in range(4)]
+        try:
+            yield failures
+        finally:
+            is_over.set()
+    failures.extend(visit.exception() for visit in visits if visit.exception())
+
+
+def test_on_sighup_new_workers_read_code_and_settings_and_nobody_waits_in_vain(service, product):
+    (product / "cac.toml").write_text('base_url = "http://127.0.0.1"')
+    with service(config=product / "cac.toml", base_url=None) as running, \
+            load(running.address) as failures:
+        before, code = running.workers(), (product / "cac.py").read_text(encoding="utf-8")
+        (product / "cac.toml").write_text('base_url = "https://127.0.0.1"')
+        (product / "cac.py").write_text(code.replace('{"status": "ok"}', '{"status": "newer"}'))
+        running.process.send_signal(signal.SIGHUP)
+        wait_for(lambda: running.replaced(before), 30)
+        with urllib.request.urlopen(f"{running.address}/salud") as answer:
+            assert json.load(answer) == {"status": "newer"}
+            assert answer.headers["Strict-Transport-Security"]      # by the new base_url
+    assert failures == []
+
+
+def test_killed_workers_are_replaced_and_the_chores_go_on(service, database):
+    """A dead worker's lease runs out after 15 seconds: here the clock is helped along."""
+    with service() as running, closing(cac.connect(database)) as db:
+        wait_for(lambda: len(db.execute("SELECT * FROM lease").fetchall()) >= 3)
+        before = running.workers()
+        for worker in before:
+            os.kill(worker, signal.SIGKILL)
+        db.execute("UPDATE lease SET ends_at = ?", (cac.now(),))
+        wait_for(lambda: running.replaced(before))
+        wait_for(lambda: answers(f"{running.address}/salud"))
+        with cac.transaction(db):
+            cac.enqueue(db, "password_changed", ["ana@example.com"], 1001)
+        wait_for(lambda: db.execute("SELECT * FROM outbox WHERE tries > 0").fetchall())
+        assert [mail.tries for mail in db.execute("SELECT tries FROM outbox")] == [1]
+
+
+def test_a_stopped_service_ends_what_it_has_begun(service, database):
+    """A form of which the second half comes after the service was told to stop is answered."""
+    with service() as running, closing(cac.connect(database)) as db:
+        browser = urllib.request.build_opener(jar := urllib.request.HTTPCookieProcessor())
+        page = BeautifulSoup(browser.open(f"{running.address}/olvido").read(), "html.parser")
+        token = page.find(attrs={"name": "csrf_token"})["value"]
+        form = urlencode({"usuario": 1001, "csrf_token": token})
+        connection = http.client.HTTPConnection(running.address.partition("//")[2], timeout=20)
+        connection.putrequest("POST", "/olvido")
+        for name, value in (("Content-Type", "application/x-www-form-urlencoded"),
+                            ("Content-Length", len(form)), ("Expect", "100-continue"),
+                            ("Cookie", "; ".join(f"{c.name}={c.value}" for c in jar.cookiejar))):
+            connection.putheader(name, value)
+        connection.endheaders()
+        assert b"100 Continue" in connection.sock.recv(100)     # it is under way
+        running.process.terminate()
+        wait_for(lambda: not answers(f"{running.address}/salud"))
+        connection.send(form.encode())
+        with closing(connection), connection.getresponse() as answer:
+            assert answer.status == 200
+        assert running.process.wait(30) == 0
+        assert [mail.recipient for mail in db.execute("SELECT recipient FROM outbox")]
