@@ -3898,14 +3898,16 @@ TWICE = """SELECT line, first FROM (SELECT line, min(line) OVER (PARTITION BY {1
 EDITED = "SELECT customer FROM event WHERE kind = 'data' AND actor = 'customer' AND field = '{}'"
 BLOCKED = """SELECT customer FROM event AS block WHERE kind = 'block' AND NOT EXISTS (SELECT 1
     FROM event WHERE kind = 'unblock' AND customer = block.customer AND id > block.id)"""
-CHANGED_CUSTOMERS = """WITH mine AS (SELECT * FROM import_change WHERE import = ?)
-    SELECT count(*) AS n FROM (
+TOUCHED = """WITH mine AS (SELECT * FROM import_change WHERE import = ?1),
+    touched (customer) AS (
         SELECT row FROM mine WHERE table_name = 'customer'
         UNION SELECT json_extract(before, '$.customer') FROM mine
-            WHERE table_name <> 'customer' AND before IS NOT NULL
+            WHERE table_name IN ('email', 'phone') AND before IS NOT NULL
         UNION SELECT customer FROM email JOIN mine ON table_name = 'email' AND mine.row = email.id
         UNION SELECT customer FROM phone JOIN mine ON table_name = 'phone' AND mine.row = phone.id)
-    WHERE row NOT IN (SELECT row FROM mine WHERE table_name = 'customer' AND before IS NULL)"""
+    """
+CHANGED_CUSTOMERS = TOUCHED + """SELECT count(*) AS n FROM touched WHERE customer NOT IN
+    (SELECT row FROM mine WHERE table_name = 'customer' AND before IS NULL)"""
 RECEIPTS = """SELECT line, receipt.amount, receipt.number FROM incoming_movement AS incoming
     JOIN movement AS receipt USING (customer, type, point_of_sale, number)
     WHERE receipt.origin = 'portal' AND receipt.amount <> incoming.amount"""
@@ -3920,12 +3922,14 @@ TWINS = """SELECT line, receipt.number FROM incoming_movement AS incoming
 LATER = """SELECT later.import FROM import_change AS later CROSS JOIN import_change AS mine
     ON mine.import = ?1 AND mine.table_name = later.table_name AND mine.row = later.row
     WHERE later.import > ?1 ORDER BY later.import DESC LIMIT 1"""
-USED_SINCE = """SELECT row AS customer FROM import_change WHERE import = ?
-    AND table_name = 'customer' AND (
-        row IN (SELECT customer FROM event WHERE kind = 'data' AND at >= ?)
-        OR before IS NULL AND row IN (SELECT customer FROM event UNION ALL
-            SELECT customer FROM movement UNION ALL SELECT customer FROM service UNION ALL
-            SELECT customer FROM reminder)) LIMIT 1"""
+USED_SINCE = TOUCHED + """SELECT customer, 'changed data on the site' AS why FROM touched
+    WHERE customer IN (SELECT customer FROM event WHERE kind = 'data' AND at >= ?2)
+    UNION ALL SELECT row, 'is new, and was here' FROM mine
+    WHERE table_name = 'customer' AND before IS NULL AND row IN (SELECT customer FROM event
+        UNION ALL SELECT customer FROM movement UNION ALL SELECT customer FROM service)
+    UNION ALL SELECT customer, 'paid, and the receipt took the id of a movement that went'
+    FROM movement JOIN mine ON table_name = 'movement' AND mine.row = movement.id
+    WHERE origin = 'portal' LIMIT 1"""
 PDF_VOUCHERS = """SELECT line, movement.id, type, name FROM temp.incoming_movement AS incoming
     CROSS JOIN movement USING (point_of_sale, number) JOIN voucher_type ON code = type
     WHERE origin = 'imported' ORDER BY line, movement.id"""
@@ -4203,8 +4207,7 @@ def undo_import(number: int) -> None:
             raise Refused(f"Import {later[0]} changed the same rows later: undo that one first."
                           " Nothing was changed.")
         if used := one(USED_SINCE, number, kept.at):
-            raise Refused(f"Customer {used.customer} changed data on the site since then, or is new"
-                          " and was here already. Nothing was changed.")
+            raise Refused(f"Customer {used.customer} {used.why}, since then. Nothing was changed.")
         db.execute("PRAGMA defer_foreign_keys = ON")
         for table in IMPORTED:
             restore_rows(db, number, table)
@@ -4214,12 +4217,10 @@ def undo_import(number: int) -> None:
 
 
 def restore_rows(db, number: int, table: str) -> None:
-    """Put a table's rows back as they were before an import; passwords and links stay."""
+    """Put a table's rows back as they were before an import."""
     columns, mine = columns_of(table), "FROM import_change WHERE import = ? AND table_name = ?"
-    fed = {name for name, _ in KINDS["customers"].columns.values()}
     values = ", ".join(f"json_extract(before, '$.{column}')" for column in columns)
-    changes = ", ".join(f"{column} = excluded.{column}" for column in columns
-                        if table != "customer" or column in fed)
+    changes = ", ".join(f"{column} = excluded.{column}" for column in columns)
     db.execute(f"DELETE FROM {table} WHERE rowid IN (SELECT row {mine} AND before IS NULL)",
                (number, table))
     db.execute(f"INSERT INTO {table} ({', '.join(columns)}) SELECT {values} {mine} AND before"
@@ -4227,8 +4228,10 @@ def restore_rows(db, number: int, table: str) -> None:
 
 
 def columns_of(table: str) -> list[str]:
-    """The names of a table's columns."""
-    return [row.name for row in many(f"PRAGMA main.table_info({table})")]
+    """The columns of a table that imports write: of customers neither passwords nor links."""
+    fed = {name for name, _ in KINDS["customers"].columns.values()}
+    return [row.name for row in many(f"PRAGMA main.table_info({table})")
+            if table != "customer" or row.name in fed]
 
 
 class Pdf(NamedTuple):

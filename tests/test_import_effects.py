@@ -267,6 +267,17 @@ def test_a_payment_after_the_import_outlives_its_undoing(load, db, run):
     assert [(row.type, row.amount) for row in ledger(db, 1007)] == [(900, -100)]
 
 
+def test_a_payment_that_took_the_place_of_a_movement_is_never_overwritten(load, db, run):
+    load(file_of())
+    load(movements(ROWS[:9]))               # the last row goes, and its id is free
+    db.execute("INSERT INTO movement (customer, date, type, point_of_sale, number, amount, origin)"
+               " VALUES (1001, '2026-11-01', 900, 0, 1, -100, 'portal')")
+    before = everything(db)
+    answer = run("undo", last_import(db))
+    assert answer.exit_code == 1 and "1001" in answer.output
+    assert everything(db) == before
+
+
 # --- Customers ------------------------------------------------------------------------------------
 
 def customers(*rows):
@@ -432,6 +443,15 @@ def test_undo_brings_neither_an_old_password_nor_a_used_link_back(load, db, run,
     assert column(db, "name") == "Ana Sosa"
     assert browser.get(link).status_code == 410
     assert browser.sign_in("Ana", "otra clave de Ana").status_code == 303
+
+
+def test_undo_takes_no_email_away_that_was_added_since(load, db, run, visit):
+    load(customers({"usuario": "1013", "nombre": "Ñandú", "emails": ""}), kind="customers")
+    save(visit("Ana"), emails_1="ana.nueva@example.com", clave_actual="demo-2010")
+    before = everything(db)                 # hers has the id that was Ñandú's
+    answer = run("undo", last_import(db))
+    assert answer.exit_code == 1 and "1001" in answer.output
+    assert everything(db) == before
 
 
 def test_undo_does_not_let_in_who_was_blocked_since(load, db, run):
