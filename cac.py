@@ -68,7 +68,7 @@ from email.message import EmailMessage
 from email.policy import default as email_policy
 from functools import cache, lru_cache, wraps
 from http.client import HTTPException
-from itertools import accumulate, chain, groupby, islice
+from itertools import accumulate, chain, groupby, islice, takewhile
 from logging.handlers import QueueHandler, QueueListener
 from pathlib import Path
 from queue import Full, Queue
@@ -1449,14 +1449,20 @@ def reminder_values(mail) -> dict:
             "unsubscribe": unsubscribe_link(mail.customer)}
 
 
+def mail_values(mail) -> dict:
+    """What a mail's template has at hand. Links are signed now: no secret is ever stored."""
+    values = {"company": business(), "brand": brand_of(mail.customer), "absolute": absolute,
+              "password_link": password_link, "confirmation_link": confirmation_link}
+    fresh = reminder_values(mail) if mail.template in NEEDLESS else {}
+    return values | json.loads(mail.data) | fresh
+
+
 def write_mail(mail) -> EmailMessage:
-    """The message of a row of the outbox. Links are signed now: no secret is ever stored.
+    """The message of a row of the outbox.
 
     NeedlessError if it is not to be sent, Refused if no link can be made, else one of UNWRITABLE.
     """
-    values = {"company": business(), "brand": brand_of(mail.customer), "absolute": absolute,
-              "password_link": password_link, "confirmation_link": confirmation_link}
-    values |= json.loads(mail.data) | (reminder_values(mail) if mail.template in NEEDLESS else {})
+    values = mail_values(mail)
     template = current_app.jinja_env.get_template(f"mail/{mail.template}.txt")
     text = NOT_PRINTED.sub(" ", template.render(values))
     subject, _, text = text.partition("\n")
@@ -1618,10 +1624,9 @@ def send_due_mail() -> None:
     deadline, is_taken = time.monotonic() + ROUND_SECONDS, False
     try:
         with post_office() as smtp:
-            for mail in due:
-                if time.monotonic() < deadline:
-                    send_one(smtp, mail)
-                    is_taken = True
+            for mail in takewhile(lambda _: time.monotonic() < deadline, due):
+                send_one(smtp, mail)
+                is_taken = True
     except (OSError, ValueError, Refused) as error:
         if not is_taken:  # else a new connection may do
             hold_mail(smtp_answer(error)[1], due[0].created_at)
