@@ -34,6 +34,7 @@ Argentina, both as text.
 
 import codecs
 import csv
+import difflib
 import fcntl
 import hashlib
 import hmac
@@ -121,6 +122,9 @@ AMOUNT = re.compile(r"(?:\$\s*)?(?:([1-9][0-9]{0,2}(?:\.[0-9]{3})+),([0-9]{1,2})
                     r"|([0-9]{1,17})(?:[.,]([0-9]{1,2}))?)")
 AMBIGUOUS = re.compile(r"(?:\$\s*)?[0-9]{1,3}(?:[.,][0-9]{3})+")
 CHART_SIZE = 360, 190
+MAIL_DOMAINS = """gmail.com hotmail.com hotmail.com.ar yahoo.com yahoo.com.ar outlook.com
+    outlook.com.ar live.com live.com.ar icloud.com mail.com ymail.com msn.com fibertel.com.ar
+    speedy.com.ar arnet.com.ar ciudad.com.ar""".split()
 MONTHS = "ene feb mar abr may jun jul ago sep oct nov dic".split()
 
 AGENTS = (("Edg", "OPR", "SamsungBrowser", "Firefox", "FxiOS", "CriOS", "Chrome", "Safari"),
@@ -277,6 +281,17 @@ def canonical_email(text: str) -> str | None:
         local = unicodedata.normalize("NFKC", found.local_part).casefold()
         return f"{local}@{found.ascii_domain.lower()}"
     return None
+
+
+def likely_address(address: str) -> str:
+    """The address that was meant where its domain looks mistyped; '' if it looks right.
+
+    >>> likely_address("ana@homtail.com"), likely_address("ana@empresa.com.ar")
+    ('ana@hotmail.com', '')
+    """
+    local, _, domain = address.rpartition("@")
+    near = difflib.get_close_matches(domain.lower(), MAIL_DOMAINS, 1, 0.8)
+    return f"{local}@{near[0]}" if near and near[0] != domain.lower() else ""
 
 
 def address_block(address: str) -> str:
@@ -5133,7 +5148,8 @@ def create_app(**settings) -> Flask:
     app.jinja_env.filters |= {"money": money, "plain_money": plain_money, "day": day,
                               "cuit": cuit.format, "voucher_number": voucher_number,
                               "moment": moment, "device": device, "told": told,
-                              "month": month_name}
+                              "month": month_name,
+                              "likely_address": likely_address}
     app.jinja_env.globals |= {"has_pdf": has_pdf, "asset": asset, "style": style, "mark": mark,
                               "today": today, "url_for": address}
     app.context_processor(page_values)

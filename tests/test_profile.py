@@ -295,3 +295,14 @@ def test_more_than_eight_that_were_imported_may_stay(visit, db):
                    [(f"351 400-000{n}",) for n in range(9)])
     assert save(visit("Beto"), contacto="Zoë").status_code == 303
     assert len(phones(db, 1002)) == 10
+
+
+@pytest.mark.parametrize(("address", "hint"), [
+    ("ana@homtail.com", "¿Quiso escribir ana@hotmail.com?"),
+    ("ana@gmial.com", "¿Quiso escribir ana@gmail.com?"),
+    ("ana@estudio.com.ar", None)])
+def test_an_address_that_looks_mistyped_is_saved_and_doubted_beside_its_field(ana, address, hint):
+    assert save(ana, **{"emails-1": address, "clave_actual": PASSWORD}).status_code == 303
+    text = text_of(ana.get("/datos"))
+    assert "Falta confirmarlo" in text and ("¿Quiso escribir" in text) == bool(hint)
+    assert (hint or "") in text
