@@ -292,6 +292,12 @@ class PostOffice:
 
     def __init__(self):
         self.delivered, self.answers, self.after_data = [], {}, None
+        self.most = 1000    # mails in a connection
+
+    async def handle_MAIL(self, server, session, envelope, address, options):  # noqa: N802
+        """Take a sender, unless there were too many already."""
+        envelope.mail_from, session.mails = address, getattr(session, "mails", 0) + 1
+        return "250 OK" if session.mails <= self.most else "421 4.7.0 Too many, call again"
 
     async def handle_RCPT(self, server, session, envelope, address, options):  # noqa: N802
         """Take a recipient, or answer what this one gets."""

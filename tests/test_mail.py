@@ -299,6 +299,24 @@ def test_a_server_that_dies_after_the_message_gets_the_same_one_again_and_then_t
     assert len({str(message["Message-ID"]) for _, _, message in office.delivered}) == 3
 
 
+def test_a_server_that_takes_few_mails_at_once_gets_the_rest_in_the_next_round(fill, office, send):
+    fill(7)
+    office.most = 3
+    for second in range(3):
+        send(second)
+    assert office.recipients() == [f"{number}@example.com" for number in range(7)]
+
+
+def test_a_sender_that_is_refused_stops_all_mails_and_loses_none(fill, office, send, run):
+    fill(3)
+    office.most = 0
+    send()
+    assert "421 4.7.0 Too many, call again" in run("mail").output
+    office.most = 9
+    send(70)
+    assert office.recipients() == [f"{number}@example.com" for number in range(3)]
+
+
 def test_a_server_that_stalls_is_left_alone_and_gets_the_others_later(
         fill, office, send, monkeypatch):
     monkeypatch.setattr(cac, "SMTP_SECONDS", 0.3)
