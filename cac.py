@@ -4111,15 +4111,6 @@ class Feed(NamedTuple):
     unit: str           # what the rows are: lines, files
 
 
-def is_same_again(feed: Feed, told) -> bool:
-    """Whether it is what was imported last, which needs nothing done."""
-    last = one(LAST_IMPORT, feed.kind)
-    is_same = bool(last) and last.digest == feed.digest and not told.force
-    if is_same:
-        click.echo(f"{feed.name} is the same as in import {last.id}, of {last.at}: nothing to do.")
-    return is_same
-
-
 def carry_out(feed: Feed, told, work) -> None:
     """Do an import in one transaction, with what is needed to undo it; `work` does it and tallies.
 
@@ -4133,6 +4124,10 @@ def carry_out(feed: Feed, told, work) -> None:
                             (now(), *feed[:4], before)).lastrowid
         with logged_changes(db, number):
             tally = work(db, number)
+        if last and last.digest == feed.digest and not any(tally) and not told.force:
+            click.echo(f"{feed.name} is the same as in import {last.id}, of {last.at}:"
+                       " nothing to do.")
+            raise DryRun
         after = total_balance()
         db.execute("UPDATE import SET gone = ?, changed = ?, added = ?, balance_after = ?"
                    " WHERE id = ?", (*tally, after, number))
@@ -4192,8 +4187,7 @@ def import_csv(path: Path, kind: str, told) -> None:
         raise Refused(f"{path.name} has no rows: if that is right, say --force. Nothing was saved.")
     feed = Feed(kind, path.name, file.digest, count, "lines")
     remark(path.name, file.remarks)
-    if not is_same_again(feed, told):
-        carry_out(feed, told, lambda db, number: merge_file(db, number, file))
+    carry_out(feed, told, lambda db, number: merge_file(db, number, file))
 
 
 def merge_file(db, number: int, file: CsvFile) -> Tally:
@@ -4317,9 +4311,9 @@ def store_documents(pdfs) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for pdf in pdfs:
-            unfinished = folder / f"{pdf.document}.new"
-            shutil.copyfile(pdf.path, unfinished)
-            unfinished.rename(folder / pdf.document)
+            if not (folder / pdf.document).is_file():
+                with whole_file(folder / pdf.document) as draft:
+                    shutil.copyfile(pdf.path, draft)
     except OSError as error:
         raise Refused(f"{folder}: {error.strerror}. Nothing was saved.") from error
 
@@ -4345,14 +4339,13 @@ def import_invoices(folder: Path, kind: str, told) -> None:
     content = "".join(pdf.path.name + pdf.document for pdf in pdfs)
     feed = Feed(kind, folder.name, sha256(content), len(pairs), "files")
     remark(folder.name, strays)
-    if not is_same_again(feed, told):
-        if not told.dry_run:
-            store_documents(pairs.values())
-        stage("movement", ["id", "document"], [(place, voucher, pdf.document) for place, (
-            voucher, pdf) in enumerate(pairs.items())])
-        carry_out(feed, told, attach_documents)
-        remark("No PDF for", [f"{row.type_name} {voucher_number(row)} of {row.customer}"
-                              for row in many(WITHOUT_PDF)])
+    if not told.dry_run:
+        store_documents(pairs.values())
+    stage("movement", ["id", "document"], [(place, voucher, pdf.document) for place, (
+        voucher, pdf) in enumerate(pairs.items())])
+    carry_out(feed, told, attach_documents)
+    remark("No PDF for", [f"{row.type_name} {voucher_number(row)} of {row.customer}"
+                          for row in many(WITHOUT_PDF)])
 
 
 def changes_csv(since: str) -> bytes:

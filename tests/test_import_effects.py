@@ -7,6 +7,7 @@ import csv
 import io
 import random
 import re
+from datetime import UTC, datetime
 
 import cac
 import pytest
@@ -141,6 +142,13 @@ def test_the_same_file_again_says_so_and_does_nothing(load, db):
     assert again.exit_code == 0
     assert re.search("same|again|already", again.output)
     assert everything(db) == before
+
+
+def test_the_same_file_mends_what_was_spoilt_since(load, db):
+    load(file_of())
+    db.execute("DELETE FROM movement WHERE number = 13001")
+    assert "1 new" in load(file_of()).output
+    assert len(ledger(db, 123, 1007)) == 10
 
 
 def test_the_same_file_works_again_once_it_was_undone(load, db, run):
@@ -529,6 +537,7 @@ def test_wrong_news_and_services_are_told(load, db, kind, content, column_told):
 def pdf(text="Factura", extra=b""):
     """A small PDF."""
     made = FPDF()
+    made.set_creation_date(datetime(2026, 11, 9, tzinfo=UTC))
     made.add_page()
     made.set_font("helvetica", size=12)
     made.cell(text=text)
@@ -576,6 +585,30 @@ def test_what_does_not_match_is_listed_both_ways(run, folder):
     output = run("import", "invoices", folder).output
     assert "0003-99999999.pdf" in output and "listado.pdf" in output
     assert "12613" in output    # a voucher without a PDF
+
+
+def test_a_pdf_that_came_before_its_voucher_is_found_the_next_time(run, load, db, folder):
+    (folder / "0003-00013001.pdf").write_bytes(pdf())
+    run("import", "invoices", folder)
+    load(file_of())
+    assert "1 new" in run("import", "invoices", folder).output
+    assert document_of(db, 13001)
+
+
+def test_the_same_folder_again_does_nothing(run, db, folder):
+    (folder / "0003-00012676.pdf").write_bytes(pdf())
+    run("import", "invoices", folder)
+    before = everything(db)
+    assert "nothing to do" in run("import", "invoices", folder).output
+    assert everything(db) == before
+
+
+def test_a_stored_pdf_that_was_lost_comes_back(run, db, folder, tmp_path, visit):
+    (folder / "0003-00012676.pdf").write_bytes(pdf())
+    run("import", "invoices", folder)
+    (tmp_path / document_of(db, 12676)).unlink()
+    run("import", "invoices", folder)
+    assert visit("Ana").get("/comprobantes/100108.pdf").data == pdf()
 
 
 def test_two_vouchers_of_one_number_need_the_type_in_the_name(run, db, folder):

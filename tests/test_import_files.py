@@ -586,19 +586,22 @@ def test_without_a_database_it_is_said_where_one_was_looked_for(load, app):
     assert "/nowhere/cac.db" in answer.output
 
 
-def xlsx():
-    """A workbook, as far as its first bytes tell."""
+def zipped(*names):
+    """A ZIP of such files; with these of a workbook's it is one."""
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w") as archive:
-        archive.writestr("[Content_Types].xml", "<Types/>")
-        archive.writestr("xl/worksheets/sheet1.xml", "<worksheet/>")
+        for name in names:
+            archive.writestr(name, "usuario;fecha")
     return file.getvalue()
 
 
 WRONG_FILES = {     # what it is: (its bytes, what is said)
     "empty": (b"", "empty"),
     "only a mark of the byte order": (codecs.BOM_UTF8, "empty"),
-    "XLSX": (xlsx(), "CSV"),
+    "XLSX": (zipped("[Content_Types].xml", "xl/worksheets/sheet1.xml"), "CSV"),
+    "a damaged ZIP": (Path(FILES, "arca-emitidos.zip").read_bytes()[:-60], "ZIP"),
+    "a ZIP of two files": (zipped("a.csv", "b.csv"), "ZIP"),
+    "an empty ZIP": (zipped(), ""),
     "XLS": (bytes.fromhex("d0cf11e0a1b11ae1") + bytes(600), "CSV"),
     "an HTML page": (b"<!DOCTYPE html>\n<html><head><title>Error 500</title></head></html>", ""),
     "a PDF": (b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n1 0 obj\n<<>>\nendobj\n", ""),
@@ -700,6 +703,15 @@ def test_a_receiver_who_is_no_customer_is_told_and_left_out(load, db):
     output = load(known.replace(b"30990010044", b"30500000173"), "--partial").output
     assert "30500000173" in output
     assert new_vouchers(db) == ISSUED[1:]
+
+
+def test_the_same_list_finds_who_has_become_a_customer_since(load, db):
+    list_of_today = Path(FILES, "arca-emitidos.csv").read_bytes()
+    db.execute("UPDATE customer SET cuit = NULL WHERE number = 1004")
+    load(list_of_today)
+    db.execute("UPDATE customer SET cuit = '30990010044' WHERE number = 1004")
+    load(list_of_today)
+    assert new_vouchers(db) == ISSUED
 
 
 def test_a_voucher_in_dollars_is_refused(load, db):
