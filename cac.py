@@ -601,8 +601,16 @@ def read_settings(**given) -> dict:
     return settings | {"SECRET_KEY_FALLBACKS": fallbacks}
 
 
+def is_looking_up_command() -> bool:
+    """Whether the application is made only to see which command was meant: it may be `init`."""
+    context = click.get_current_context(silent=True)
+    return context is not None and context.parent is None
+
+
 def settings_file(path: str | None) -> dict:
     """The settings in a TOML file, named as in the environment or without CAC_, in any case."""
+    if path and not Path(path).exists() and is_looking_up_command():
+        return {}
     try:
         found = tomllib.loads(Path(path).read_text(encoding="utf-8")) if path else {}
     except (OSError, ValueError) as error:
@@ -4376,7 +4384,9 @@ def command(name: str, example: str):
     def decorate(function):
         @wraps(function)
         def refusing(**words):
-            """What SQLite cannot do is refused without a trace."""
+            """What SQLite cannot do is refused without a trace; so is a missing CAC_CONFIG."""
+            if name != "init":
+                settings_file(os.environ.get("CAC_CONFIG"))
             try:
                 return function(**words)
             except sqlite3.Error as error:
@@ -4404,10 +4414,27 @@ def shown_setting(setting: dict) -> str:
     return plain_money(int(setting["value"])) if setting["kind"] == "money" else setting["value"]
 
 
+def write_settings(path: Path) -> None:
+    """A file of settings with a fresh key; what need not be set is a comment."""
+    config, lines = current_app.config, ["# The settings of CAC; the environment, CAC_…, wins."]
+    chosen = {name: str(Path(config[name]).absolute()) for name in ("DATABASE", "DOCUMENTS")}
+    chosen |= {"SECRET_KEY": secrets.token_urlsafe(48), "BASE_URL": config["BASE_URL"]}
+    for name, (default, about) in list(SETTINGS.items())[:-1]:  # the last is the demo's
+        value = json.dumps(chosen.get(name, default), ensure_ascii=False)
+        lines += ["", f"# {about}", f"{'' if name in chosen else '# '}{name.lower()} = {value}"]
+    with whole_file(path) as draft:
+        draft.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
 @command("init", "init")
 def init():
-    """Make the database, or bring an older one up to date, with a copy of it as it was."""
+    """Make settings and database, or bring an older database up to date, keeping a copy."""
     path = Path(current_app.config["DATABASE"])
+    file = Path(os.environ.get("CAC_CONFIG") or path.with_name("cac.toml")).absolute()
+    if not file.exists() and ("CAC_CONFIG" in os.environ or not current_app.config["SECRET_KEY"]):
+        with refused_by(file):
+            write_settings(file)
+        click.echo(f"Made {file}: set base_url in it, then\nexport CAC_CONFIG={file}")
     if not path.is_file():
         make_database(path, "schema.sql")
         return click.echo(f"Made {path}.")

@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tomllib
 
 import cac
 import pytest
@@ -101,6 +102,45 @@ def test_init_makes_the_database(tmp_path):
     found = shell("init", database=tmp_path / "new.db")
     assert (found.returncode, found.stderr) == (0, "")
     assert shell("check", database=tmp_path / "new.db", **SAFE).returncode == 0
+
+
+def test_init_makes_the_settings_which_only_their_owner_reads(tmp_path):
+    found = shell("init", database=tmp_path / "new.db")
+    assert f"export CAC_CONFIG={tmp_path / 'cac.toml'}\n" in found.stdout
+    assert (tmp_path / "cac.toml").stat().st_mode & 0o777 == 0o600
+    settings = tomllib.loads((tmp_path / "cac.toml").read_text(encoding="utf-8"))
+    assert settings.keys() == {"secret_key", "base_url", "database", "documents"}
+    assert not cac.is_weak_key(settings["secret_key"])
+    found = shell("settings", config=tmp_path / "cac.toml")
+    assert str(tmp_path / "new.db") in found.stdout
+
+
+def test_each_setting_is_explained_in_the_file_with_its_default(tmp_path):
+    shell("init", config=tmp_path / "cac.toml", database=tmp_path / "new.db")
+    text = (tmp_path / "cac.toml").read_text(encoding="utf-8")
+    settings = {name.lower(): told for name, told in cac.SETTINGS.items() if name != "DEMO"}
+    assert [about for _, about in settings.values() if f"\n# {about}\n" not in text] == []
+    uncommented = tomllib.loads(re.sub(r'^# (\w+ = ")', r"\1", text, flags=re.M))
+    assert uncommented.keys() == settings.keys()
+    others = settings.keys() - {"secret_key", "base_url", "database", "documents"}
+    assert {uncommented[name] == settings[name][0] for name in others} == {True}
+
+
+@pytest.mark.parametrize("by", [PYTHON, FLASK], ids=["python", "flask"])
+def test_only_init_makes_the_settings_that_cac_config_names(tmp_path, by):
+    settings = {"config": tmp_path / "mine.toml", "database": tmp_path / "new.db"}
+    for words in (["settings"], ["check"], ["serve"], ["init", "--help"]):
+        found = shell(*words, by=by, **settings)
+        assert (found.returncode, "mine.toml" in found.stderr) in ((1, True), (0, False))
+    assert list(tmp_path.iterdir()) == []
+    assert shell("init", by=by, **settings).returncode == 0
+    assert shell("settings", by=by, **settings).returncode == 0
+
+
+def test_init_overwrites_no_settings(tmp_path):
+    (tmp_path / "cac.toml").write_text("page = 1")
+    shell("init", database=tmp_path / "new.db")
+    assert (tmp_path / "cac.toml").read_text() == "page = 1"
 
 
 def test_init_keeps_what_is_there(run, db):
