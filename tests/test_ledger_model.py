@@ -46,6 +46,7 @@ class Ledger(RuleBasedStateMachine):
             self.lines = {(row.type, row.number): (row.date, row.id, row.amount) for row in
                           cac.many("SELECT * FROM movement WHERE customer = ?", NUMBER)}
         self.limit, self.new, self.imports = 500_000, {}, []
+        cac.DOWNLOADS.clear()   # the hour's limit is for customers
 
     def balance(self):
         """What Beto owes."""
