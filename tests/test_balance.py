@@ -119,7 +119,7 @@ def test_the_chart_has_the_balance_at_the_end_of_each_of_12_months(why):
 
 def test_its_names_are_its_title_and_its_values(why):
     page = why("Ana")
-    drawing = page.select_one("svg")
+    drawing = page.select_one("svg[role=img]")
     assert [page.find(id=name).name for name in drawing["aria-labelledby"].split()] == [
         "title", "desc"]
 
