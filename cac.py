@@ -3697,7 +3697,7 @@ class CsvFile:
 
     def __init__(self, path: Path, kind: str, told):
         """`told` is what the command line told; Refused if it is no CSV or lacks a column."""
-        self.kind, self.told = KINDS[kind], told
+        self.name, self.kind, self.told = path.name, KINDS[kind], told
         self.problems, self.remarks, self.told_balances = [], [], {}
         content = file_content(path)
         csv.field_size_limit(IMPORT_BYTES)  # a quote that never ends is told as a short line
@@ -3944,6 +3944,8 @@ ACTIVE_PDF = re.compile(rb"/(JavaScript|JS|Launch|EmbeddedFile)\b"
                         rb"|/OpenAction\b(?!\s*\[)")    # in brackets it is only where to look first
 TYPE_NAME = re.compile(r"(?:factura|notadecredito|notadedebito|recibo)[abcem]?|[abcem]")
 IMPORTED = ("customer", "email", "phone", "movement", "news", "service")
+LISTS = {"email": ["customer", "canonical", "address", "confirmed_at"],     # key first
+         "phone": ["customer", "number"]}
 LAST_IMPORT = """SELECT * FROM import WHERE kind = ? AND undone_at IS NULL
     ORDER BY id DESC LIMIT 1"""
 TWICE = """SELECT line, first FROM (SELECT line, min(line) OVER (PARTITION BY {1}) AS first
@@ -4066,8 +4068,6 @@ def stage_file(file: CsvFile) -> None:
                       for row in many(TWICE.format(table, ", ".join(key)))]
 
 
-LISTS = {"email": ["customer", "canonical", "address", "confirmed_at"],
-         "phone": ["customer", "number"]}
 def merge(db, table: str, key: tuple, scope: str = "0", owned: str = "1") -> Tally:
     """Make a table's rows those of incoming_<table>; what lacks there goes, within `scope`."""
     columns = [row.name for row in many(f"PRAGMA temp.table_info(incoming_{table})")][1:]
@@ -4085,8 +4085,7 @@ def merge(db, table: str, key: tuple, scope: str = "0", owned: str = "1") -> Tal
     return Tally(gone, changed, added)
 
 
-
-def merge_customers(db, file: CsvFile) -> Tally:
+def merge_customers(db, number: int, file: CsvFile) -> Tally:
     """Merge customers with their e-mails and phones; what they wrote on the site stays."""
     places, on_file = file.layout.places, "(SELECT {} FROM customer WHERE number = incoming.number)"
     edited = "SELECT 0" if file.told.overwrite_edits else EDITED
@@ -4110,7 +4109,7 @@ def merge_customers(db, file: CsvFile) -> Tally:
             db.execute(f"DELETE FROM incoming_{table} WHERE customer IN ({edited.format(table)})")
             merge(db, table, tuple(columns[:2]), "customer IN (SELECT number FROM"
                   f" incoming_customer) AND customer NOT IN ({edited.format(table)})")
-    return tally
+    return tally._replace(changed=one(CHANGED_CUSTOMERS, number).n)
 
 
 def total_balance() -> int:
@@ -4227,8 +4226,7 @@ def merge_file(db, number: int, file: CsvFile) -> Tally:
     """Merge what was staged of a file."""
     kind = file.kind
     if kind.table == "customer":
-        tally = merge_customers(db, file)
-        return tally._replace(changed=one(CHANGED_CUSTOMERS, number).n)
+        return merge_customers(db, number, file)
     owned = "origin = 'imported'" if kind.table == "movement" else "1"
     if kind.table == "movement":
         look_at_receipts(db, file)
@@ -4240,8 +4238,9 @@ def look_at_receipts(db, file: CsvFile) -> None:
     for row in many(RECEIPTS):
         raise Refused(f"line {row.line}: receipt {row.number} was written by the portal, over"
                       f" {plain_money(row.amount)}: its amount differs. Nothing was saved.")
-    remark("Look", [f"line {row.line} may be the payment of receipt 900 0000-{row.number:08}, which"
-                    " the portal has credited: leave one of both out" for row in many(TWINS)])
+    remark(file.name, [f"line {row.line} may be the payment of receipt 900 0000-{row.number:08},"
+                       " which the portal has credited: leave one of both out"
+                       for row in many(TWINS)])
 
 
 def undo_import(number: int) -> None:
