@@ -573,6 +573,7 @@ SETTINGS = {  # name: (default, what it is)
     "MERCADOPAGO_TOKEN": ("", "access token; without it Mercado Pago is not offered"),
     "MERCADOPAGO_SECRET": ("", "with which its notices are signed"),
     "CHORES": ("on", "off = this process neither sends mail nor queries payments by itself"),
+    "LITESTREAM": ("off", "on = Litestream copies the database and is the one to empty its -wal"),
     "DEMO": ("", "set by the demo alone: the folder of its mails"),
 }
 SECRETS = {"SECRET_KEY", "SECRET_KEY_FALLBACKS", "SMTP_URL", "DINEROMAIL_PASSWORD",
@@ -592,7 +593,7 @@ def read_settings(**given) -> dict:
     for name, pattern, advice in (
             ("PROXIES", r"[0-9]", "say how many proxies, 0 to 9"),
             ("DINEROMAIL_ACCOUNT", r"([0-9]{8})?", "give all 8 digits, without the slash"),
-            ("CHORES", "on|off", "say on or off"),
+            ("CHORES", "on|off", "say on or off"), ("LITESTREAM", "on|off", "say on or off"),
             ("MAIL_FROM", r"[^\r\n@]*[^\s@<]@[\w.-]+>?", "such as CAC <cac@example.com>"),
             ("SMTP_URL", r"((smtp|smtps|smtp\+starttls)://\S+)?", "such as smtp://localhost:25")):
         if not re.fullmatch(pattern, str(settings[name])):
@@ -742,6 +743,8 @@ def kept_connection(path: Path) -> sqlite3.Connection:
     file = path.stat().st_ino
     if getattr(kept, "file", None) != file:
         kept.db, kept.file = connect(path), file
+        if current_app.config["LITESTREAM"] == "on":  # else its copy loses rows, and says nothing
+            kept.db.execute("PRAGMA wal_autocheckpoint = 0")
     return kept.db
 
 
