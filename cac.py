@@ -4051,8 +4051,9 @@ def stage_file(file: CsvFile) -> None:
     """Read a file into temporary tables; the lists of a customer go into tables of their own."""
     table, key, rows = file.kind.table, file.kind.key, file.rows()
     first = next(rows, None)
-    lists = {name: [] for name in ("email", "phone") if first and name in first[1]}
-    columns = [name for name in first[1] if name not in lists] if first else list(key)
+    names = first[1] if first else [*columns_of(table), *LISTS]
+    lists = {name: [] for name in LISTS if name in names}
+    columns = [name for name in names if name not in lists]
 
     def values(rows):
         for line, row in rows:
@@ -4230,7 +4231,7 @@ def merge_file(db, number: int, file: CsvFile) -> Tally:
     kind = file.kind
     if kind.table == "customer":
         return merge_customers(db, number, file)
-    owned = "origin = 'imported'" if kind.table == "movement" else "1"
+    owned = "movement.origin = 'imported'" if kind.table == "movement" else "1"
     if kind.table == "movement":
         look_at_receipts(db, file)
     return merge(db, kind.table, kind.key, "0" if file.is_partial else kind.scope, owned)

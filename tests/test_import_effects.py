@@ -186,6 +186,15 @@ def test_an_unlikely_file_is_refused_unless_forced(load, db, content, said):
     assert everything(db) != before
 
 
+@pytest.mark.parametrize(("kind", "header"), [
+    ("movements", HEADER), ("customers", CUSTOMERS), ("services", ["usuario", "servicio"])])
+def test_no_rows_are_refused_unless_forced_and_then_change_nothing(load, db, kind, header):
+    before, empty = contents(db), csv_of([header]).encode()
+    assert "--force" in load(empty, kind=kind).output
+    assert load(empty, "--force", kind=kind).exit_code == 0
+    assert contents(db) == before
+
+
 def test_a_brake_holds_a_dry_run_too(load, db):
     load(file_of())
     answer = load(fortune(db), "--dry-run")

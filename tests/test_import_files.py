@@ -670,6 +670,30 @@ def test_every_error_is_told_not_only_the_first(load, db):
     assert "line 10" in output
 
 
+def damaged(content, lottery):
+    """A file to which something happened on its way."""
+    first, last = sorted(lottery.sample(range(len(content)), 2))
+    return lottery.choice([
+        content[:first], content[:first] + content[last:], content[:last] + content[first:],
+        content[:first] + lottery.randbytes(2) + content[first:],
+        content[:first] + lottery.choice(b'";,\t\r\n\0 -(').to_bytes() + content[first:],
+        b"\n".join(lottery.sample(lines := content.split(b"\n"), len(lines)))])
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_damaged_file_is_read_or_refused_and_nothing_else(load, run, db, seed):
+    lottery, before = random.Random(seed), everything(db)    # noqa: S311 - a lottery
+    for _ in range(12):
+        content = damaged(READ[lottery.choice(list(READ))], lottery)
+        answer = load(content, "--force")
+        if answer.exit_code:
+            refused(answer, db, before)
+        else:
+            assert run("undo", 1).exit_code == 0
+            db.execute("DELETE FROM import")
+            assert everything(db) == before
+
+
 # --- ARCA's Mis Comprobantes ----------------------------------------------------------------------
 
 ISSUED = [  # the file names its receivers by CUIT: Dante and Elena
