@@ -86,10 +86,11 @@ class Watched:
         page.on("request", self.note)
 
     def note(self, request):
-        """Note a request; with each document begins a new page."""
+        """Note a request; with each document begins a new page. For a tab's icon browsers ask."""
         if request.is_navigation_request():
             self.asked = []
-        self.asked.append(request)
+        if not request.url.partition("?")[0].endswith(".svg"):
+            self.asked.append(request)
 
     def show(self, state):
         """Go to a state."""
@@ -142,7 +143,8 @@ def sign_in(page, who):
 
 def faults_of(page) -> list[str]:
     """What axe finds: rule, and where."""
-    found = page.evaluate("axe.run({resultTypes: ['violations']})")["violations"]
+    found = page.evaluate("axe.run({resultTypes: ['violations'],"
+                          " rules: {'target-size': {enabled: true}}})")["violations"]
     return [f"{fault['id']}: {node['html'][:150]}" for fault in found for node in fault["nodes"]]
 
 

@@ -63,3 +63,9 @@ def test_every_brand_has_its_colours_and_its_mark(db):
 def test_what_every_page_loads_is_small(name, lines, size):
     content = (STATIC / name).read_bytes()
     assert content.count(b"\n") <= lines and len(content) <= size
+
+
+def test_the_pictures_of_the_readme_are_there_and_small():
+    pictures = re.findall(r'<img src="(\S+)"', (ROOT / "README.md").read_text(encoding="utf-8"))
+    assert len(pictures) == 2
+    assert all((ROOT / name).stat().st_size <= 100_000 for name in pictures)
