@@ -4335,7 +4335,9 @@ def match_pdfs(pdfs: list[Pdf]) -> tuple[dict, list]:
         if len(found) == 1 and found[0] not in pairs:
             pairs[found[0]] = pdf
         else:
-            why = ("no voucher has that number", "another PDF is of the same voucher",
+            why = ("no voucher has that number" if pdf.number >= 0 else
+                   "its name tells no voucher's number such as 0003-00001234",
+                   "another PDF is of the same voucher",
                    "several vouchers have that number: put the type's code before it")
             strays.append(f"{pdf.path.name}: {why[min(len(found), 2)]}")
     return pairs, strays

@@ -592,7 +592,8 @@ def test_what_does_not_match_is_listed_both_ways(run, folder):
     (folder / "listado.pdf").write_bytes(pdf())
     (folder / "leame.txt").write_text("no es una factura")
     output = run("import", "invoices", folder).output
-    assert "0003-99999999.pdf" in output and "listado.pdf" in output
+    assert "0003-99999999.pdf: no voucher has that number" in output
+    assert "listado.pdf: its name tells no voucher's number" in output
     assert "12613" in output    # a voucher without a PDF
 
 
