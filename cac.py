@@ -4445,10 +4445,13 @@ def shown_setting(setting: dict) -> str:
 
 
 def write_settings(path: Path) -> None:
-    """A file of settings with a fresh key; what need not be set is a comment."""
+    """A file of settings as they are now, with a key; what need not be set is a comment."""
     config, lines = current_app.config, ["# The settings of CAC; the environment, CAC_…, wins."]
-    chosen = {name: str(Path(config[name]).absolute()) for name in ("DATABASE", "DOCUMENTS")}
-    chosen |= {"SECRET_KEY": secrets.token_urlsafe(48), "BASE_URL": config["BASE_URL"]}
+    chosen = {name: config[name] for name, (default, _) in SETTINGS.items()
+              if config[name] and config[name] != default}
+    chosen |= {name: str(Path(config[name]).absolute()) for name in ("DATABASE", "DOCUMENTS")}
+    chosen |= {"SECRET_KEY": config["SECRET_KEY"] or secrets.token_urlsafe(48),
+               "BASE_URL": config["BASE_URL"]}
     for name, (default, about) in list(SETTINGS.items())[:-1]:  # the last is the demo's
         value = json.dumps(chosen.get(name, default), ensure_ascii=False)
         lines += ["", f"# {about}", f"{'' if name in chosen else '# '}{name.lower()} = {value}"]
@@ -4464,7 +4467,7 @@ def init():
     if not file.exists() and ("CAC_CONFIG" in os.environ or not current_app.config["SECRET_KEY"]):
         with refused_by(file):
             write_settings(file)
-        click.echo(f"Made {file}: set base_url in it, then\nexport CAC_CONFIG={file}")
+        click.echo(f"Made {file}: look through it, then\nexport CAC_CONFIG={file}")
     if not path.is_file():
         make_database(path, "schema.sql")
         return click.echo(f"Made {path}.")

@@ -137,6 +137,14 @@ def test_only_init_makes_the_settings_that_cac_config_names(tmp_path, by):
     assert shell("settings", by=by, **settings).returncode == 0
 
 
+def test_init_writes_down_the_settings_that_it_was_given(tmp_path):
+    given = {"config": tmp_path / "cac.toml", "database": tmp_path / "new.db", "proxies": 1, **SAFE}
+    shell("init", **given)
+    found = cac.settings_file(tmp_path / "cac.toml")
+    assert found == {"DATABASE": str(tmp_path / "new.db"), "DOCUMENTS": str(ROOT / "documents"),
+                     "PROXIES": "1", **{name.upper(): value for name, value in SAFE.items()}}
+
+
 def test_init_overwrites_no_settings(tmp_path):
     (tmp_path / "cac.toml").write_text("page = 1")
     shell("init", database=tmp_path / "new.db")
