@@ -6,11 +6,12 @@ import subprocess
 import sys
 import time
 from contextlib import closing
+from itertools import pairwise
 from pathlib import Path
 
 import cac
 import pytest
-from conftest import ROOT, serving
+from conftest import PASSWORD, ROOT, running, serving
 from load import SETTINGS, Customer, assert_nothing_is_lost, faults_of, load
 
 pytestmark = pytest.mark.faults
@@ -86,6 +87,46 @@ def test_while_the_operator_holds_the_lock_pages_are_shown_and_writes_refused(da
     assert sorted(seconds for _, seconds in shown)[len(shown) // 2] < cac.PATIENCE_SECONDS / 2
     assert customers.refusals
     assert_nothing_is_lost(database, customers)
+
+
+TOOLS = [["vacuum"], ["analyze"], ["create-index", "phone", "number"],
+         ["transform", "phone", "--default", "number", "0"], ["enable-wal"]]
+
+
+@pytest.mark.parametrize("words", TOOLS, ids=lambda words: words[0])
+def test_an_operator_may_tidy_up_while_customers_write(database, words):
+    command, *more = words
+    with serving(database, **SETTINGS) as address, load(address) as customers:
+        customers.go_on()
+        with running("-m", "sqlite_utils", command, database, *more) as tool:
+            told = tool.communicate(timeout=60)[0]
+        customers.go_on()
+    assert tool.returncode == 0 or "locked" in told
+    assert_nothing_is_lost(database, customers)
+
+
+def test_every_connection_waits_keeps_what_is_committed_and_knows_what_refers_to_what(db):
+    told = {name: db.execute(f"PRAGMA {name}").fetchone()[0] for name in
+            ("busy_timeout", "journal_mode", "synchronous", "foreign_keys")}
+    assert told == {"busy_timeout": 5000, "journal_mode": "wal", "synchronous": 2,
+                    "foreign_keys": 1}
+
+
+@pytest.mark.parametrize("deed", [
+    lambda ana: ana.send("/datos", contacto="Otro"),
+    lambda ana: ana.send("/pago", concepto="saldo", medio="dineromail"),
+    lambda ana: ana.send("/clave", clave_actual=PASSWORD, clave_nueva="caballo azul 77"),
+    lambda ana: ana.post("/aviso/dineromail", data="Notificacion=x"),
+    lambda ana: ana.send("/salir", "/")])
+def test_all_that_is_written_is_between_begin_immediate_and_commit(app, visit, deed):
+    ana, asked = visit("Ana"), []
+    with app.app_context():
+        cac.get_db().set_trace_callback(asked.append)
+    deed(ana)
+    words = [sql.split()[0] for sql in asked if not sql.startswith("BEGIN D")]
+    steps = [word for word in words if word not in ("SELECT", "WITH", "PRAGMA")]
+    assert "INSERT" in steps
+    assert all(later == "BEGIN" for word, later in pairwise(steps) if word == "COMMIT"), steps
 
 
 @pytest.fixture
