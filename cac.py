@@ -1079,6 +1079,7 @@ FORGET_SECONDS = 15 * 60                        # without a try, the earlier one
 TRIES = {"account": 10, "address": 200}         # to show a password, until one has to wait
 KNOWN_SECONDS = 180 * 86400                     # whence a customer signed in lately
 SESSIONS_EACH = 200                             # of a customer, open at once
+WAITING_ASKS = 50                               # of a place, for a link
 MAILS_AN_HOUR = {"account": 3, "address": 20}   # with a link that was asked for
 DOWNLOADS_AN_HOUR = 600                         # of a customer, from each worker
 DOWNLOADS = {}                                  # customer: (hour, how many in it)
@@ -1134,7 +1135,7 @@ def record(db, customer: int, kind: str, actor: str = "customer", **change) -> N
            "field": None, "old": None, "new": None} | change
     db.execute("INSERT INTO event (at, customer, kind, actor, address, field, old, new)"
                " VALUES (:at, :customer, :kind, :actor, :address, :field, :old, :new)", row)
-    log.info("event=%s customer=%s actor=%s address=%s", kind, customer, actor, address)
+    log.info("event=%s customer=%s actor=%s address=%s", kind, customer, actor, row["address"])
 
 
 def count_try(db, key: str, allowed: int) -> float:
@@ -1409,10 +1410,13 @@ def mail_links(db, accounts: list, recipients, template: str = "reset") -> None:
     enqueue(db, template, recipients, accounts[0][0].number, accounts=links)
 
 
-def new_links(db, customers: list, kind: str = "reset") -> list:
-    """(customer, serial) for new links; the earlier ones of these customers die."""
+def new_links(db, customers: list, kind: str = "reset", **who) -> list:
+    """(customer, serial) for new links; the earlier ones of these customers die.
+
+    `who` asked for them: actor and address; else it was the operator.
+    """
     for customer in customers:
-        record(db, customer.number, kind, "customer" if request else "operator")
+        record(db, customer.number, kind, **{"actor": "operator"} | who)
     return [(customer, new_link(db, customer.number)) for customer in customers]
 
 
@@ -1423,25 +1427,42 @@ FORGOTTEN = """
                           AND at > ? AND kind = 'reset' AND actor = 'customer') < ?"""
 
 
-def mail_forgotten(usuario: str, address: str) -> None:
-    """¿Olvidó su Clave? By number: to all its addresses. By address: a link for each who has it.
+def ask_for_link(usuario: str, email: str) -> None:
+    """¿Olvidó su Clave? Write down who asks: whether there is anybody is looked up later.
 
-    One transaction in any case: the time it takes does not tell whether there was anybody.
+    So the time that the answer takes cannot tell it.
     """
-    asked, column = ((customer_number(usuario), "number") if usuario
-                     else (canonical_email(address), "canonical"))
-    place = address_block(request.remote_addr or "")
     with transaction() as db:
-        found = many(f"{FORGOTTEN} AND {column} = ? ORDER BY number, email.id",
-                     now(-3600), MAILS_AN_HOUR["account"], asked)
-        mails = by_recipient(found)
-        if seconds_over(db, f"forgot:{place}", MAILS_AN_HOUR["address"], len(mails)):
-            log.warning("event=forgot-limit address=%s", request.remote_addr)
-            return
-        accounts = new_links(db, list({row.number: row for row in found}.values()))
-        for recipient, rows in mails.items():
-            theirs = {row.number for row in rows}
-            mail_links(db, [a for a in accounts if a[0].number in theirs], [recipient])
+        db.execute("INSERT INTO forgotten (at, address, usuario, email) SELECT ?1, ?2, ?3, ?4"
+                   " WHERE (SELECT count(*) FROM forgotten WHERE address = ?2) < ?5",
+                   (now(), request.remote_addr or "", usuario, email, WAITING_ASKS))
+    log.info("event=link-asked address=%s", request.remote_addr)
+
+
+def mail_forgotten() -> None:
+    """Mail links to those who asked for one; an hour later they need none any more."""
+    for asked in many("SELECT * FROM forgotten ORDER BY id LIMIT 50"):
+        with transaction() as db:
+            db.execute("DELETE FROM forgotten WHERE id = ?", (asked.id,))
+            if age_of(asked.at) < LINK_SECONDS:
+                mail_asked(db, asked)
+
+
+def mail_asked(db, asked) -> None:
+    """By number: to all its addresses. By address: a link for each who has it."""
+    column, value = (("number", customer_number(asked.usuario)) if asked.usuario
+                     else ("canonical", canonical_email(asked.email)))
+    found = many(f"{FORGOTTEN} AND {column} = ? ORDER BY number, email.id",
+                 now(-3600), MAILS_AN_HOUR["account"], value)
+    mails, key = by_recipient(found), f"forgot:{address_block(asked.address)}"
+    if seconds_over(db, key, MAILS_AN_HOUR["address"], len(mails)):
+        return log.warning("event=forgot-limit address=%s", asked.address)
+    accounts = new_links(db, list({row.number: row for row in found}.values()), actor="customer",
+                         address=asked.address)
+    for recipient, rows in mails.items():
+        theirs = {row.number for row in rows}
+        mail_links(db, [a for a in accounts if a[0].number in theirs], [recipient])
+    return None
 
 
 def by_recipient(rows: list) -> dict[str, list]:
@@ -1643,6 +1664,7 @@ def hold_mail(why: str, oldest: str) -> None:
 
 def send_due_mail() -> None:
     """Send what is due, in order: nothing overtakes what is held because the server was away."""
+    mail_forgotten()
     due = many("SELECT * FROM outbox WHERE due_at <= ?1 AND id < coalesce((SELECT min(id)"
                " FROM outbox WHERE held = 1 AND due_at > ?1), 1e18) ORDER BY id LIMIT 50", now())
     if not due:
@@ -3012,7 +3034,7 @@ def forgot():
     form = ForgotForm()
     if not form.validate_on_submit():
         return form_page("forgot.html", form)
-    mail_forgotten(form.usuario.data, form.email.data)
+    ask_for_link(form.usuario.data, form.email.data)
     return render_template("forgot_sent.html")
 
 

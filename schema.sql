@@ -68,6 +68,15 @@ CREATE TABLE session (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX session_customer ON session (customer);        -- ending a customer's sessions
 
+-- Who asked for a link to choose a password, until the chores have looked for whom it is.
+CREATE TABLE forgotten (
+    id       INTEGER PRIMARY KEY,
+    at       TEXT NOT NULL,
+    address  TEXT NOT NULL,                  -- IP it was asked from
+    usuario  TEXT NOT NULL,                  -- as typed, '' = by e-mail
+    email    TEXT NOT NULL
+) STRICT;
+
 -- What is tried first to get into anybody's account: no new password may be one of these. Operators may add to it.
 CREATE TABLE common_password (
     password  TEXT PRIMARY KEY               -- in small letters

@@ -123,6 +123,7 @@ def mails(app, db):
     """mails(): what waits in the outbox, as messages."""
     def written():
         with app.app_context():
+            cac.mail_forgotten()
             return [cac.write_mail(mail) for mail in db.execute("SELECT * FROM outbox ORDER BY id")]
     return written
 
@@ -146,6 +147,7 @@ def link_in(message) -> str:
 def addresses(app, db, mails):
     """An address of each rule of the application that exists: endpoint: address."""
     app.test_client().send("/olvido", usuario="1001")
+    link = link_in(mails()[0])
     db.execute("UPDATE email SET confirmed_at = NULL WHERE customer = 1001")
     email = db.execute("SELECT * FROM email WHERE customer = 1001").fetchone()
     db.execute("INSERT INTO payment (reference, customer, service, purpose, amount, created_at)"
@@ -153,7 +155,7 @@ def addresses(app, db, mails):
     with app.app_context():
         confirm = urlsplit(cac.confirmation_link(email.id, email.canonical)).path
         no_more = urlsplit(cac.unsubscribe_link(1001)).path
-    return {"cac.new_password": link_in(mails()[0]),
+    return {"cac.new_password": link,
             "cac.confirm_email": confirm.removeprefix("/clientes"),
             "cac.unsubscribe": no_more.removeprefix("/clientes"),
             "cac.voucher": "/comprobantes/100108.pdf", "cac.payment": "/pago/CAC1",
