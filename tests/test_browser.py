@@ -9,12 +9,13 @@ import tarfile
 from contextlib import closing
 
 import pytest
-from conftest import PASSWORD, ROOT, answers, free_port, program, running, wait_for
+from conftest import PASSWORD, ROOT, answers, cac, free_port, program, running, wait_for
 from playwright.sync_api import expect
 
 pytestmark = pytest.mark.browser
 
 AXE = "axe-core-4.14.1"             # what an npm package of it is called
+LINKS = {}                          # of mails, by what they are for
 SCREENS = [(1280, 900), (390, 844), (360, 740), (320, 568)]
 STATES = {  # name: (who is signed in, page, what is typed, the button that is pressed)
     "ingresar": (None, "/ingresar", {}, None),
@@ -23,7 +24,13 @@ STATES = {  # name: (who is signed in, page, what is typed, the button that is p
     "olvido": (None, "/olvido", {}, None),
     "olvido, vacio": (None, "/olvido", {}, "Enviar enlace"),
     "olvido, enviado": (None, "/olvido", {"usuario": "9999"}, "Enviar enlace"),
+    "ingresar, demasiadas veces": (None, "/ingresar", {"usuario": "9997", "clave": "otra"},
+                                   "Ingresar"),
+    "clave nueva": (None, "{password}", {}, None),
+    "clave nueva, corta": (None, "{password}", {"clave_nueva": "corta"}, "Guardar clave"),
+    "confirmar correo": (None, "{confirmation}", {}, None),
     "enlace vencido": (None, "/clave/x", {}, None),
+    "correo de la demostración": (None, "/demo/correo", {}, None),
     "contacto": (None, "/contacto", {}, None),
     "inicio": ("1001", "/", {}, None),
     "inicio, sin movimientos": ("1007", "/", {}, None),
@@ -38,6 +45,11 @@ STATES = {  # name: (who is signed in, page, what is typed, the button that is p
     "pago, importe ambiguo": ("1002", "/pago", {"importe": "1.234"},
                               "Pagar por adelantado con DineroMail"),
     "pago, nuevo": ("1009", "/pago", {}, "Pagar $\xa02.189,00 con DineroMail"),
+    "pago, en proceso": ("1006", "/pago/SEEpending", {}, None),
+    "pago, rechazado": ("1006", "/pago/SEErejected", {}, None),
+    "pago, vencido": ("1006", "/pago/SEEexpired", {}, None),
+    "pago, en revisión": ("1006", "/pago/SEEreview", {}, None),
+    "pago, con otros en proceso": ("1006", "/pago", {}, None),
     "datos": ("1001", "/datos", {}, None),
     "datos, con errores": ("1001", "/datos", {"emails-0": "ana@"}, "Guardar cambios"),
     "clave": ("1001", "/clave", {}, None),
@@ -63,16 +75,32 @@ def axe():
         return archive.extractfile("package/axe.min.js").read().decode()
 
 
+SETTINGS = {"secret_key": "x" * 40, "chores": "off"}
+STAGE = (  # Gloria can sign in; a user tried too often; Fabián's payments; an address to confirm
+    "UPDATE customer SET password = (SELECT password FROM customer WHERE number = 1001)"
+    " WHERE number = 1007",
+    "INSERT INTO throttle (key, tries, last_at) VALUES ('sign-in:9997', 99, '{now}')",
+    "INSERT INTO payment (reference, customer, service, purpose, amount, state, created_at)"
+    " SELECT 'SEE' || value, 1006, 'dineromail', 'balance', 90000, value, '{now}' FROM"
+    """ json_each('["pending", "rejected", "expired", "review"]')""",
+    "UPDATE email SET confirmed_at = NULL WHERE customer = 1006")
+
+
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory):
-    """A demo's address; Gloria, who has no movements, can sign in there."""
+    """A demo's address, where all states can be seen."""
     database, port = tmp_path_factory.mktemp("demo") / "demo.db", free_port()
     address = f"http://127.0.0.1:{port}"
-    with running("cac.py", "demo", "--port", port, "--database", database):
+    with running("cac.py", "demo", "--port", port, "--database", database, **SETTINGS):
         wait_for(lambda: answers(f"{address}/salud"))
         with closing(sqlite3.connect(database)) as db, db:
-            db.execute("UPDATE customer SET password = (SELECT password FROM customer"
-                       " WHERE number = 1001) WHERE number = 1007")
+            for statement in STAGE:
+                db.execute(statement.replace("{now}", cac.now()))
+        app = cac.create_app(database=str(database), base_url=address, **SETTINGS)
+        with app.app_context():
+            email = cac.one("SELECT * FROM email WHERE customer = 1006")
+            LINKS["password"] = cac.password_link(1003, 0)
+            LINKS["confirmation"] = cac.confirmation_link(email.id, email.canonical)
         yield address
 
 
@@ -95,7 +123,7 @@ class Watched:
     def show(self, state):
         """Go to a state."""
         _, address, typed, button = STATES[state]
-        self.page.goto(address)
+        self.page.goto(address.format(**LINKS))
         for field, text in typed.items():
             self.page.locator(f"[id='{field}']").fill(text)
         if button:
