@@ -4431,6 +4431,14 @@ def changes_csv(since: str) -> bytes:
 NUMBER = click.IntRange(1, 999999999)   # a user number
 
 
+def hint() -> str:
+    """What to do about a database that an older program made; '' if it is not that."""
+    with suppress(sqlite3.Error, Refused):
+        version = one("PRAGMA user_version").user_version
+        return f"It has version {version}: run `init`. " if version < SCHEMA_VERSION else ""
+    return ""
+
+
 def command(name: str, example: str):
     """A command whose help ends with an example."""
     def decorate(function):
@@ -4442,7 +4450,7 @@ def command(name: str, example: str):
             try:
                 return function(**words)
             except sqlite3.Error as error:
-                raise Refused(f"The database: {error}. Nothing was changed.") from error
+                raise Refused(f"The database: {error}. {hint()}Nothing was changed.") from error
         return bp.cli.command(name, epilog=f"Example: python cac.py {example}")(refusing)
     return decorate
 

@@ -7,7 +7,6 @@ files in tests/files/ hold them as one meets them: from Excel, from a program of
 import codecs
 import csv
 import io
-import os
 import random
 import zipfile
 from pathlib import Path
@@ -643,13 +642,6 @@ def test_a_path_that_is_no_file_is_refused(run, db, tmp_path, path, said):
     assert said in answer.output
     assert isinstance(answer.exception, SystemExit)
     assert everything(db) == before
-
-
-@pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything")
-def test_a_file_that_may_not_be_read_is_refused(load, tmp_path):
-    load(b"")
-    Path(tmp_path, "movements.csv").chmod(0)
-    assert "movements.csv" in load(b"").output
 
 
 def test_at_most_twenty_errors_are_printed_and_all_are_in_the_report(load, tmp_path, db):

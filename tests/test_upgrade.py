@@ -92,3 +92,9 @@ def snapshot(path):
     """All that a database holds."""
     with closing(cac.connect(path)) as db:
         return everything(db)
+
+
+def test_a_command_that_needs_the_new_database_says_how_to_get_it(run):
+    answer = run("imports")
+    assert answer.exit_code == 1
+    assert "It has version 1: run `init`. Nothing was changed." in answer.output
