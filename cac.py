@@ -475,12 +475,10 @@ def round_amounts(least: int, most: int) -> tuple[int, int, int]:
     >>> round_amounts(0, 125040), round_amounts(-32000, 45000)
     ((0, 100000, 200000), (-50000, 0, 50000))
     """
-    for power in range(2, 19):
-        for step in (10**power, 2 * 10**power, 25 * 10**power // 10, 5 * 10**power):
-            first = least // step * step
-            if first + 2 * step >= most:
-                return first, first + step, first + 2 * step
-    raise ValueError(most)
+    steps = (step * 10**power for power in range(1, 18) for step in (10, 20, 25, 50))
+    step = next(step for step in steps if least // step * step + 2 * step >= most)
+    first = least // step * step
+    return first, first + step, first + 2 * step
 
 
 class Chart(NamedTuple):
