@@ -2473,7 +2473,7 @@ WAL_RESET_FIXED = (3, 44, 6), (3, 50, 7), (3, 51, 3)   # sqlite.org/wal.html#wal
 FREE_MEGABYTES = 500            # less free space than this is a warning
 WAL_MEGABYTES = 200             # and a -wal that grows to this: nothing takes it in
 CHORES_LATE_SECONDS = 60        # a lease that ended so long ago: the database cannot be written
-YES = {True: "yes", False: "no"}
+NO_OR_YES = "no", "yes"
 SQLITE_LOCK = 510, 2**30 + 2    # bytes, first byte: whoever has a database open has a lock there
 
 
@@ -2652,7 +2652,7 @@ def check_settings():
     files = [Path(file) for file in (os.environ.get("CAC_CONFIG"), config["DATABASE"]) if file]
     for file in (file for file in files if file.exists()):
         is_open = bool(file.stat().st_mode & 0o007)
-        yield finding(not is_open, f"{file} may be read by others: {YES[is_open]}")
+        yield finding(not is_open, f"{file} may be read by others: {NO_OR_YES[is_open]}")
 
 
 def check_database():
@@ -2663,7 +2663,7 @@ def check_database():
     integrity = " ".join(one("PRAGMA integrity_check").integrity_check.split())
     yield finding(integrity == "ok", f"integrity of the database: {integrity}", "BAD")
     is_demo = is_demo_data(db)
-    yield finding(not is_demo, f"the database holds the demo's data: {YES[is_demo]}")
+    yield finding(not is_demo, f"the database holds the demo's data: {NO_OR_YES[is_demo]}")
     for line in many("SELECT * FROM check_line"):
         yield finding(not line.n, f"{line.what}: {line.n}", line.level)
     total = one("SELECT count(*) AS n, coalesce(sum(amount), 0) AS balance FROM movement")
