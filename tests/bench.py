@@ -40,6 +40,12 @@ LONG, SHORT = 1, 2                  # customers with a long and with a short his
 
 # --- Databases ------------------------------------------------------------------------------------
 
+def kept_database(folder, customers, movements):
+    """A database that is made once for each schema."""
+    schema = cac.sha256((ROOT / "schema.sql").read_text(encoding="utf-8"))[:8]
+    return made_database(folder / f"{customers * movements}-{schema}.db", customers, movements)
+
+
 def made_database(path, customers, movements):
     """So many customers with so many movements each, but for SHORT, who has a tenth."""
     if not path.exists():
@@ -387,8 +393,8 @@ def main():
     if given.hello:
         return serve_hello(given.hello)
     scale = 100 if given.small else 1
-    small = made_database(given.cache / "60000.db", 60, 1000)
-    large = made_database(given.cache / f"{10_000_000 // scale}.db", 10_000 // scale, 1000)
+    small = kept_database(given.cache, 60, 1000)
+    large = kept_database(given.cache, 10_000 // scale, 1000)
     found = {"machine": f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f},"
                         f" Python {sys.version.split()[0]}"}
     print(found["machine"])
