@@ -4907,7 +4907,9 @@ def restore(file):
 # === Server =======================================================================================
 # The commands that serve: for customers, and the demo with its stand-ins.
 
-HEADER_BYTES = 64 * 1024            # of a request: more is refused
+REQUEST_BYTES = 2**20               # of a request: more is refused
+BODIES = 14                         # that a worker awaits at once
+HEADER_BYTES = 64 * 1024
 
 
 def refuse_used_port(host: str, port: int) -> None:
@@ -4919,20 +4921,51 @@ def refuse_used_port(host: str, port: int) -> None:
         raise Refused(f"{host}:{port}: {error.strerror}. Choose another with --port.") from error
 
 
+class Turnstile:
+    """Two requests are worked on at once in each worker, and none before its body is there.
+
+    Who sends slowly keeps nobody waiting. When too many do, whoever sends more is refused.
+    """
+
+    def __init__(self, app):
+        """In front of this WSGI application."""
+        self.app, self.working = app, threading.Semaphore(2)
+        self.awaited = threading.Semaphore(BODIES)
+
+    def __call__(self, environ, start_response):
+        """Await the body, then the turn; guard() refuses what was not awaited."""
+        length = environ.get("CONTENT_LENGTH", "")
+        if length.isdecimal() and int(length):
+            environ["cac.is_refused"] = not self.awaited.acquire(blocking=False)
+            if not environ["cac.is_refused"]:
+                self.receive(environ, int(length))
+        with self.working:
+            return self.app(environ, start_response)
+
+    def receive(self, environ, length: int) -> None:
+        """Await a body; one that is too long counts for nothing."""
+        try:
+            body = environ["wsgi.input"].read(length) if length <= REQUEST_BYTES else b""
+        finally:
+            self.awaited.release()
+        environ["wsgi.input"] = io.BytesIO(body)
+
+
 def run_server(host: str, port: int, *, workers: int, stop_seconds: int) -> None:
     """Serve until told to stop, then give the requests under way so long to end.
 
-    Two threads a worker: more are slower. Dead workers are replaced; on SIGHUP all are, one after
-    the other, by some that read code and settings anew.
+    Two threads a worker do the work: more are slower; the others await bodies. Dead workers are
+    replaced; on SIGHUP all are, one after the other, by some that read code and settings anew.
     """
     from granian import Granian
     from granian.constants import Interfaces
     from granian.http import HTTP1Settings
     server = Granian(f"{HERE / 'cac.py'}:serving_app", host, port, factory=True,
-                     interface=Interfaces.WSGI, workers=workers, blocking_threads=2,
+                     interface=Interfaces.WSGI, workers=workers, blocking_threads=2 + BODIES,
                      respawn_failed_workers=True, respawn_interval=2, log_level="warning",
                      workers_kill_timeout=stop_seconds,
                      http1_settings=HTTP1Settings(max_buffer_size=HEADER_BYTES))
+    logging.getLogger("_granian").addFilter(lambda line: "Python threads" not in str(line.msg))
     server.on_reload(lambda: sys.modules.pop("cac", None))
     server.serve()
 
@@ -5192,6 +5225,8 @@ FOREIGN_FORMS = {"cac.receive_notice", "cac.unsubscribe"}    # what others send,
 def guard() -> None:
     """Before each request: refuse what is odd; under a foreign server, start the chores."""
     g.request_id = secrets.token_hex(4)
+    if request.environ.get("cac.is_refused"):
+        abort(503)
     if request.method == "POST" and request.endpoint not in FOREIGN_FORMS:
         refuse_odd_form()
     if request.script_root and not is_local(request.script_root):
@@ -5218,7 +5253,7 @@ def create_app(**settings) -> Flask:
     is_https = app.config["BASE_URL"].startswith("https://")
     app.config.update(
         SESSION_COOKIE_NAME="__Host-cac" if is_https else "cac", SESSION_COOKIE_SECURE=is_https,
-        SESSION_COOKIE_SAMESITE="Lax", MAX_CONTENT_LENGTH=2**20,
+        SESSION_COOKIE_SAMESITE="Lax", MAX_CONTENT_LENGTH=REQUEST_BYTES,
         SEND_FILE_MAX_AGE_DEFAULT=STATIC_SECONDS,
         WTF_I18N_ENABLED=False,     # WTForms' own messages in Spanish, see Form
         WTF_CSRF_TIME_LIMIT=None,   # as long as the session
@@ -5293,6 +5328,7 @@ def serving_app() -> Flask:
     start_log()
     give_memory_back()
     app = create_app()
+    app.wsgi_app = Turnstile(app.wsgi_app)
     start_chores(app)
     return app
 

@@ -176,6 +176,15 @@ def test_a_hundred_that_never_end_their_request_keep_nobody_out(address, half):
         assert {Visitor(address).get(path) for path in ("/salud", "/ingresar") * 5} == {200}
 
 
+def test_a_few_who_send_slowly_keep_nobody_from_signing_in(address, db):
+    parts = urlsplit(address)
+    with ExitStack() as slow:
+        for _ in range(10):
+            one = slow.enter_context(socket.create_connection((parts.hostname, parts.port), 10))
+            one.sendall(b"POST /olvido HTTP/1.1\r\nHost: x\r\nContent-Length: 500\r\n\r\nu")
+        assert {Visitor(address).sign_in(1005) for _ in range(6)} == {303}
+
+
 def timed(visitor, path):
     """How long a page takes, in seconds; it must be there."""
     start = time.perf_counter()
