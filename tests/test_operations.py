@@ -81,6 +81,15 @@ def test_check_of_a_broken_database_says_what_it_can(run, database, damage):
     assert any(what.startswith("free megabytes") for _, what in lines)
 
 
+@pytest.mark.parametrize(("limit", "reached", "line"), [
+    ("FREE_MEGABYTES", 10**9, "WARN  free megabytes on the database's disk: "),
+    ("WAL_MEGABYTES", 0, "WARN  megabytes in cac.db-wal: ")])
+def test_check_warns_of_little_space_and_a_large_wal(run, monkeypatch, limit, reached, line):
+    assert line not in run("check").stdout
+    monkeypatch.setattr(cac, limit, reached)
+    assert line in run("check").stdout
+
+
 @pytest.mark.parametrize(("version", "level"), [
     ((3, 40, 1), "WARN"), ((3, 44, 5), "WARN"), ((3, 44, 6), "ok"), ((3, 50, 6), "WARN"),
     ((3, 50, 7), "ok"), ((3, 51, 2), "WARN"), ((3, 51, 3), "ok"), ((3, 52, 0), "ok")])
