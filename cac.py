@@ -2413,11 +2413,15 @@ def write_foot(pdf, customer, voucher) -> None:
 
 
 def stored_document(name: str) -> bytes:
-    """A voucher's PDF as it is stored; missing or damaged, a page and the log say so."""
-    folder = Path(current_app.config["DOCUMENTS"])
+    """A voucher's PDF as it is stored; missing or damaged, a page and the log say so.
+
+    What was imported is named by its SHA-256.
+    """
+    folder, file = Path(current_app.config["DOCUMENTS"]), Path(name)
     with suppress(OSError):
-        content = (folder / Path(name).name).read_bytes()
-        if content.startswith(b"%PDF-"):
+        content = (folder / file.name).read_bytes()
+        is_whole = len(file.stem) != 64 or hashlib.sha256(content).hexdigest() == file.stem
+        if content.startswith(b"%PDF-") and is_whole:
             return content
     log.error("event=document-missing name=%r folder=%s", name, folder)
     return abort(404, "document")

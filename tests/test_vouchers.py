@@ -106,6 +106,7 @@ def test_a_stored_file_needs_no_cae(visit, db, tmp_path):
     ("gone.pdf", None),                                 # missing on disk
     ("page.pdf", b"<html>Not found</html>"),            # something else
     ("empty.pdf", b""),                                 # cut short
+    (f"{'a' * 64}.pdf", STORED),                        # not what was imported under its SHA-256
     ("", None), (".", None)])                           # no name at all
 def test_a_file_that_cannot_be_sent_is_a_plain_page_and_a_line_in_the_log(
         ana, on_file, caplog, name, content):
