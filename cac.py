@@ -5320,17 +5320,9 @@ def start_log() -> None:
     QueueListener(handler.queue, logging.StreamHandler()).start()
 
 
-def give_memory_back() -> None:
-    """Have glibc return the 19 MB of each password's hash; it would keep them for the next one."""
-    import ctypes
-    with suppress(AttributeError):  # another C library
-        ctypes.CDLL(None).mallopt(-3, 2**20)    # M_MMAP_THRESHOLD, bytes
-
-
 def serving_app() -> Flask:
     """The application in a worker of `serve` and `demo`: its chores start with it."""
     start_log()
-    give_memory_back()
     app = create_app()
     app.wsgi_app = Turnstile(app.wsgi_app)
     start_chores(app)
