@@ -5,6 +5,7 @@ SQLite database, pages in Spanish. `python cac.py demo` shows it, `python cac.py
 commands.
 
 Contents, each part using only those above it:
+    Formats      how amounts, days and addresses are written here
     Rules        what the company decided, as pure functions
     Settings     of the process (CAC_…) and of the business (table setting)
     Database     one connection a thread, short write transactions, schema and upgrades
@@ -22,7 +23,9 @@ Contents, each part using only those above it:
     Errors       what a page says when it cannot be shown
     Files        CSV as accounting programs write it
     Imports      what they wrote, into the database, and out again
+    Invoices     a folder of PDFs, each to its voucher
     Commands     what the operator types
+    Nightly      the commands that timers run
     Server       the commands that serve, and the demo
     Application  create_app, and the chores of the running service
 
@@ -111,22 +114,19 @@ ARGENTINA = timezone(timedelta(hours=-3))  # no summer time since 2009: needs no
 log = logging.getLogger("cac")
 
 
-# === Rules ========================================================================================
-# Pure functions: no Flask, no database, no clock. The examples in their docstrings are tests.
+# === Formats ======================================================================================
+# How amounts, days, numbers and addresses are written here, and read. Pure functions: no Flask,
+# no database, no clock; the examples in their docstrings are tests.
 
 MAX_AMOUNT = 2**63 - 1              # centavos: what SQLite's INTEGER holds
-MIN_PAYMENT = 100                   # centavos: the least advance payment
 FIVE_DIGITS_SINCE = "2018-08-06"    # RG 4290: points of sale are printed with five digits
-QR_SINCE = "2021-03-01"             # RG 4892: older vouchers have no QR
 AMOUNT = re.compile(r"(?:\$\s*)?(?:([1-9][0-9]{0,2}(?:\.[0-9]{3})+),([0-9]{1,2})"
                     r"|([0-9]{1,17})(?:[.,]([0-9]{1,2}))?)")
 AMBIGUOUS = re.compile(r"(?:\$\s*)?[0-9]{1,3}(?:[.,][0-9]{3})+")
-CHART_SIZE = 360, 190
 MAIL_DOMAINS = """gmail.com hotmail.com hotmail.com.ar yahoo.com yahoo.com.ar outlook.com
     outlook.com.ar live.com live.com.ar icloud.com mail.com ymail.com msn.com fibertel.com.ar
     speedy.com.ar arnet.com.ar ciudad.com.ar""".split()
 MONTHS = "ene feb mar abr may jun jul ago sep oct nov dic".split()
-
 AGENTS = (("Edg", "OPR", "SamsungBrowser", "Firefox", "FxiOS", "CriOS", "Chrome", "Safari"),
           ("Android", "iPhone", "iPad", "Windows", "Mac OS", "CrOS", "Linux"))
 AGENT_NAMES = {"Edg": "Edge", "OPR": "Opera", "SamsungBrowser": "Samsung Internet",
@@ -191,44 +191,6 @@ def voucher_number(movement) -> str:
     """
     digits = 5 if movement.date >= FIVE_DIGITS_SINCE else 4
     return f"{movement.point_of_sale:0{digits}}-{movement.number:08}"
-
-
-def shows_dineromail(balance: int, limit: int, dm_active: bool) -> bool:
-    """Manual, rule 1: the last invoice's type has DM active, and 0 < balance < limit.
-
-    >>> shows_dineromail(125040, 500000, True), shows_dineromail(500000, 500000, True)
-    (True, False)
-    """
-    return dm_active and 0 < balance < limit
-
-
-def shows_advance_payment(balance: int, limit: int) -> bool:
-    """Manual, rule 2: nothing is owed, or more than the limit.
-
-    >>> shows_advance_payment(0, 500000), shows_advance_payment(500000, 500000)
-    (True, False)
-    """
-    return balance <= 0 or balance > limit
-
-
-def why_not_dineromail(balance: int, limit: int, dm_active: bool) -> str:
-    """Why the balance may not be paid on line, as the customer reads it; '' if it may."""
-    if shows_dineromail(balance, limit, dm_active):
-        return ""
-    if balance <= 0:
-        return "No tiene saldo pendiente."
-    if balance > limit:
-        return f"Su saldo supera el máximo para pagar en línea, {money(limit)}."
-    if balance == limit:
-        return f"Su saldo es igual al máximo para pagar en línea, {money(limit)}: debe ser menor."
-    return "El tipo de comprobante de su última factura no se paga en línea."
-
-
-def why_not_advance_payment(balance: int, limit: int) -> str:
-    """Why nothing may be paid in advance, as the customer reads it; '' if it may."""
-    if shows_advance_payment(balance, limit):
-        return ""
-    return f"Es para quien no tiene saldo pendiente o debe más de {money(limit)}."
 
 
 def is_cuit(text: str) -> bool:
@@ -329,6 +291,101 @@ def plain(text: str) -> str:
     return "".join(letter for letter in letters if letter.isalnum())
 
 
+def deliverable(address: str) -> str:
+    """An address as SMTP takes it, its domain in ASCII; ValueError if it is anything but one.
+
+    >>> deliverable("ana@ñandú.com.ar")
+    'ana@xn--and-6ma2c.com.ar'
+    """
+    local, _, domain = address.rpartition("@")
+    if not re.fullmatch(r"""[^\s@,;:<>()[\]\\"\x00-\x1f\x7f]+""", local):
+        raise ValueError(f"{address!r} is no e-mail address")
+    if not re.fullmatch(r"[\w.-]+", domain):
+        raise ValueError(f"{address!r} is no e-mail address")
+    return f"{local}@{domain.encode('idna').decode()}"
+
+
+def paragraphs(text: str, site: str) -> list[tuple]:
+    """The paragraphs of a mail, for HTML: ((words, link) of a button or None, lines).
+
+    A line is cut into text, link, text …; only addresses of this site are links. Words that end in
+    a colon, over a link alone in its line, are a button.
+
+    >>> paragraphs("Vea https://x/a hoy\\n\\nPagar:\\nhttps://x/b", "https://x/")[1][0]
+    ('Pagar', 'https://x/b')
+    """
+    link = rf"({re.escape(site)}\S*)"
+    blocks = re.split(r"\n\s*\n", text.strip())
+    buttons = [re.fullmatch(rf"(.+):\n{link}", block) for block in blocks]
+    return [(button and button.groups(), [re.split(link, line) for line in block.split("\n")])
+            for block, button in zip(blocks, buttons, strict=True)]
+
+
+def last_months(day: str, count: int) -> list[str]:
+    """The month of a day and those before it, the oldest first.
+
+    >>> last_months("2026-02-03", 3)
+    ['2025-12', '2026-01', '2026-02']
+    """
+    last = int(day[:4]) * 12 + int(day[5:7]) - 1
+    return [f"{month // 12}-{month % 12 + 1:02}" for month in range(last - count + 1, last + 1)]
+
+
+def month_name(month: str) -> str:
+    """A month in three letters.
+
+    >>> month_name("2026-11")
+    'nov'
+    """
+    return MONTHS[int(month[5:]) - 1]
+
+
+# === Rules ========================================================================================
+# What the company decided. Pure functions, too.
+
+MIN_PAYMENT = 100                   # centavos: the least advance payment
+QR_SINCE = "2021-03-01"             # RG 4892: older vouchers have no QR
+CHART_SIZE = 360, 190
+
+
+def shows_dineromail(balance: int, limit: int, dm_active: bool) -> bool:
+    """Manual, rule 1: the last invoice's type has DM active, and 0 < balance < limit.
+
+    >>> shows_dineromail(125040, 500000, True), shows_dineromail(500000, 500000, True)
+    (True, False)
+    """
+    return dm_active and 0 < balance < limit
+
+
+def shows_advance_payment(balance: int, limit: int) -> bool:
+    """Manual, rule 2: nothing is owed, or more than the limit.
+
+    >>> shows_advance_payment(0, 500000), shows_advance_payment(500000, 500000)
+    (True, False)
+    """
+    return balance <= 0 or balance > limit
+
+
+def why_not_dineromail(balance: int, limit: int, dm_active: bool) -> str:
+    """Why the balance may not be paid on line, as the customer reads it; '' if it may."""
+    if shows_dineromail(balance, limit, dm_active):
+        return ""
+    if balance <= 0:
+        return "No tiene saldo pendiente."
+    if balance > limit:
+        return f"Su saldo supera el máximo para pagar en línea, {money(limit)}."
+    if balance == limit:
+        return f"Su saldo es igual al máximo para pagar en línea, {money(limit)}: debe ser menor."
+    return "El tipo de comprobante de su última factura no se paga en línea."
+
+
+def why_not_advance_payment(balance: int, limit: int) -> str:
+    """Why nothing may be paid in advance, as the customer reads it; '' if it may."""
+    if shows_advance_payment(balance, limit):
+        return ""
+    return f"Es para quien no tiene saldo pendiente o debe más de {money(limit)}."
+
+
 def password_problem(password: str, number: int, minimum: int, known: tuple = (), *,
                      is_common: bool = False) -> str:
     """Why it may not be this customer's new password, as the customer reads it; '' if it may.
@@ -372,36 +429,6 @@ def next_try(age: float, first: int) -> float:
     [60, 60, 120, 21600]
     """
     return min(max(age, first), 6 * 3600)
-
-
-def deliverable(address: str) -> str:
-    """An address as SMTP takes it, its domain in ASCII; ValueError if it is anything but one.
-
-    >>> deliverable("ana@ñandú.com.ar")
-    'ana@xn--and-6ma2c.com.ar'
-    """
-    local, _, domain = address.rpartition("@")
-    if not re.fullmatch(r"""[^\s@,;:<>()[\]\\"\x00-\x1f\x7f]+""", local):
-        raise ValueError(f"{address!r} is no e-mail address")
-    if not re.fullmatch(r"[\w.-]+", domain):
-        raise ValueError(f"{address!r} is no e-mail address")
-    return f"{local}@{domain.encode('idna').decode()}"
-
-
-def paragraphs(text: str, site: str) -> list[tuple]:
-    """The paragraphs of a mail, for HTML: ((words, link) of a button or None, lines).
-
-    A line is cut into text, link, text …; only addresses of this site are links. Words that end in
-    a colon, over a link alone in its line, are a button.
-
-    >>> paragraphs("Vea https://x/a hoy\\n\\nPagar:\\nhttps://x/b", "https://x/")[1][0]
-    ('Pagar', 'https://x/b')
-    """
-    link = rf"({re.escape(site)}\S*)"
-    blocks = re.split(r"\n\s*\n", text.strip())
-    buttons = [re.fullmatch(rf"(.+):\n{link}", block) for block in blocks]
-    return [(button and button.groups(), [re.split(link, line) for line in block.split("\n")])
-            for block, button in zip(blocks, buttons, strict=True)]
 
 
 def page_span(count: int, window: int, size: int, page: int | None) -> tuple[int, int, int, int]:
@@ -448,25 +475,6 @@ def cancellations(amounts: list[int]):
         yield payment, debt, min(owed, paid)
         debts[:0] = [(debt, owed - paid)] if owed > paid else []
         payments[:0] = [(payment, paid - owed)] if paid > owed else []
-
-
-def last_months(day: str, count: int) -> list[str]:
-    """The month of a day and those before it, the oldest first.
-
-    >>> last_months("2026-02-03", 3)
-    ['2025-12', '2026-01', '2026-02']
-    """
-    last = int(day[:4]) * 12 + int(day[5:7]) - 1
-    return [f"{month // 12}-{month % 12 + 1:02}" for month in range(last - count + 1, last + 1)]
-
-
-def month_name(month: str) -> str:
-    """A month in three letters.
-
-    >>> month_name("2026-11")
-    'nov'
-    """
-    return MONTHS[int(month[5:]) - 1]
 
 
 def round_amounts(least: int, most: int) -> tuple[int, int, int]:
@@ -3964,12 +3972,7 @@ KINDS = {
 # A file is read whole, into temporary tables, before anything is changed; then one transaction
 # changes all, or nothing, and keeps what is needed to undo it.
 
-PDF_BYTES = 5 * 2**20
 PROBLEMS_SHOWN = 20
-PDF_NAME = re.compile(r"(.*?)(?<![0-9])([0-9]{4,5})[^0-9]?([0-9]{8})(?![0-9]).*")
-ACTIVE_PDF = re.compile(rb"/(JavaScript|JS|Launch|EmbeddedFile)\b"
-                        rb"|/OpenAction\b(?!\s*\[)")    # in brackets it is only where to look first
-TYPE_NAME = re.compile(r"(?:factura|notadecredito|notadedebito|recibo)[abcem]?|[abcem]")
 IMPORTED = ("customer", "email", "phone", "movement", "news", "service")
 LISTS = {"email": ["customer", "canonical", "address", "confirmed_at"],     # key first
          "phone": ["customer", "number"]}
@@ -4012,12 +4015,6 @@ USED_SINCE = TOUCHED + """SELECT customer, 'changed data on the site' AS why FRO
     UNION ALL SELECT customer, 'paid, and the receipt took the id of a movement that went'
     FROM movement JOIN mine ON table_name = 'movement' AND mine.row = movement.id
     WHERE origin = 'portal' LIMIT 1"""
-PDF_VOUCHERS = """SELECT line, movement.id, type, name FROM temp.incoming_movement AS incoming
-    CROSS JOIN movement USING (point_of_sale, number) JOIN voucher_type ON code = type
-    WHERE origin = 'imported' ORDER BY line, movement.id"""
-WITHOUT_PDF = """SELECT movement.*, name AS type_name FROM movement
-    JOIN voucher_type ON code = type AND kind IN ('invoice', 'debit note', 'credit note')
-    WHERE document IS NULL AND origin = 'imported' ORDER BY date DESC, movement.id DESC"""
 
 
 def import_doubt(gone: int, movements: int, before: int, after: int) -> str:
@@ -4308,6 +4305,39 @@ def columns_of(table: str) -> list[str]:
             if table != "customer" or row.name in fed]
 
 
+def changes_csv(since: str) -> bytes:
+    """What customers changed on the site from a day on; fields are named as in the import."""
+    names = {column: field for field, column in PROFILE_COLUMNS.items()} | {
+        "email": "emails", "phone": "telefonos", "wants_reminders": "avisos"}
+    file = io.StringIO()
+    table = csv.writer(file, delimiter=";")
+    table.writerow(["fecha", "hora", "usuario", "nombre", "campo", "anterior", "nuevo"])
+    for row in many("SELECT datetime(at, '-3 hours') AS at, customer, name, field, old, new"
+                    " FROM event JOIN customer ON number = customer"
+                    " WHERE kind = 'data' AND actor = 'customer' AND date(at, '-3 hours') >= ?"
+                    " ORDER BY event.id", since):
+        table.writerow([day(row.at), row.at[11:], row.customer, csv_text(row.name),
+                        names.get(row.field, row.field), csv_text(row.old or ""),
+                        csv_text(row.new or "")])
+    return file.getvalue().encode("utf-8-sig")
+
+
+# === Invoices =====================================================================================
+# A folder of PDFs: which voucher each is of is told by its name, and nothing is guessed.
+
+PDF_BYTES = 5 * 2**20
+PDF_NAME = re.compile(r"(.*?)(?<![0-9])([0-9]{4,5})[^0-9]?([0-9]{8})(?![0-9]).*")
+ACTIVE_PDF = re.compile(rb"/(JavaScript|JS|Launch|EmbeddedFile)\b"
+                        rb"|/OpenAction\b(?!\s*\[)")    # in brackets it is only where to look first
+TYPE_NAME = re.compile(r"(?:factura|notadecredito|notadedebito|recibo)[abcem]?|[abcem]")
+PDF_VOUCHERS = """SELECT line, movement.id, type, name FROM temp.incoming_movement AS incoming
+    CROSS JOIN movement USING (point_of_sale, number) JOIN voucher_type ON code = type
+    WHERE origin = 'imported' ORDER BY line, movement.id"""
+WITHOUT_PDF = """SELECT movement.*, name AS type_name FROM movement
+    JOIN voucher_type ON code = type AND kind IN ('invoice', 'debit note', 'credit note')
+    WHERE document IS NULL AND origin = 'imported' ORDER BY date DESC, movement.id DESC"""
+
+
 class Pdf(NamedTuple):
     """A voucher's PDF in the folder that is imported, and what its name says."""
 
@@ -4408,23 +4438,6 @@ def import_invoices(folder: Path, kind: str, told) -> None:
     carry_out(feed, told, attach_documents)
     remark("No PDF for", [f"{row.type_name} {voucher_number(row)} of {row.customer}"
                           for row in many(WITHOUT_PDF)])
-
-
-def changes_csv(since: str) -> bytes:
-    """What customers changed on the site from a day on; fields are named as in the import."""
-    names = {column: field for field, column in PROFILE_COLUMNS.items()} | {
-        "email": "emails", "phone": "telefonos", "wants_reminders": "avisos"}
-    file = io.StringIO()
-    table = csv.writer(file, delimiter=";")
-    table.writerow(["fecha", "hora", "usuario", "nombre", "campo", "anterior", "nuevo"])
-    for row in many("SELECT datetime(at, '-3 hours') AS at, customer, name, field, old, new"
-                    " FROM event JOIN customer ON number = customer"
-                    " WHERE kind = 'data' AND actor = 'customer' AND date(at, '-3 hours') >= ?"
-                    " ORDER BY event.id", since):
-        table.writerow([day(row.at), row.at[11:], row.customer, csv_text(row.name),
-                        names.get(row.field, row.field), csv_text(row.old or ""),
-                        csv_text(row.new or "")])
-    return file.getvalue().encode("utf-8-sig")
 
 
 # === Commands =====================================================================================
@@ -4685,6 +4698,63 @@ def sign_out_command(number, everybody):
     click.echo(f"Sessions ended: {ended}.")
 
 
+@command("payments", "payments --review")
+@click.option("--review", is_flag=True, help="Only what a person has to look at, and why.")
+@click.option("--close", type=click.IntRange(1), metavar="ID",
+              help="A person has looked at that line of the review, and done what was to do.")
+def payments(review, close):
+    """List the last 50 payments, or those that were not credited because something is odd."""
+    if close:
+        return close_review(close)
+    rows = list(tables().query("SELECT * FROM review_line ORDER BY at" if review else
+                               "SELECT * FROM payment_line ORDER BY begun DESC LIMIT 50"))
+    for row in rows:
+        row["amount"] = plain_money(row["amount"]) if row["amount"] else ""
+    nothing = "Nothing to review." if review else "No payments."
+    return click.echo(tabulate(rows, headers="keys", disable_numparse=True) if rows else nothing)
+
+
+def close_review(number: int) -> None:
+    """Take a line off the review; nothing else changes, least of all the ledger."""
+    with transaction() as db:
+        if not db.execute("UPDATE review SET closed_at = ? WHERE id = ? AND closed_at IS NULL",
+                          (now(), number)).rowcount:
+            raise Refused(f"There is no line {number} to review. Nothing was changed.")
+    log.info("event=review-closed review=%s", number)
+    click.echo(f"{number} is closed. The ledger is as it was.")
+
+
+@command("settle", "settle --pending")
+@click.argument("reference", required=False)
+@click.option("--pending", is_flag=True, help="All payments that are new or pending.")
+def settle_command(reference, pending):
+    """Ask the payment service what became of a payment, or of all that wait."""
+    if pending == bool(reference):
+        raise click.UsageError("Give a reference, or --pending.")
+    found = many("SELECT * FROM payment WHERE reference = ?1 OR (?1 IS NULL AND state IN"
+                 " ('new', 'pending')) ORDER BY id", reference)
+    if reference and not found:
+        raise Refused(f"There is no payment {reference}. Nothing was changed.")
+    failures = [failure for failure in map(settle_and_tell, found) if failure]
+    if failures and len(failures) == len(found):
+        raise Refused("None could be asked, nothing was changed. Try again later.")
+
+
+def settle_and_tell(payment) -> str | None:
+    """Settle a payment and print what came of it; why the service could not be asked."""
+    try:
+        settle(payment.service, payment.reference)
+    except ServiceError as error:
+        click.echo(f"{payment.reference}: {error}", err=True)
+        return str(error)
+    state = one("SELECT state FROM payment WHERE id = ?", payment.id).state
+    return click.echo(f"{payment.reference}: {state}")
+
+
+# === Nightly ======================================================================================
+# What timers run, and what one looks at the next morning: feeding, mail, copies, checks.
+
+
 def show_mail() -> None:
     """Print what waits, what was given up and why, and how many were sent today."""
     since = f"{today()}T03:00:00Z"  # midnight in Argentina
@@ -4748,59 +4818,6 @@ def notify(dry_run):
     counts = Counter(kind for kind, _, _ in told)
     done = "Customers that would be told" if dry_run else "Customers told"
     click.echo(f"{done}: " + ", ".join(f"{kind} {counts[kind]}" for kind in REMINDERS))
-
-
-@command("payments", "payments --review")
-@click.option("--review", is_flag=True, help="Only what a person has to look at, and why.")
-@click.option("--close", type=click.IntRange(1), metavar="ID",
-              help="A person has looked at that line of the review, and done what was to do.")
-def payments(review, close):
-    """List the last 50 payments, or those that were not credited because something is odd."""
-    if close:
-        return close_review(close)
-    rows = list(tables().query("SELECT * FROM review_line ORDER BY at" if review else
-                               "SELECT * FROM payment_line ORDER BY begun DESC LIMIT 50"))
-    for row in rows:
-        row["amount"] = plain_money(row["amount"]) if row["amount"] else ""
-    nothing = "Nothing to review." if review else "No payments."
-    return click.echo(tabulate(rows, headers="keys", disable_numparse=True) if rows else nothing)
-
-
-def close_review(number: int) -> None:
-    """Take a line off the review; nothing else changes, least of all the ledger."""
-    with transaction() as db:
-        if not db.execute("UPDATE review SET closed_at = ? WHERE id = ? AND closed_at IS NULL",
-                          (now(), number)).rowcount:
-            raise Refused(f"There is no line {number} to review. Nothing was changed.")
-    log.info("event=review-closed review=%s", number)
-    click.echo(f"{number} is closed. The ledger is as it was.")
-
-
-@command("settle", "settle --pending")
-@click.argument("reference", required=False)
-@click.option("--pending", is_flag=True, help="All payments that are new or pending.")
-def settle_command(reference, pending):
-    """Ask the payment service what became of a payment, or of all that wait."""
-    if pending == bool(reference):
-        raise click.UsageError("Give a reference, or --pending.")
-    found = many("SELECT * FROM payment WHERE reference = ?1 OR (?1 IS NULL AND state IN"
-                 " ('new', 'pending')) ORDER BY id", reference)
-    if reference and not found:
-        raise Refused(f"There is no payment {reference}. Nothing was changed.")
-    failures = [failure for failure in map(settle_and_tell, found) if failure]
-    if failures and len(failures) == len(found):
-        raise Refused("None could be asked, nothing was changed. Try again later.")
-
-
-def settle_and_tell(payment) -> str | None:
-    """Settle a payment and print what came of it; why the service could not be asked."""
-    try:
-        settle(payment.service, payment.reference)
-    except ServiceError as error:
-        click.echo(f"{payment.reference}: {error}", err=True)
-        return str(error)
-    state = one("SELECT state FROM payment WHERE id = ?", payment.id).state
-    return click.echo(f"{payment.reference}: {state}")
 
 
 @command("import", "import movements movimientos.csv --dry-run")
