@@ -601,7 +601,10 @@ def read_settings(**given) -> dict:
             ("DINEROMAIL_ACCOUNT", r"([0-9]{8})?", "give all 8 digits, without the slash"),
             ("CHORES", "on|off", "say on or off"), ("LITESTREAM", "on|off", "say on or off"),
             ("MAIL_FROM", r"[^\r\n@]*[^\s@<]@[\w.-]+>?", "such as CAC <cac@example.com>"),
-            ("SMTP_URL", r"((smtp|smtps|smtp\+starttls)://\S+)?", "such as smtp://localhost:25")):
+            ("DINEROMAIL_URL", r"https?://\S+", "such as https://argentina.dineromail.com"),
+            ("MERCADOPAGO_URL", r"https?://\S+", "such as https://api.mercadopago.com"),
+            ("SMTP_URL", r"((smtp|smtps|smtp\+starttls)://([^/\s]*@)?[^/:@\s]+(:[0-9]{1,5})?/?)?",
+             "such as smtp://localhost:25")):
         if not re.fullmatch(pattern, str(settings[name])):
             raise Refused(f"CAC_{name}: {advice}.")
     fallbacks = [key for key in settings["SECRET_KEY_FALLBACKS"].split(",") if key]
@@ -638,7 +641,9 @@ def unsafe_settings(settings) -> list[str]:
         if any(map(is_weak_key, keys)):
             problems.append(f"CAC_{name}: needs 32 random characters or more; make one with "
                             "python3 -c 'import secrets; print(secrets.token_urlsafe(48))'")
-    if not re.match(r"https?://[^/]", settings["BASE_URL"]):
+    if settings["DINEROMAIL_ACCOUNT"] and not settings["DINEROMAIL_PASSWORD"]:
+        problems.append("CAC_DINEROMAIL_PASSWORD: without it no payment can be confirmed")
+    if not re.fullmatch(r"https?://[^/?#\s]+(/[^?#\s]*)?", settings["BASE_URL"]):
         problems.append("CAC_BASE_URL: the public address, as https://www.example.com/clientes/")
     if settings["DEMO"]:
         problems.append("CAC_DEMO: is for the demo alone")
@@ -813,6 +818,13 @@ def give_to_owner(path: Path) -> None:
         os.chown(path, owner.st_uid, owner.st_gid)
 
 
+def private_folder(path: Path) -> None:
+    """Have a folder that only its owner may read."""
+    if not path.exists():
+        path.mkdir(mode=0o700, parents=True)
+        give_to_owner(path)
+
+
 @contextmanager
 def whole_file(target: Path):
     """A draft that becomes `target` once it is whole and on the disk, and is gone otherwise.
@@ -909,11 +921,11 @@ OPEN_DEBITS = """
     SELECT id, amount, due_date FROM movement WHERE customer = ? AND amount > 0
     ORDER BY date DESC, id DESC"""
 A_PAYMENT = """
-    SELECT *, state = 'review' AND NOT EXISTS (SELECT 1 FROM review WHERE closed_at IS NULL AND
-        (service, reference) = (payment.service, payment.reference)) AS is_reviewed FROM payment"""
+    SELECT *, EXISTS (SELECT 1 FROM review WHERE closed_at IS NULL AND
+        (payment.service, payment.reference) = (service, reference)) AS is_in_review FROM payment"""
 UNDER_WAY = f"""
     SELECT * FROM ({A_PAYMENT} WHERE customer = ? AND state IN ('pending', 'review'))
-    WHERE NOT is_reviewed ORDER BY id"""
+    WHERE state = 'pending' OR is_in_review ORDER BY id"""
 PAYMENT_SERVICES = {  # name: (label, the setting without which it is not offered)
     "dineromail": ("DineroMail", "DINEROMAIL_ACCOUNT"),
     "mercadopago": ("Mercado Pago", "MERCADOPAGO_TOKEN"),
@@ -1015,10 +1027,12 @@ def explanation(found: Statement) -> list[Explained]:
             for movement, amount, parts in zip(movements, amounts, against, strict=True)]
 
 
-def next_due(number: int, balance: int) -> str | None:
-    """The earliest due date of what is not paid yet; it may be past."""
+def next_due(number: int, balance: int) -> tuple[str | None, int]:
+    """(the earliest due date of what is not paid yet, how much is overdue today)."""
     debits = get_db().execute(OPEN_DEBITS, (number,))
-    return min((d.due_date for d, _ in unpaid(debits, balance) if d.due_date), default=None)
+    owed = [(debit.due_date, rest) for debit, rest in unpaid(debits, balance) if debit.due_date]
+    overdue = sum(rest for due, rest in owed if due < today())
+    return min((due for due, _ in owed), default=None), overdue
 
 
 def still_so(kind: str, number: int, lines: list) -> list[tuple]:
@@ -1359,10 +1373,10 @@ def confirmation_link(email_id: int, canonical: str) -> str:
 
 
 def email_of_link(token: str):
-    """The address that this link confirms; None if it is no longer on file, or the link is old."""
+    """The address that this link confirms; None if it was done, or the link is old."""
     signed, age = read_token("email", token) or ((0, ""), 0)
-    return one("SELECT * FROM email WHERE id = ? AND canonical = ? AND ? BETWEEN ? AND ?",
-               *signed, age, -SKEW_SECONDS, CONFIRMATION_SECONDS)
+    return one("SELECT * FROM email WHERE id = ? AND canonical = ? AND confirmed_at IS NULL"
+               " AND ? BETWEEN ? AND ?", *signed, age, -SKEW_SECONDS, CONFIRMATION_SECONDS)
 
 
 def unsubscribe_link(number: int) -> str:
@@ -1441,7 +1455,8 @@ def ask_for_link(usuario: str, email: str) -> None:
     with transaction() as db:
         db.execute("INSERT INTO forgotten (at, address, usuario, email) SELECT ?1, ?2, ?3, ?4"
                    " WHERE (SELECT count(*) FROM forgotten WHERE address = ?2) < ?5",
-                   (now(), request.remote_addr or "", usuario, email, WAITING_ASKS))
+                   (now(), address_block(request.remote_addr or ""), usuario, email,
+                    WAITING_ASKS))
     log.info("event=link-asked address=%s", request.remote_addr)
 
 
@@ -1455,13 +1470,14 @@ def mail_forgotten() -> None:
 
 
 def mail_asked(db, asked) -> None:
-    """By number: to all its addresses. By address: a link for each who has it."""
-    column, value = (("number", customer_number(asked.usuario)) if asked.usuario
-                     else ("canonical", canonical_email(asked.email)))
-    found = many(f"{FORGOTTEN} AND {column} = ? ORDER BY number, email.id",
-                 now(-3600), MAILS_AN_HOUR["account"], value)
-    mails, key = by_recipient(found), f"forgot:{address_block(asked.address)}"
-    if seconds_over(db, key, MAILS_AN_HOUR["address"], len(mails)):
+    """By number: to all its addresses. By address, or else: a link for each who has it."""
+    searches = (("number", customer_number(asked.usuario)),
+                ("canonical", canonical_email(asked.email)))
+    found = next(filter(None, (many(f"{FORGOTTEN} AND {column} = ? ORDER BY number, email.id",
+                                    now(-3600), MAILS_AN_HOUR["account"], value)
+                               for column, value in searches)), [])
+    mails, most = by_recipient(found), MAILS_AN_HOUR["address"]
+    if seconds_over(db, f"forgot:{asked.address}", most, min(len(mails), most)):
         return log.warning("event=forgot-limit address=%s", asked.address)
     accounts = new_links(db, list({row.number: row for row in found}.values()), actor="customer",
                          address=asked.address)
@@ -2049,23 +2065,31 @@ SETTLING = threading.Lock()         # in each process one notice is settled at o
 def start_attempt(number: int, service: str, purpose: str, amount: int):
     """Commit a payment before the customer is sent away to make it; its row.
 
-    A second click, or another tab, takes up the same payment while it is new.
+    A second click, or another tab, takes up the same payment while it is new, and its time anew.
     """
     reference = "CAC" + b32encode(secrets.token_bytes(10)).decode()
     with transaction() as db:
-        db.execute("INSERT OR IGNORE INTO payment (reference, customer, service, purpose, amount,"
-                   " created_at, query_at) VALUES (?, ?, ?, ?, ?, ?, ?)",
-                   (reference, number, service, purpose, amount, now(), now(FIRST_QUERY_SECONDS)))
-        return one("SELECT * FROM payment WHERE customer = ? AND service = ? AND purpose = ?"
-                   " AND amount = ? AND state = 'new'", number, service, purpose, amount)
+        return db.execute(
+            "INSERT INTO payment (reference, customer, service, purpose, amount, created_at,"
+            " query_at) VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (customer, service, purpose,"
+            " amount) WHERE state = 'new' DO UPDATE SET created_at = excluded.created_at,"
+            " query_at = excluded.query_at RETURNING *",
+            (reference, number, service, purpose, amount, now(), now(FIRST_QUERY_SECONDS))
+        ).fetchone()
 
 
 def credit(db, payment, operation: Operation) -> None:
-    """Write the receipt of a payment in the ledger."""
+    """Write the receipt of a payment in the ledger.
+
+    Its number is the payment's, if that is free: after a restore the same numbers come again, and
+    the accounting program may have sent the old ones back.
+    """
     detail = f"Pago con {PAYMENT_SERVICES[payment.service][0]} {operation.service_payment}"
     receipt = db.execute(
         "INSERT INTO movement (customer, date, type, point_of_sale, number, detail, amount, origin)"
-        " VALUES (?, ?, 900, 0, ?, ?, ?, 'portal')",
+        " VALUES (?1, ?2, 900, 0, coalesce((SELECT max(number) + 1 FROM movement WHERE"
+        " customer = ?1 AND type = 900 AND point_of_sale = 0 AND number >= ?3), ?3),"
+        " ?4, ?5, 'portal')",
         (payment.customer, today(), payment.id, detail, -payment.amount)).lastrowid
     db.execute("UPDATE payment SET state = 'credited', service_payment = ?, movement = ?,"
                " query_at = NULL WHERE id = ?", (operation.service_payment, receipt, payment.id))
@@ -2080,7 +2104,9 @@ def put_in_review(db, service: str, operation: Operation, reason: str) -> None:
     """Leave an operation to a person, once for each reason; forgers cannot fill the list."""
     db.execute("INSERT OR IGNORE INTO review (at, service, reference, service_payment, reason)"
                " SELECT ?1, ?2, ?3, ?4, ?5 WHERE ?4 <> ''"
-               " OR (SELECT count(*) FROM review WHERE service_payment = '') < 1000",
+               " OR EXISTS (SELECT 1 FROM payment WHERE service = ?2 AND reference = ?3)"
+               " OR (SELECT count(*) FROM review WHERE service_payment = ''"
+               " AND closed_at IS NULL) < 1000",
                (now(), service, operation.reference, operation.service_payment, reason))
     db.execute("UPDATE payment SET state = 'review' WHERE service = ? AND reference = ?"
                " AND state <> 'credited'", (service, operation.reference))
@@ -2102,7 +2128,9 @@ def act_on(db, service: str, operation: Operation) -> str:
     elif deed == "review":
         put_in_review(db, service, operation, why)
     elif deed != "nothing":
-        db.execute("UPDATE payment SET state = ? WHERE id = ?", (deed, payment.id))
+        db.execute("UPDATE payment SET state = ?, query_at = coalesce(query_at,"
+                   " iif(state = 'expired', ?, NULL)) WHERE id = ?",
+                   (deed, now(FIRST_QUERY_SECONDS), payment.id))
     return deed
 
 
@@ -2550,9 +2578,8 @@ def copy_documents(db, source: Path, target: Path) -> tuple[list[Path], str]:
     found = db.execute("SELECT DISTINCT document FROM movement WHERE document IS NOT NULL")
     names = sorted({Path(row.document).name for row in found})
     new = [n for n in names if not (target / n).is_file() and (source / n).is_file()]
-    if new and not target.exists():
-        target.mkdir(mode=0o700, parents=True)
-        give_to_owner(target)
+    if new:
+        private_folder(target)
     for name in new:
         with whole_file(target / name) as draft:
             shutil.copyfile(source / name, draft)
@@ -2581,7 +2608,7 @@ def forget_copies(folder: Path, keep: int) -> None:
 
 def make_copy(folder: Path) -> str:
     """Copy the database, while others write to it, and its documents; what the copy is."""
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    private_folder(folder)
     copy, source = folder / f"cac-{dated()}.db", Path(current_app.config["DOCUMENTS"])
     with whole_file(copy) as draft:
         snapshot(current_app.config["DATABASE"], draft)
@@ -2595,9 +2622,10 @@ def make_copy(folder: Path) -> str:
 
 @contextmanager
 def closed_database(path: Path):
-    """While nobody has the database open, and nobody can open it; Refused if somebody has.
+    """While nobody has the database open; Refused if somebody has.
 
-    The lock is SQLite's own: the kernel drops it when its holder dies.
+    The lock is SQLite's own: the kernel drops it when its holder dies, or opens and closes the
+    file by itself.
     """
     with path.open("r+b") as file:
         try:
@@ -2660,6 +2688,8 @@ def check_settings():
     problems = unsafe_settings(config)
     if config["MERCADOPAGO_TOKEN"] and not config["MERCADOPAGO_SECRET"]:
         problems.append("CAC_MERCADOPAGO_SECRET: not set, Mercado Pago's notices are refused")
+    if not config["SMTP_URL"]:
+        problems.append("CAC_SMTP_URL: not set, no mail is sent")
     yield from [("WARN", problem) for problem in problems] or [("ok", "settings are safe")]
     files = [Path(file) for file in (os.environ.get("CAC_CONFIG"), config["DATABASE"]) if file]
     for file in (file for file in files if file.exists()):
@@ -2811,7 +2841,7 @@ class PasswordForm(NewPasswordForm):
         """The one in use, which the new one must not be."""
         if not confirms_password(field.data):
             raise StopValidation("La clave actual no coincide")
-        if normalized(field.data) == normalized(self.clave_nueva.data):
+        if normalized(field.data) == normalized(self.clave_nueva.data or ""):
             raise StopValidation("La clave nueva debe ser distinta de la actual")
 
 
@@ -2877,8 +2907,9 @@ class ProfileForm(Form):
             raise StopValidation("Elija una provincia de la lista")
 
     def validate_codigo_postal(self, field):
-        """Four digits, or the eight characters of the CPA."""
-        if not re.fullmatch(r"([0-9]{4}|[A-Za-z][0-9]{4}[A-Za-z]{3})?", field.data):
+        """Four digits, the eight characters of the CPA, or what is on file."""
+        is_code = re.fullmatch(r"([0-9]{4}|[A-Za-z][0-9]{4}[A-Za-z]{3})?", field.data)
+        if not is_code and field.data != current_user.postal_code:
             raise StopValidation("Escriba el código postal como 1650 o B1650ABC")
 
     def validate_clave_actual(self, field):
@@ -3096,7 +3127,7 @@ def profile():
 @bp.route("/confirmar/<token>", methods=["GET", "POST"])
 def confirm_email(token):
     """Confirm a new address, by the link that was sent to it."""
-    email, form = email_of_link(token) or abort(410), Form()
+    email, form = email_of_link(token) or abort(410, "email"), Form()
     if not form.validate_on_submit():
         return form_page("confirm_email.html", form, email=email)
     with transaction() as db:
@@ -3196,10 +3227,9 @@ ZIPPING = threading.BoundedSemaphore()  # a year's ZIP at a time in a process: o
 def home():
     """Bienvenido/a: the balance, the last movements, the two groups of the manual, news."""
     found = statement(current_user.number, 5, 5)
-    due = next_due(current_user.number, found.balance)
+    due, overdue = next_due(current_user.number, found.balance)
     news = many("SELECT * FROM news ORDER BY date DESC, id DESC LIMIT 3")
-    return render_template("home.html", found=found, due=due, news=news,
-                           is_overdue=bool(due and due < today()))
+    return render_template("home.html", found=found, due=due, overdue=overdue, news=news)
 
 
 @bp.get("/cuenta")
@@ -3319,7 +3349,7 @@ def payment(reference):
     found = one(sql, reference, current_user.number) or abort(404)
     is_back = "vuelta" in request.args
     if (is_back or found.state == "pending") and may_be_asked(found):
-        with suppress(ServiceError):
+        with suppress(ServiceError, sqlite3.OperationalError):  # the page is shown regardless
             settle(found.service, found.reference)
         found = one(sql, reference, current_user.number)
     page = render_template("payment.html", payment=found, is_back=is_back,
@@ -3350,7 +3380,7 @@ def receive_notice(service):
 
 
 def refuse_notice(notice: int, status: int, why: str) -> Response:
-    """Nobody will act on this notice; it stays on file."""
+    """Nobody will act on this notice; it stays on file, after a day its beginning."""
     close_notice(notice, f"refused: {why}")
     log.warning("event=notice-refused notice=%s why=%r", notice, why)
     return Response("refused", status, mimetype="text/plain")
@@ -3406,6 +3436,7 @@ def health():
     """For monitors: whether the database answers, and can be written: chores renew their lease."""
     try:
         renewed = one("SELECT coalesce(max(ends_at), '') AS at FROM lease").at
+        signer("health")  # Refused without a secret key: nobody could sign in
     except (sqlite3.Error, Refused):
         return {"status": "unavailable"}, 503
     since = current_app.extensions.get("cac.chores_since")
@@ -3442,6 +3473,8 @@ NO_SERVICE = ("El servicio de pago no responde", "No se le cobró nada. Pruebe e
               " transfiera a las cuentas que están en PAGO ONLINE.")
 SPECIAL = {  # what abort() is told: (title, what to do)
     "document": ("No encontramos el archivo de este comprobante", "Escríbanos y se lo enviamos."),
+    "email": ("El enlace ya no sirve", "Venció, o ese correo ya está confirmado. Si le falta"
+              " confirmarlo, quítelo en Modificar Datos y escríbalo de nuevo: le enviamos otro."),
     "download": ("Descargó demasiados archivos", "Espere y pruebe de nuevo."),
 }
 OLD_FORM = ("El formulario venció", "No se guardó nada. Abra la página de nuevo y repítalo.")
@@ -3669,14 +3702,21 @@ def unzipped(content: bytes) -> bytes:
         raise ValueError(f"it is a damaged or locked ZIP: {error}") from error
 
 
+def encodings_of(content: bytes) -> tuple:
+    """The encodings that a text may have, the likeliest first."""
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return ("utf-16",)
+    wide = {content[:1]: ("utf-16-be",), content[1:2]: ("utf-16-le",)}
+    return wide.get(b"\0", ("utf-8-sig", "cp1252"))
+
+
 def decoded(content: bytes) -> str:
     """A file's text, in whatever encoding; ValueError says what it is instead."""
     for magic, what in NOT_CSV.items():
         if content.startswith(magic):
             raise ValueError(f"it is {what}: save it as CSV")
-    is_utf16 = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
     text = None
-    for encoding in ("utf-16",) if is_utf16 else ("utf-8-sig", "cp1252"):
+    for encoding in encodings_of(content):
         with suppress(UnicodeDecodeError):
             text = content.decode(encoding).rstrip("\x1a")
             break
@@ -3805,8 +3845,12 @@ class CsvFile:
         return (not owner or re.match("(sub)?total", plain(owner))) and not all(others)
 
     def number(self, text: str) -> int:
-        """A user number; but for a file of customers it has to be known."""
-        found = customer_number(text)
+        """A user number; but for a file of customers it has to be known.
+
+        1.001 is one, 1.5 was a number and is none.
+        """
+        is_number = re.fullmatch(r"[0-9]+|[0-9]{1,3}(\.[0-9]{3})+", text)
+        found = is_number and customer_number(text)
         if not found:
             raise ValueError("no user number")
         if self.kind.table != "customer" and found not in self.cuits:
@@ -3871,6 +3915,7 @@ class CsvFile:
             raise ValueError("vencimiento_cae without a cae")
         if self.is_by_cuit and not self.find_owner(row):
             return None
+        row.pop("cuit", None)
         self.compare_balance(row["customer"], row["amount"], row.pop("saldo", None))
         row.pop("moneda", None)
         return row
@@ -4046,7 +4091,11 @@ class DryRun(Exception):  # noqa: N818 - no error: it undoes what was only tried
 def import_lock():
     """One import at a time; the system drops the lock if its process dies."""
     get_db()  # Refused if there is none
-    with Path(f"{current_app.config['DATABASE']}.import").open("w") as file:
+    path = Path(f"{current_app.config['DATABASE']}.import")
+    with refused_by(path):
+        file = path.open("a")
+        give_to_owner(path)
+    with file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -4401,7 +4450,7 @@ def store_documents(pdfs) -> None:
     """Copy PDFs to where documents are kept, each whole or not at all."""
     folder = Path(current_app.config["DOCUMENTS"])
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        private_folder(folder)
         for pdf in pdfs:
             if not (folder / pdf.document).is_file():
                 with whole_file(folder / pdf.document) as draft:
@@ -4735,6 +4784,8 @@ def settle_command(reference, pending):
                  " ('new', 'pending')) ORDER BY id", reference)
     if reference and not found:
         raise Refused(f"There is no payment {reference}. Nothing was changed.")
+    if not found:
+        click.echo("No payment is pending.")
     failures = [failure for failure in map(settle_and_tell, found) if failure]
     if failures and len(failures) == len(found):
         raise Refused("None could be asked, nothing was changed. Try again later.")
@@ -5025,6 +5076,8 @@ def serve(host, port, workers):
 
 def make_demo_database(path: Path) -> None:
     """A fresh database with the cast. An earlier demo's is replaced, any other file refused."""
+    if not path.parent.is_dir():
+        raise Refused(f"There is no folder {path.parent}. Nothing was changed.")
     if path.exists():
         try:
             with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as db:
@@ -5033,8 +5086,9 @@ def make_demo_database(path: Path) -> None:
             is_ours = False
         if not is_ours:
             raise Refused(f"{path} is not an earlier demo's database. Nothing was changed.")
-        for file in (path, Path(f"{path}-wal"), Path(f"{path}-shm")):
-            file.unlink(missing_ok=True)
+        with closed_database(path):  # no other demo has it
+            for file in (path, Path(f"{path}-wal"), Path(f"{path}-shm")):
+                file.unlink(missing_ok=True)
     make_database(path, "schema.sql", "seed_data.sql")
 
 
@@ -5094,13 +5148,15 @@ LEASE_SECONDS = 15                  # a dead worker's chores are taken over afte
 
 
 def tidy() -> None:
-    """Forget what nobody will ask for any more: ended sessions, yesterday's tries, old mail."""
+    """Forget what nobody will ask for any more: ended sessions, tries, old mail, long forgeries."""
     with transaction() as db:
         db.execute("DELETE FROM session WHERE seen_at < ? OR created_at < ?",
                    (now(-IDLE_SECONDS), now(-SESSION_SECONDS)))
         db.execute("DELETE FROM throttle WHERE last_at < ?", (now(-86400),))
         db.execute("DELETE FROM outbox WHERE due_at IS NULL AND created_at < ?",
                    (now(-KEEP_MAIL_SECONDS),))
+        db.execute("UPDATE notice SET body = substr(body, 1, 1000) WHERE outcome LIKE 'refused:%'"
+                   " AND length(body) > 1000 AND received_at < ?", (now(-86400),))
 
 
 CHORES = {  # what the running service does, each in one worker at a time: (deed, seconds between)

@@ -154,7 +154,7 @@ def test_a_file_is_no_folder(run, tmp_path):
     (tmp_path / "copies").touch()
     found = run("backup", tmp_path / "copies")
     assert found.exit_code == 1
-    assert found.stderr == f"Error: {tmp_path}/copies: File exists. Nothing was changed.\n"
+    assert found.stderr == f"Error: {tmp_path}/copies: Not a directory. Nothing was changed.\n"
 
 
 def test_a_damaged_database_is_not_copied(run, copies, database):

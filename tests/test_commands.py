@@ -425,7 +425,7 @@ def test_what_the_operator_does_to_an_account_is_in_its_log(run, visit, db, word
 
 # --- check ----------------------------------------------------------------------------------------
 
-TO_BE_SET_UP = {"no bank account to deposit to: 1",
+TO_BE_SET_UP = {"CAC_SMTP_URL: not set, no mail is sent", "no bank account to deposit to: 1",
                 "no voucher type with DineroMail on: no button shows: 1",
                 "no backup for two days (last: never): 1"}
 OF_THE_MACHINE = re.compile("SQLite|free megabytes")
@@ -514,8 +514,17 @@ def introduction(demo):
     return "".join(said)
 
 
+def test_demo_takes_no_database_from_another_demo(database, db, run):
+    db.execute("SELECT 1 FROM customer").fetchall()     # it is open
+    answer = shell("demo", "--port", free_port(), "--database", database)
+    assert (answer.returncode, "is in use" in answer.stderr) == (1, True)
+    answer = run("demo", "--port", free_port(), "--database", "/nowhere/cac.db")
+    assert answer.output.startswith("Error: There is no folder /nowhere")
+
+
 def test_demo_replaces_an_earlier_demos_database(database, db):
     db.execute("UPDATE customer SET name = 'Somebody else' WHERE number = 1001")
+    db.close()  # it is refused while anybody has it open
     with running("cac.py", "demo", "--port", free_port(), "--database", database) as demo:
         assert "usuario 1001  clave demo-2010  Ana Sosa" in introduction(demo)
 
