@@ -242,6 +242,9 @@ READ = {    # a dialect: its file
     "Windows-1252": file_of("cp1252"),
     "UTF-16, little end first": file_of("utf-16"),
     "UTF-16, big end first": utf16_be(file_of().decode()),
+    "UTF-16 that does not say so": file_of("utf-16-le"),
+    "UTF-16 that does not say so, big end first": file_of("utf-16-be"),
+    "customers by number and by CUIT": file_of(header=(*HEADER, "cuit")),
     "Excel's Unicode text: UTF-16 and tabs": file_of("utf-16", separator="\t"),
     "commas, decimal point": file_of(separator=",", money=point),
     "commas, quoted decimal commas": file_of(separator=",", money=comma),
@@ -491,6 +494,7 @@ WRONG_CELLS = [     # column, cell, what is said of it
     ("usuario", "1234567890", ""),              # too long
     ("usuario", "Gloria", ""),                  # a name
     ("usuario", "1007,5", ""),
+    ("usuario", "100.7", ""),                   # not 1007: it was a number
     ("usuario", "1,007E+03", ""),
     ("tipo", "77", ""),                         # unknown
     ("tipo", "FX", ""),

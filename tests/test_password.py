@@ -120,3 +120,8 @@ def test_what_is_said_to_be_saved_is_saved(app, visit, db, monkeypatch):
     monkeypatch.setattr(cac, "hash_password", hash_while_a_link_is_asked_for)
     is_said = change(browser).status_code == 303
     assert is_said == (app.test_client().sign_in("Ana", NEW_PASSWORD).status_code == 303)
+
+
+def test_a_form_without_the_new_password_is_asked_for_it(visit):
+    answer = visit("Ana").send("/clave", clave_actual=PASSWORD)
+    assert (answer.status_code, "Escriba una clave nueva" in text_of(answer)) == (422, True)

@@ -388,6 +388,31 @@ def test_the_same_mismatch_told_ten_times_is_reviewed_once(begin, tell, books):
     assert (books.of("Ana"), books.reviews()) == (OWED, [reference])
 
 
+def test_a_payment_that_is_taken_up_again_is_asked_about_as_soon_as_a_new_one(begin, db, wait):
+    reference = begin("Ana")
+    wait(days=29, hours=23)
+    assert begin("Ana") == reference
+    payment = db.execute("SELECT * FROM payment").fetchone()
+    assert cac.age_of(payment.created_at) < 60 and payment.query_at <= cac.now(180)
+
+
+def test_forgers_cannot_keep_a_payment_of_ours_from_the_review(app, begin, books, db):
+    db.executemany("INSERT INTO review (at, service, reference, service_payment, reason) VALUES"
+                   " ('2026-11-20T00:00:00Z', 'dineromail', ?, '', 'unknown reference')",
+                   [(f"X{n}",) for n in range(1000)])
+    reference = begin("Ana")
+    with app.app_context():
+        cac.act_on_all("dineromail", [cac.Operation(reference, "", "credited", 125040, "ARS")])
+    assert books.reviews()[1000:] == [reference]
+
+
+def test_a_receipt_whose_number_is_taken_gets_the_next(begin, tell, books, db):
+    db.execute("INSERT INTO movement (customer, date, type, point_of_sale, number, amount)"
+               " VALUES (1001, '2026-11-01', 900, 0, 1, 0)")
+    tell(begin("Ana"))
+    assert books.of("Ana") == (0, [-125040])
+
+
 def test_once_a_person_has_looked_at_it_nobody_waits(begin, tell, shown, run, visit):
     reference = begin("Ana")
     tell(reference, amount="1250.39")

@@ -268,6 +268,18 @@ def test_the_link_is_dead_once_the_address_was_removed(ana, browser, link):
     assert browser.get(link).status_code == 410
 
 
+def test_the_link_is_used_up_and_says_how_to_get_another(browser, link):
+    browser.send(link)
+    answer = browser.get(link)
+    assert (answer.status_code, "quítelo en Modificar Datos" in text_of(answer)) == (410, True)
+
+
+def test_a_postal_code_that_was_imported_may_stay(visit, db):
+    db.execute("UPDATE customer SET postal_code = 'XX' WHERE number = 1002")
+    assert save(visit("Beto"), contacto="Zoë").status_code == 303
+    assert save(visit("Beto"), codigo_postal="YY").status_code == 422
+
+
 def test_the_link_lasts_three_days(browser, link, wait):
     wait(days=2, hours=23)
     assert browser.get(link).status_code == 200
