@@ -578,7 +578,7 @@ SETTINGS = {  # name: (default, what it is)
     "MERCADOPAGO_URL": ("https://api.mercadopago.com", "base address of Mercado Pago"),
     "MERCADOPAGO_TOKEN": ("", "access token; without it Mercado Pago is not offered"),
     "MERCADOPAGO_SECRET": ("", "with which its notices are signed"),
-    "CHORES": ("on", "off = this process neither sends mail nor queries payments by itself"),
+    "CHORES": ("on", "off = this process does no chores: mail, payments …; another has to"),
     "LITESTREAM": ("off", "on = Litestream copies the database and is the one to empty its -wal"),
     "DEMO": ("", "set by the demo alone: the folder of its mails"),
 }
@@ -1521,7 +1521,8 @@ def reminder_values(mail) -> dict:
 def mail_values(mail) -> dict:
     """What a mail's template has at hand. Links are signed now: no secret is ever stored."""
     values = {"company": business(), "brand": brand_of(mail.customer), "absolute": absolute,
-              "password_link": password_link, "confirmation_link": confirmation_link}
+              "password_link": password_link, "confirmation_link": confirmation_link,
+              "INVITATION_SECONDS": INVITATION_SECONDS}
     fresh = reminder_values(mail) if mail.template in NEEDLESS else {}
     return values | json.loads(mail.data) | fresh
 
@@ -3216,11 +3217,12 @@ def close_sessions():
 
 
 # === Views ========================================================================================
-# What the customer reads of the account, and pays.
+# What the customer reads of the account, and pays; then the addresses for machines.
 
-STATIC_SECONDS = 365 * 86400             # what never changes under its address is kept by browsers
+STATIC_SECONDS = 365 * 86400            # what never changes under its address is kept by browsers
 RECENT_LINES = 12                       # movements that ¿Por qué este saldo? explains in any case
 ZIPPING = threading.BoundedSemaphore()  # a year's ZIP at a time in a process: others want pages
+
 
 @bp.get("/")
 @login_required

@@ -5,7 +5,7 @@
 --   dates    TEXT 'YYYY-MM-DD', the day in Argentina.   times (…_at)  TEXT 'YYYY-MM-DDTHH:MM:SSZ', UTC.
 --   truths   INTEGER 0 or 1.
 --   who      (imported) comes from the accounting program, (portal) is written here, (operator) by a command.
--- What can be computed is a view, never a column. Customers are never deleted, only blocked.
+-- What can be computed is a view, never a column. Customers are never deleted, only blocked (but by undoing the import that brought them).
 
 PRAGMA user_version = 2;
 
@@ -82,11 +82,12 @@ CREATE TABLE common_password (
     password  TEXT PRIMARY KEY               -- in small letters
 ) STRICT, WITHOUT ROWID;
 
--- Tries that were refused lately, by what is being tried ('sign-in:1001', 'sign-in:203.0.113.9', …).
+-- How often something was tried lately, by what and whom ('sign-in:1001', 'sign-in:203.0.113.9', …), and what is limited an
+-- hour ('notice:…', 'forgot:…').
 CREATE TABLE throttle (
     key      TEXT PRIMARY KEY,
     tries    INTEGER NOT NULL,
-    last_at  TEXT NOT NULL             -- the wait counts from here, and then the tries are forgotten
+    last_at  TEXT NOT NULL             -- the wait counts from here, and then the tries are forgotten; or the hour
 ) STRICT, WITHOUT ROWID;
 
 -- What happened to each account, for its customer and for the operator. Nothing here is ever changed.
@@ -97,7 +98,7 @@ CREATE TABLE event (
     kind      TEXT NOT NULL,                 -- 'sign-in', 'password', 'data', …
     actor     TEXT NOT NULL CHECK (actor IN ('customer', 'operator', 'service')),
     address   TEXT NOT NULL DEFAULT '',      -- IP, '' when not over the web
-    field     TEXT,                          -- with kind 'data': which one, and its old and new value
+    field     TEXT,                          -- what else there is to say: with kind 'data' which one, and its old and new value
     old       TEXT,
     new       TEXT
 ) STRICT;
