@@ -34,12 +34,18 @@ def replica(database, tmp_path):
     return config
 
 
+def copied(config):
+    """The files of the copy; one more each second in which something is written."""
+    return list(config.with_name("replica").rglob("*.ltx"))
+
+
 @contextmanager
 def litestream(config):
-    """It copies until it is told to stop, and then what is left."""
+    """It copies until it is told to stop, and then what is left; it has begun when this goes on."""
     process = subprocess.Popen([LITESTREAM, "replicate", "-config", config],
                                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
+        wait_for(lambda: copied(config))
         yield process
     finally:
         process.terminate()
@@ -85,7 +91,7 @@ def restored_up_to(replica, database, last):
 
 def test_when_all_is_killed_and_lost_the_copy_is_whole(database, replica):
     with running("-c", WRITER, database) as writer, litestream(replica) as copying:
-        written(writer, 1000)
+        wait_for(lambda: written(writer, 200) and len(copied(replica)) > 4, 30)
         os.kill(copying.pid, signal.SIGKILL)
         writer.kill()
     database.unlink()
