@@ -802,6 +802,18 @@ def transaction(db: sqlite3.Connection | None = None, kind: str = "IMMEDIATE",
                 db.execute("ROLLBACK")
 
 
+@contextmanager
+def refused_by(place, outcome: str = "Nothing was changed."):
+    """What cannot be done there is refused, in a sentence: no space, no permission, damaged."""
+    try:
+        yield
+    except Refused as error:
+        raise Refused(f"{place}: {error.message}") from error
+    except (OSError, sqlite3.Error) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise Refused(f"{place}: {reason}. {outcome}") from error
+
+
 def flush(path: Path) -> None:
     """Have the disk keep a file, or the names in a folder, whatever happens to the power."""
     handle = os.open(path, os.O_RDONLY)
@@ -2547,18 +2559,6 @@ def digest(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-@contextmanager
-def refused_by(place):
-    """What cannot be done there is refused, in a sentence: no space, no permission, damaged."""
-    try:
-        yield
-    except Refused as error:
-        raise Refused(f"{place}: {error.message}") from error
-    except (OSError, sqlite3.Error) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise Refused(f"{place}: {reason}. Nothing was changed.") from error
-
-
 def proof(db) -> str:
     """What a database holds, in a line; Refused if it is damaged or does not add up."""
     known_version(db)
@@ -3678,12 +3678,9 @@ class Kind(NamedTuple):
 
 def file_content(path: Path) -> bytes:
     """All of a file, which must not change meanwhile."""
-    try:
-        with path.open("rb") as file:
-            before, content = os.fstat(file.fileno()), file.read(IMPORT_BYTES + 1)
-            after = path.stat()
-    except OSError as error:
-        raise Refused(f"{path}: {error.strerror}. Nothing was saved.") from error
+    with refused_by(path, "Nothing was saved."), path.open("rb") as file:
+        before, content = os.fstat(file.fileno()), file.read(IMPORT_BYTES + 1)
+        after = path.stat()
     if (before.st_mtime_ns, len(content)) != (after.st_mtime_ns, after.st_size):
         raise Refused(f"{path}: it is too large, or changed while it was read: try again when it"
                       " is complete. Nothing was saved.")
@@ -4272,10 +4269,8 @@ def refuse_problems(name: str, problems: list, told) -> None:
 
 def write_report(path: Path, lines: list) -> None:
     """Write what is wrong into a file."""
-    try:
+    with refused_by(f"--report {path}", "Nothing was saved."):
         path.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    except OSError as error:
-        raise Refused(f"--report {path}: {error.strerror}. Nothing was saved.") from error
 
 
 def remark(name: str, remarks: list) -> None:
@@ -4448,17 +4443,17 @@ def match_pdfs(pdfs: list[Pdf]) -> tuple[dict, list]:
     return pairs, strays
 
 
-def store_documents(pdfs) -> None:
-    """Copy PDFs to where documents are kept, each whole or not at all."""
-    folder = Path(current_app.config["DOCUMENTS"])
-    try:
-        private_folder(folder)
-        for pdf in pdfs:
-            if not (folder / pdf.document).is_file():
-                with whole_file(folder / pdf.document) as draft:
-                    shutil.copyfile(pdf.path, draft)
-    except OSError as error:
-        raise Refused(f"{folder}: {error.strerror}. Nothing was saved.") from error
+def store_document(pdf: Pdf) -> None:
+    """Copy a PDF to where documents are kept, as it was looked at, or not at all."""
+    target = Path(current_app.config["DOCUMENTS"], pdf.document)
+    with refused_by(f"{pdf.path} to {target.parent}", "Nothing was saved."):
+        private_folder(target.parent)
+        if target.is_file():
+            return
+        with whole_file(target) as draft:
+            shutil.copyfile(pdf.path, draft)
+            if digest(draft) != target.stem:
+                raise Refused("it changed while it was read. Nothing was saved.")
 
 
 def attach_documents(db, number: int) -> Tally:
@@ -4482,8 +4477,8 @@ def import_invoices(folder: Path, kind: str, told) -> None:
     content = "".join(pdf.path.name + pdf.document for pdf in pdfs)
     feed = Feed(kind, folder.name, sha256(content), len(pairs), "files")
     remark(folder.name, strays)
-    if not told.dry_run:
-        store_documents(pairs.values())
+    for pdf in pairs.values() if not told.dry_run else ():
+        store_document(pdf)
     stage("movement", ["id", "document"], [(place, voucher, pdf.document) for place, (
         voucher, pdf) in enumerate(pairs.items())])
     carry_out(feed, told, attach_documents)

@@ -670,6 +670,16 @@ def test_a_symbolic_link_is_not_followed(run, db, folder, tmp_path):
     assert document_of(db, 12676) is None
 
 
+def test_a_pdf_that_is_exchanged_once_it_was_looked_at_is_not_stored(app, folder, tmp_path):
+    path = folder / "0003-00012676.pdf"
+    path.write_bytes(pdf())
+    looked_at = cac.read_pdf(path)
+    path.write_bytes(BAD_PDFS["with a script"])
+    with app.app_context(), pytest.raises(cac.Refused, match=r"changed.* Nothing was saved\.$"):
+        cac.store_document(looked_at)
+    assert list(tmp_path.glob("*.pdf*")) == []
+
+
 def test_undo_of_invoices_takes_the_pdf_away(run, db, folder, visit):
     before = visit("Ana").get("/comprobantes/100108.pdf").data
     (folder / "0003-00012676.pdf").write_bytes(pdf())
