@@ -182,6 +182,15 @@ def day(iso: str | None) -> str:
     return f"{iso[8:10]}/{iso[5:7]}/{iso[:4]}" if iso else ""
 
 
+def moment(at: str) -> str:
+    """A time, UTC, as read in Argentina.
+
+    >>> moment("2026-11-23T02:30:00Z")
+    '22/11/2026 23:30'
+    """
+    return datetime.fromisoformat(at).astimezone(ARGENTINA).strftime("%d/%m/%Y %H:%M")
+
+
 def voucher_number(movement) -> str:
     """A voucher's number as it was printed on its date.
 
@@ -709,15 +718,6 @@ def today() -> str:
     return datetime.now(ARGENTINA).date().isoformat()
 
 
-def moment(at: str) -> str:
-    """A time of the database as read in Argentina.
-
-    >>> moment("2026-11-23T02:30:00Z")
-    '22/11/2026 23:30'
-    """
-    return datetime.fromisoformat(at).astimezone(ARGENTINA).strftime("%d/%m/%Y %H:%M")
-
-
 @cache
 def row_type(*columns: str):
     """A named tuple for these columns: templates read it faster than sqlite3.Row."""
@@ -1160,11 +1160,15 @@ def is_password(hashed: str | None, password: str) -> bool:
     return False
 
 
+def client_address() -> str:
+    """Whence the request comes; '' if the server does not tell, or there is none."""
+    return request.remote_addr or "" if request else ""
+
+
 def record(db, customer: int, kind: str, actor: str = "customer", **change) -> None:
     """Write in the account's log what happened; `change` may have field, old and new."""
-    address = request.remote_addr or "" if request else ""
-    row = {"at": now(), "customer": customer, "kind": kind, "actor": actor, "address": address,
-           "field": None, "old": None, "new": None} | change
+    row = {"at": now(), "customer": customer, "kind": kind, "actor": actor,
+           "address": client_address(), "field": None, "old": None, "new": None} | change
     db.execute("INSERT INTO event (at, customer, kind, actor, address, field, old, new)"
                " VALUES (:at, :customer, :kind, :actor, :address, :field, :old, :new)", row)
     log.info("event=%s customer=%s actor=%s address=%s", kind, customer, actor, row["address"])
@@ -1188,7 +1192,7 @@ def throttle_keys(deed: str, account) -> dict[str, str]:
 
     Whence a customer signed in lately, the account is counted apart: strangers lock nobody out.
     """
-    place, address = address_block(request.remote_addr or ""), request.remote_addr or ""
+    address, place = client_address(), address_block(client_address())
     is_known = one("SELECT 1 FROM event WHERE customer = ? AND kind = 'sign-in' AND address = ?"
                    " AND at > ?", account, address, now(-KNOWN_SECONDS))
     apart = f"@{place}" if is_known else ""
@@ -1206,7 +1210,7 @@ def throttle(deed: str, account) -> None:
         wait = next(filter(None, waits), 0)
     if wait:
         log.warning("event=throttled deed=%s account=%s address=%s", deed, account,
-                    request.remote_addr)
+                    client_address())
         raise TooManyRequests(retry_after=int(wait) + 1)
 
 
@@ -1222,7 +1226,7 @@ def note_refused(customer, account) -> None:
 
     Whoever it was writes the same count, so that the time tells nothing.
     """
-    place = address_block(request.remote_addr or "")
+    place = address_block(client_address())
     with transaction() as db:
         is_flood = count_try(db, f"refused:{account}:{place}", 1)
         if customer and not is_flood:
@@ -1272,7 +1276,7 @@ def may_sign_in(typed: str, password: str):
             db.execute("UPDATE customer SET password = ? WHERE number = ? AND password = ?",
                        (renewed, number, customer.password))
         return customer
-    log.warning("event=sign-in-refused customer=%s address=%s", number, request.remote_addr)
+    log.warning("event=sign-in-refused customer=%s address=%s", number, client_address())
     note_refused(customer, account)
     return None
 
@@ -1298,7 +1302,7 @@ def open_session(number: int) -> None:
                    " ORDER BY created_at DESC LIMIT ?2)",
                    (number, SESSIONS_EACH - 1))
         db.execute("INSERT INTO session VALUES (?, ?, ?, ?, ?, ?)",
-                   (sha256(token), number, now(), now(), request.remote_addr or "", agent))
+                   (sha256(token), number, now(), now(), client_address(), agent))
     login_user(SignedIn(one("SELECT * FROM customer WHERE number = ?", number), token))
 
 
@@ -1467,9 +1471,8 @@ def ask_for_link(usuario: str, email: str) -> None:
     with transaction() as db:
         db.execute("INSERT INTO forgotten (at, address, usuario, email) SELECT ?1, ?2, ?3, ?4"
                    " WHERE (SELECT count(*) FROM forgotten WHERE address = ?2) < ?5",
-                   (now(), address_block(request.remote_addr or ""), usuario, email,
-                    WAITING_ASKS))
-    log.info("event=link-asked address=%s", request.remote_addr)
+                   (now(), address_block(client_address()), usuario, email, WAITING_ASKS))
+    log.info("event=link-asked address=%s", client_address())
 
 
 def mail_forgotten() -> None:
@@ -2191,14 +2194,14 @@ def settle_due_payments() -> None:
 
 def store_notice(service: str, query: str, body: bytes) -> int:
     """Keep what a payment service sent, as it came; its id."""
-    place = address_block(request.remote_addr or "")
+    place = address_block(client_address())
     with transaction() as db:
         if wait := seconds_over(db, f"notice:{place}", NOTICES_AN_HOUR):
             raise TooManyRequests(retry_after=int(wait) + 1)
         return db.execute(
             "INSERT INTO notice (service, received_at, address, query, body, query_at)"
             " VALUES (?, ?, ?, ?, ?, ?)",
-            (service, now(), request.remote_addr or "", query, body, now())).lastrowid
+            (service, now(), client_address(), query, body, now())).lastrowid
 
 
 def close_notice(notice: int, outcome: str) -> None:
@@ -3167,7 +3170,7 @@ ACTORS = {"operator": "la empresa", "service": "el servicio de pago"}
 LOG_SECONDS = 365 * 86400       # what the page shows of the account's log
 
 
-def told(event) -> tuple[str, str, str]:
+def in_words(event) -> tuple[str, str, str]:
     """An event of the account's log in words: what, which, from where."""
     what = f"Cambio de {EVENT_FIELDS.get(event.field, 'datos')}"
     which = event.new or ""
@@ -3507,7 +3510,7 @@ def http_error(error):
     page = error_page(error.code, texts, **headers)
     if error.code != 404 or g.get("customer"):
         log.warning("event=denied status=%s method=%s page=%s customer=%s address=%s", error.code,
-                    request.method, request.endpoint, g.get("customer"), request.remote_addr)
+                    request.method, request.endpoint, g.get("customer"), client_address())
     return page
 
 
@@ -5210,29 +5213,29 @@ def asset_version(*names: str) -> str:
 
 
 @lru_cache(1000)
-def kept_address(root: str, endpoint: str, values: tuple) -> str:
+def kept_url(root: str, endpoint: str, values: tuple) -> str:
     """An address under the prefix `root` at which a proxy mounts the portal."""
     return url_for(endpoint, **dict(values))
 
 
-def address(endpoint: str, **values) -> str:
+def page_url(endpoint: str, **values) -> str:
     """url_for as pages call it, again and again for the same: it takes a tenth of the time."""
-    return kept_address(request.script_root, endpoint, tuple(values.items()))
+    return kept_url(request.script_root, endpoint, tuple(values.items()))
 
 
 def asset(name: str) -> str:
     """The address of a file in static/, which browsers may keep for a year."""
-    return address("static", filename=name, v=asset_version(name))
+    return page_url("static", filename=name, v=asset_version(name))
 
 
 def style(brand: str) -> str:
     """The address of the style sheet with a brand's colours, which browsers may keep too."""
     version = asset_version("cac.css", f"brands/{brand}.css")
-    return address("cac.style_sheet", code=brand, v=version)
+    return page_url("cac.style_sheet", code=brand, v=version)
 
 
 @cache
-def mark(brand: str) -> Markup:
+def brand_mark(brand: str) -> Markup:
     """A brand's mark, to be drawn in the page itself."""
     return Markup(static_text(f"brands/{brand}.svg").strip())  # noqa: S704 - a file of ours
 
@@ -5245,19 +5248,16 @@ def page_values() -> dict:
     return {"company": business(), "brands": brands, "brand": brand}
 
 
-def origin(url: str) -> str:
-    """Scheme, host and port of an address."""
-    return "{0.scheme}://{0.netloc}".format(urlsplit(url))
-
-
 def content_policy(config) -> str:
     """The Content-Security-Policy: this site only; forms lead to the payment services, too."""
-    services = f" {origin(config['DINEROMAIL_URL'])}" if config["DINEROMAIL_ACCOUNT"] else ""
+    services = [config["DINEROMAIL_URL"]] if config["DINEROMAIL_ACCOUNT"] else []
     if config["MERCADOPAGO_TOKEN"]:
-        services += f" {origin(config['MERCADOPAGO_URL'])} https://www.mercadopago.com.ar"
+        services += [config["MERCADOPAGO_URL"], "https://www.mercadopago.com.ar"]
+    sites = dict.fromkeys("{0.scheme}://{0.netloc}".format(urlsplit(url)) for url in services)
+    forms = " ".join(["'self'", *sites])
     return ("default-src 'none'; style-src 'self'; img-src 'self'; script-src 'self';"
-            f" connect-src 'self'; form-action 'self'{services}; base-uri 'none';"
-            " object-src 'none'; frame-ancestors 'none'")
+            f" connect-src 'self'; form-action {forms};"
+            " base-uri 'none'; frame-ancestors 'none'")
 
 
 HEADERS = {
@@ -5297,17 +5297,18 @@ def refuse_odd_form() -> None:
 FOREIGN_FORMS = {"cac.receive_notice", "cac.unsubscribe"}    # what others send, and may look odd
 
 
-def guard() -> None:
+def guard() -> Response | None:
     """Before each request: refuse what is odd; under a foreign server, start the chores."""
     g.request_id = secrets.token_hex(4)
+    if request.script_root and not is_local(request.script_root):  # links would lead there
+        return Response(". ".join(ERRORS[400]), 400, mimetype="text/plain")
     if request.environ.get("cac.is_refused"):
         abort(503)
     if request.method == "POST" and request.endpoint not in FOREIGN_FORMS:
         refuse_odd_form()
-    if request.script_root and not is_local(request.script_root):
-        abort(400)
     if current_app.config["CHORES"] == "on":
         start_chores(current_app._get_current_object())
+    return None
 
 
 @login_manager.unauthorized_handler
@@ -5336,13 +5337,12 @@ def create_app(**settings) -> Flask:
     app.url_map.merge_slashes = False   # Werkzeug would redirect to the Host that was named
     app.extensions |= {"cac.connections": threading.local(), "cac.starting": threading.Lock()}
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
-    app.jinja_env.filters |= {"money": money, "plain_money": plain_money, "day": day,
-                              "cuit": cuit.format, "voucher_number": voucher_number,
-                              "moment": moment, "device": device, "told": told,
-                              "month": month_name,
-                              "likely_address": likely_address}
-    app.jinja_env.globals |= {"has_pdf": has_pdf, "asset": asset, "style": style, "mark": mark,
-                              "today": today, "url_for": address}
+    filters = (money, plain_money, day, moment, month_name, voucher_number, device, likely_address,
+               in_words)
+    app.jinja_env.filters |= {function.__name__: function for function in filters}
+    app.jinja_env.filters["cuit"] = cuit.format
+    app.jinja_env.globals |= {"has_pdf": has_pdf, "asset": asset, "style": style, "today": today,
+                              "brand_mark": brand_mark, "url_for": page_url}
     app.context_processor(page_values)
     app.before_request(guard)
     app.after_request(add_headers)

@@ -326,6 +326,12 @@ def test_health_without_a_database_is_503(tmp_path):
     assert (answer.status_code, answer.get_json()) == (503, {"status": "unavailable"})
 
 
+def test_forms_may_lead_to_each_payment_service_named_once(app, browser):
+    app.config |= {"MERCADOPAGO_TOKEN": "x", "MERCADOPAGO_URL": app.config["DINEROMAIL_URL"]}
+    policy = browser.get("/ingresar").headers["Content-Security-Policy"]
+    assert "form-action 'self' http://127.0.0.1:9 https://www.mercadopago.com.ar;" in policy
+
+
 # Errors
 
 def is_plain(answer) -> bool:
@@ -455,3 +461,11 @@ def test_without_trusted_proxies_the_prefix_is_ignored(proxied):
 def test_only_trusted_proxies_say_where_a_visitor_is(proxied, db, proxies, address):
     proxied(proxies).sign_in("Ana")
     assert db.execute("SELECT address FROM session").fetchone().address == address
+
+
+@pytest.mark.parametrize("prefix", ["//evil.example", "javascript:alert(1)", "/a b", "/\\evil"])
+def test_an_odd_prefix_is_refused_and_leads_nowhere(proxied, prefix):
+    answer = proxied(1, prefix).get("/ingresar")
+    assert answer.status_code == 400
+    assert answer.text.startswith("No entendimos el pedido") and "evil" not in answer.text
+    assert not BeautifulSoup(answer.data, "html.parser").find_all(True)
