@@ -814,6 +814,11 @@ def refused_by(place, outcome: str = "Nothing was changed."):
         raise Refused(f"{place}: {reason}. {outcome}") from error
 
 
+def sha256(content: str | bytes) -> str:
+    """Of a token, or of what a file holds; in hex."""
+    return hashlib.sha256(content.encode() if isinstance(content, str) else content).hexdigest()
+
+
 def flush(path: Path) -> None:
     """Have the disk keep a file, or the names in a folder, whatever happens to the power."""
     handle = os.open(path, os.O_RDONLY)
@@ -912,12 +917,15 @@ def upgrade_database() -> list[int]:
 # === Queries ======================================================================================
 # What the pages ask; page, PDF, CSV and commands ask the same. The views are in schema.sql.
 
-TOTAL = "SELECT count(*) AS n, coalesce(sum(amount), 0) AS balance FROM movement WHERE customer = ?"
-LINES = """
-    WITH line AS (
-        SELECT * FROM movement WHERE customer = ? ORDER BY date DESC, id DESC LIMIT ? OFFSET ?)
-    SELECT line.*, voucher_type.name AS type_name, voucher_type.letter FROM line
-    JOIN voucher_type ON voucher_type.code = line.type ORDER BY line.date, line.id"""
+LEDGER = "SELECT count(*) AS n, coalesce(sum(amount), 0) AS balance FROM movement"
+TOTAL = f"{LEDGER} WHERE customer = ?"
+VOUCHER = """
+    SELECT movement.*, voucher_type.name AS type_name, letter, kind FROM movement
+    JOIN voucher_type ON voucher_type.code = movement.type"""
+LINES = f"""
+    SELECT * FROM (
+        {VOUCHER} WHERE customer = ? ORDER BY date DESC, movement.id DESC LIMIT ? OFFSET ?)
+    ORDER BY date, id"""
 NEWEST = """
     SELECT coalesce(sum(amount), 0) AS amount FROM (
         SELECT amount FROM movement WHERE customer = ? ORDER BY date DESC, id DESC LIMIT ?)"""
@@ -1135,11 +1143,6 @@ class SignedIn(UserMixin):
     def __getattr__(self, name):
         """The customer's columns: current_user.name and so on."""
         return getattr(self.customer, name)
-
-
-def sha256(text: str) -> str:
-    """Of a token, in hex."""
-    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def normalized(password: str) -> str:
@@ -1522,9 +1525,8 @@ def reminder_values(mail) -> dict:
                    mail.customer)
     if not customer:
         raise NeedlessError("the customer was blocked, or wants no reminders any more")
-    found = many("SELECT movement.*, voucher_type.name AS type_name FROM movement"
-                 " JOIN voucher_type ON voucher_type.code = type WHERE customer = ? AND movement.id"
-                 " IN (SELECT value FROM json_each(?, '$.movements')) ORDER BY date, movement.id",
+    found = many(f"{VOUCHER} WHERE customer = ? AND movement.id IN"
+                 " (SELECT value FROM json_each(?, '$.movements')) ORDER BY date, movement.id",
                  mail.customer, mail.data)
     lines = still_so(mail.template, mail.customer, found)
     if not lines:
@@ -1728,9 +1730,7 @@ REMINDERS = {  # kind: of which movements it tells, on the day ?1; what is older
     "due": "amount > 0 AND due_date BETWEEN ?1 AND date(?1, '+3 days')",
     "overdue": "amount > 0 AND due_date BETWEEN date(?1, '-7 days') AND date(?1, '-1 day')",
 }
-UNTOLD = """
-    SELECT movement.*, voucher_type.name AS type_name FROM movement
-    JOIN voucher_type ON voucher_type.code = movement.type
+UNTOLD = VOUCHER + """
     JOIN customer ON customer.number = movement.customer AND active = 1 AND wants_reminders = 1
     WHERE {} AND movement.customer IN (SELECT customer FROM email WHERE confirmed_at IS NOT NULL)
     AND NOT EXISTS (
@@ -2284,6 +2284,7 @@ def checkout_form(payment) -> tuple[str, dict] | None:
 
 FONT = "helvetica"      # built into every reader; shows Windows-1252, which is all of Spanish
 LINE_HEIGHT = 4.4       # of tables, in mm
+QR_PLACE = 15, 240, 34  # from the left, from above, its side, in mm
 
 
 def debit_and_credit(line, show) -> tuple[str, str]:
@@ -2301,17 +2302,21 @@ def csv_money(amount: int) -> str:
     return plain_money(amount).replace(".", "").replace("−", "-")
 
 
-def statement_csv(found: Statement) -> bytes:
-    """The statement for a spreadsheet: UTF-8 with BOM, semicolons, decimal commas."""
+def csv_file(*rows: tuple) -> bytes:
+    """Rows for a spreadsheet: UTF-8 with BOM, semicolons."""
     file = io.StringIO()
-    table = csv.writer(file, delimiter=";")
-    table.writerow(["Fecha", "Comprobante", "Número", "Detalle", "Debe", "Haber", "Saldo"])
-    table.writerow(["", "Saldo anterior", "", "", "", "", csv_money(found.opening)])
-    for line, balance in found.lines:
-        table.writerow([day(line.date), line.type_name, voucher_number(line), csv_text(line.detail),
-                        *debit_and_credit(line, csv_money), csv_money(balance)])
-    table.writerow(["", "Saldo", "", "", "", "", csv_money(found.closing)])
+    csv.writer(file, delimiter=";").writerows(rows)
     return file.getvalue().encode("utf-8-sig")
+
+
+def statement_csv(found: Statement) -> bytes:
+    """The statement for a spreadsheet."""
+    lines = [(day(line.date), line.type_name, voucher_number(line), csv_text(line.detail),
+              *debit_and_credit(line, csv_money), csv_money(balance))
+             for line, balance in found.lines]
+    return csv_file(("Fecha", "Comprobante", "Número", "Detalle", "Debe", "Haber", "Saldo"),
+                    ("", "Saldo anterior", "", "", "", "", csv_money(found.opening)), *lines,
+                    ("", "Saldo", "", "", "", "", csv_money(found.closing)))
 
 
 def new_pdf(title: str, colour: str):
@@ -2349,14 +2354,14 @@ def write_table(pdf, y: float, widths: tuple, rows: list[tuple]) -> None:
     Wide columns are texts and the rest figures. (The tables of fpdf2 take eight times as long.)
     """
     pdf.set_font(FONT, "", 8 if len(widths) > 2 else 10)
-    head, *rest = [[in_lines(pdf, printable(cell), width)
+    head, *rest = [[(width, in_lines(pdf, printable(cell), width))
                     for cell, width in zip(row, widths, strict=True)] for row in rows]
-    y = write_row(pdf, y, widths, head, "B")
+    y = write_row(pdf, y, head, "B")
     for row in rest:
-        if y + LINE_HEIGHT * max(map(len, row)) > 280:
+        if y + row_height(row) > 281:
             pdf.add_page()
-            y = write_row(pdf, 15, widths, head, "B")
-        y = write_row(pdf, y, widths, row)
+            y = write_row(pdf, 15, head, "B")
+        y = write_row(pdf, y, row)
     pdf.set_y(y)
 
 
@@ -2367,12 +2372,17 @@ def in_lines(pdf, text: str, width: float) -> list[str]:
     return pdf.multi_cell(width, text=text, dry_run=True, output="LINES")
 
 
-def write_row(pdf, y: float, widths: tuple, row: list[list[str]], style: str = "") -> float:
-    """Write the lines of a row's cells, and a rule below; where the next row goes."""
+def row_height(row: list[tuple]) -> float:
+    """Of a table's row, with the rule below."""
+    return 1.2 + LINE_HEIGHT * max(len(lines) for _, lines in row)
+
+
+def write_row(pdf, y: float, row: list[tuple], style: str = "") -> float:
+    """Write cells, each (width, lines), and a rule below; where the next row goes."""
     pdf.set_font(style=style)
-    x, below = 15, y + 1.2 + LINE_HEIGHT * max(map(len, row))
-    for column, (lines, width) in enumerate(zip(row, widths, strict=True)):
-        is_figure = width <= 30 and column > 0
+    x, below = 15, y + row_height(row)
+    for width, lines in row:
+        is_figure = width <= 30 and x > 15
         for number, line in enumerate(lines):
             indent = width - 1 - pdf.get_string_width(line) if is_figure else 1
             pdf.text(x + indent, y + 3.9 + LINE_HEIGHT * number, line)
@@ -2410,17 +2420,17 @@ def qr_address(customer, voucher) -> str:
     return f"https://www.afip.gob.ar/fe/qr/?p={code}"
 
 
-def draw_qr(pdf, address: str, x: float, y: float, side: float) -> None:
+def draw_qr(pdf, address: str) -> None:
     """Draw a QR. Its mask is fixed: to look for the best of eight takes as long as all the rest."""
     import segno
     modules = segno.make(address, error="m", mask=2, boost_error=False).matrix
-    size = side / len(modules)
+    (x, y, side), count = QR_PLACE, len(modules)
+    size = side / count
     pdf.set_fill_color(0)
     for row, bits in enumerate(modules):
-        for is_dark, run in groupby(range(len(bits)), key=bits.__getitem__):
-            columns = list(run)
-            if is_dark:
-                pdf.rect(x + columns[0] * size, y + row * size, len(columns) * size, size, "F")
+        for dark in re.finditer(b"\x01+", bits):
+            first, after = dark.span()
+            pdf.rect(x + first * size, y + row * size, (after - first) * size, size, "F")
 
 
 def voucher_pdf(customer, voucher) -> bytes:
@@ -2459,7 +2469,7 @@ def write_foot(pdf, customer, voucher) -> None:
     if not voucher.cae:
         return write_lines(pdf, 15, 262, ("Emitido por el Centro de Atención al Cliente.", 9))
     if voucher.date >= QR_SINCE:
-        draw_qr(pdf, qr_address(customer, voucher), 15, 240, 34)
+        draw_qr(pdf, qr_address(customer, voucher))
     return write_lines(pdf, 120, 262, (f"CAE N° {voucher.cae}", 10, "B"),
                        (f"Vencimiento del CAE: {day(voucher.cae_due_date)}", 9))
 
@@ -2472,7 +2482,7 @@ def stored_document(name: str) -> bytes:
     folder, file = Path(current_app.config["DOCUMENTS"]), Path(name)
     with suppress(OSError):
         content = (folder / file.name).read_bytes()
-        is_whole = len(file.stem) != 64 or hashlib.sha256(content).hexdigest() == file.stem
+        is_whole = len(file.stem) != 64 or sha256(content) == file.stem
         if content.startswith(b"%PDF-") and is_whole:
             return content
     log.error("event=document-missing name=%r folder=%s", name, folder)
@@ -2571,10 +2581,9 @@ def proof(db) -> str:
     faults += [f"{line.what}: {line.n}" for line in found]
     if faults:
         raise Refused(f"It does not pass its check: {'; '.join(faults)}. Nothing was changed.")
-    held = db.execute("SELECT (SELECT count(*) FROM customer) AS customers, count(*) AS movements,"
-                      " coalesce(sum(amount), 0) AS balance FROM movement").fetchone()
-    return (f"{held.customers} customers, {held.movements} movements,"
-            f" total balance {plain_money(held.balance)}")
+    customers = db.execute("SELECT count(*) AS n FROM customer").fetchone().n
+    held = db.execute(LEDGER).fetchone()
+    return f"{customers} customers, {held.n} movements, total balance {plain_money(held.balance)}"
 
 
 def copy_documents(db, source: Path, target: Path) -> tuple[list[Path], str]:
@@ -2712,8 +2721,8 @@ def check_database():
     yield finding(not is_demo, f"the database holds the demo's data: {NO_OR_YES[is_demo]}")
     for line in many("SELECT * FROM check_line"):
         yield finding(not line.n, f"{line.what}: {line.n}", line.level)
-    total = one("SELECT count(*) AS n, coalesce(sum(amount), 0) AS balance FROM movement")
-    yield "ok", (f"ledger: {total.n} movements, total balance {plain_money(total.balance)}")
+    total = one(LEDGER)
+    yield "ok", f"ledger: {total.n} movements, total balance {plain_money(total.balance)}"
 
 
 def check_documents():
@@ -3305,9 +3314,7 @@ def account_year(year):
 @login_required
 def voucher(voucher):
     """One of the customer's own vouchers: as it is stored, else a copy."""
-    found = one("SELECT movement.*, voucher_type.name AS type_name, voucher_type.letter"
-                " FROM movement JOIN voucher_type ON voucher_type.code = movement.type"
-                " WHERE movement.id = ? AND customer = ?", voucher, current_user.number)
+    found = one(f"{VOUCHER} WHERE movement.id = ? AND customer = ?", voucher, current_user.number)
     if not found or not has_pdf(found):
         abort(404)
     count_download(current_user.number)
@@ -3779,7 +3786,7 @@ class CsvFile:
         content = file_content(path)
         csv.field_size_limit(IMPORT_BYTES)  # a quote that never ends is told as a short line
         options = (told.partial, told.decimal, told.column, told.sign_by_type, told.overwrite_edits)
-        self.digest = hashlib.sha256(content + repr(options).encode()).hexdigest()
+        self.digest = sha256(content + repr(options).encode())
         try:
             self.text = decoded(unzipped(content) if content.startswith(b"PK\3\4") else content)
             self.layout = find_layout(self.text, self.kind, told.column)
@@ -4190,7 +4197,7 @@ def merge_customers(db, number: int, file: CsvFile) -> Tally:
 
 def total_balance() -> int:
     """What all customers owe together."""
-    return one("SELECT coalesce(sum(amount), 0) AS balance FROM movement").balance
+    return one(LEDGER).balance
 
 
 @contextmanager
@@ -4226,7 +4233,7 @@ def carry_out(feed: Feed, told, work) -> None:
     """
     last = one(LAST_IMPORT, feed.kind)
     with suppress(DryRun), transaction(patience=60) as db:
-        before, movements = total_balance(), one("SELECT count(*) AS n FROM movement").n
+        movements, before = one(LEDGER)
         number = db.execute("INSERT INTO import (at, kind, file, digest, rows, balance_before,"
                             " balance_after) VALUES (?, ?, ?, ?, ?, ?, 0)",
                             (now(), *feed[:4], before)).lastrowid
@@ -4358,17 +4365,14 @@ def changes_csv(since: str) -> bytes:
     """What customers changed on the site from a day on; fields are named as in the import."""
     names = {column: field for field, column in PROFILE_COLUMNS.items()} | {
         "email": "emails", "phone": "telefonos", "wants_reminders": "avisos"}
-    file = io.StringIO()
-    table = csv.writer(file, delimiter=";")
-    table.writerow(["fecha", "hora", "usuario", "nombre", "campo", "anterior", "nuevo"])
-    for row in many("SELECT datetime(at, '-3 hours') AS at, customer, name, field, old, new"
-                    " FROM event JOIN customer ON number = customer"
-                    " WHERE kind = 'data' AND actor = 'customer' AND date(at, '-3 hours') >= ?"
-                    " ORDER BY event.id", since):
-        table.writerow([day(row.at), row.at[11:], row.customer, csv_text(row.name),
-                        names.get(row.field, row.field), csv_text(row.old or ""),
-                        csv_text(row.new or "")])
-    return file.getvalue().encode("utf-8-sig")
+    found = many("SELECT datetime(at, '-3 hours') AS at, customer, name, field, old, new"
+                 " FROM event JOIN customer ON number = customer"
+                 " WHERE kind = 'data' AND actor = 'customer' AND date(at, '-3 hours') >= ?"
+                 " ORDER BY event.id", since)
+    lines = [(day(row.at), row.at[11:], row.customer, csv_text(row.name),
+              names.get(row.field, row.field), csv_text(row.old or ""), csv_text(row.new or ""))
+             for row in found]
+    return csv_file(("fecha", "hora", "usuario", "nombre", "campo", "anterior", "nuevo"), *lines)
 
 
 # === Invoices =====================================================================================
@@ -4379,12 +4383,11 @@ PDF_NAME = re.compile(r"(.*?)(?<![0-9])([0-9]{4,5})[^0-9]?([0-9]{8})(?![0-9]).*"
 ACTIVE_PDF = re.compile(rb"/(JavaScript|JS|Launch|EmbeddedFile)\b"
                         rb"|/OpenAction\b(?!\s*\[)")    # in brackets it is only where to look first
 TYPE_NAME = re.compile(r"(?:factura|notadecredito|notadedebito|recibo)[abcem]?|[abcem]")
-PDF_VOUCHERS = """SELECT line, movement.id, type, name FROM temp.incoming_movement AS incoming
-    CROSS JOIN movement USING (point_of_sale, number) JOIN voucher_type ON code = type
-    WHERE origin = 'imported' ORDER BY line, movement.id"""
-WITHOUT_PDF = """SELECT movement.*, name AS type_name FROM movement
-    JOIN voucher_type ON code = type AND kind IN ('invoice', 'debit note', 'credit note')
-    WHERE document IS NULL AND origin = 'imported' ORDER BY date DESC, movement.id DESC"""
+PDF_VOUCHERS = f"""SELECT line, voucher.* FROM temp.incoming_movement AS incoming
+    CROSS JOIN ({VOUCHER}) AS voucher USING (point_of_sale, number)
+    WHERE origin = 'imported' ORDER BY line, id"""
+WITHOUT_PDF = f"""{VOUCHER} WHERE document IS NULL AND origin = 'imported'
+    AND kind IN ('invoice', 'debit note', 'credit note') ORDER BY date DESC, movement.id DESC"""
 
 
 class Pdf(NamedTuple):
@@ -4415,14 +4418,14 @@ def read_pdf(path: Path) -> Pdf:
     names = [full_name("".join(words[-count:])) for count in (2, 1)]
     return Pdf(path, *map(int, numbers), code and int(code[1]),
                next(filter(TYPE_NAME.fullmatch, names), ""),
-               f"{hashlib.sha256(content).hexdigest()}.pdf")
+               f"{sha256(content)}.pdf")
 
 
 def is_of(pdf: Pdf, voucher) -> bool:
     """Whether a PDF's name fits a voucher of that number."""
     if pdf.code:
         return pdf.code == voucher.type
-    name = plain(voucher.name)
+    name = plain(voucher.type_name)
     return name.endswith(pdf.name) if len(pdf.name) < 2 else name.startswith(pdf.name)
 
 
