@@ -1415,7 +1415,8 @@ def customer_of_reminders(token: str):
 SMTP_SECONDS = 10                   # for each answer of the SMTP server
 SMTP_PORTS = {"smtp": 25, "smtps": 465, "smtp+starttls": 587}
 ROUND_SECONDS = 5                   # of sending, in one go: less than a chore's lease
-OUTAGE_SECONDS = 600                # at most so long a server that cannot be reached is left alone
+OUTAGE_SECONDS = 5, 600             # a server that takes no mail is left alone: at least, at most
+AWAITED = "reset", "confirm_email", "invite"     # somebody sits there until it comes: these first
 GIVE_UP_MAIL_SECONDS = 3 * 86400
 KEEP_MAIL_SECONDS = 30 * 86400      # once it is sent, or given up
 CUT_SHORT = "it was cut short while it was sent: it may have arrived"
@@ -1433,11 +1434,16 @@ class NeedlessError(Exception):
 
 
 def enqueue(db, template: str, recipients, customer: int, **data) -> None:
-    """Put a mail for each recipient in the outbox; templates/mail/ tells what `data` it needs."""
+    """Put a mail for each recipient in the outbox; templates/mail/ tells what `data` it needs.
+
+    What is held because the server was away is tried with it, in a moment.
+    """
     db.executemany(
         "INSERT INTO outbox (template, recipient, customer, data, created_at, due_at)"
         " VALUES (?, ?, ?, ?, ?, ?)",
         [(template, to, customer, json.dumps(data), now(), now()) for to in recipients])
+    db.execute("UPDATE outbox SET due_at = ?1 WHERE held = 1 AND due_at > ?1",
+               (now(OUTAGE_SECONDS[0]),))
 
 
 def mail_links(db, accounts: list, recipients, template: str = "reset") -> None:
@@ -1692,9 +1698,10 @@ def note_failure(mail, error: OSError, later: str | None) -> None:
         raise error
 
 
-def hold_mail(why: str, oldest: str) -> None:
-    """What is due waits for the server, in its order: the longer the oldest waits, the longer."""
-    later = now(min(next_try(age_of(oldest), 60), OUTAGE_SECONDS))
+def hold_mail(why: str, newest: str) -> None:
+    """All that is due waits for the server: the longer, the longer the newest of it has waited."""
+    least, most = OUTAGE_SECONDS
+    later = now(min(next_try(age_of(newest), least), most))
     log.warning("event=mail-held until=%s why=%r", later, why)
     with transaction() as db:
         db.execute("UPDATE outbox SET tries = tries + 1, held = 1, error = ?, due_at ="
@@ -1703,10 +1710,11 @@ def hold_mail(why: str, oldest: str) -> None:
 
 
 def send_due_mail() -> None:
-    """Send what is due, in order: nothing overtakes what is held because the server was away."""
+    """Send what is due, the awaited first, else in order; nothing while any is held."""
     mail_forgotten()
-    due = many("SELECT * FROM outbox WHERE due_at <= ?1 AND id < coalesce((SELECT min(id)"
-               " FROM outbox WHERE held = 1 AND due_at > ?1), 1e18) ORDER BY id LIMIT 50", now())
+    due = many("SELECT * FROM outbox WHERE due_at <= ?1 AND NOT EXISTS"
+               " (SELECT 1 FROM outbox WHERE held = 1 AND due_at > ?1)"
+               f" ORDER BY template IN {AWAITED} DESC, id LIMIT 50", now())
     if not due:
         return
     deadline, is_taken = time.monotonic() + ROUND_SECONDS, False
@@ -1717,7 +1725,7 @@ def send_due_mail() -> None:
                 is_taken = True
     except (OSError, ValueError, Refused) as error:
         if not is_taken:  # else a new connection may do
-            hold_mail(smtp_answer(error)[1], due[0].created_at)
+            hold_mail(smtp_answer(error)[1], max(mail.created_at for mail in due))
 
 
 # === Reminders ====================================================================================

@@ -266,7 +266,7 @@ CREATE TABLE outbox (
     tries       INTEGER NOT NULL DEFAULT 0,
     sent_at     TEXT,
     error       TEXT,                        -- what SMTP said last
-    held        INTEGER NOT NULL DEFAULT 0 CHECK (held IN (0, 1)),  -- 1 = no SMTP server took any mail: no later one overtakes this
+    held        INTEGER NOT NULL DEFAULT 0 CHECK (held IN (0, 1)),  -- 1 = no SMTP server took any mail: nothing is tried until this is due
     needless    TEXT                         -- why it was not sent after all; NULL = it was needed
 ) STRICT;
 CREATE INDEX outbox_due ON outbox (due_at) WHERE due_at IS NOT NULL;    -- the chores
