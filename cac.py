@@ -64,7 +64,7 @@ import unicodedata
 import zipfile
 from base64 import b32encode, b64encode
 from collections import Counter, defaultdict, deque, namedtuple
-from contextlib import closing, contextmanager, nullcontext, suppress
+from contextlib import ExitStack, closing, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, timezone
 from email import message_from_bytes
@@ -328,6 +328,15 @@ def paragraphs(text: str, site: str) -> list[tuple]:
     buttons = [re.fullmatch(rf"(.+):\n{link}", block) for block in blocks]
     return [(button and button.groups(), [re.split(link, line) for line in block.split("\n")])
             for block, button in zip(blocks, buttons, strict=True)]
+
+
+def counted(count: int, what: str) -> str:
+    """How many there are, as the operator reads it.
+
+    >>> counted(1, "line"), counted(20, "line")
+    ('1 line', '20 lines')
+    """
+    return f"{count} {what}{'s' * (count != 1)}"
 
 
 def last_months(day: str, count: int) -> list[str]:
@@ -2580,6 +2589,12 @@ def digest(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def ledger(db) -> str:
+    """What a database's ledger holds, in words."""
+    count, balance = db.execute(LEDGER).fetchone()
+    return f"{counted(count, 'movement')}, total balance {plain_money(balance)}"
+
+
 def proof(db) -> str:
     """What a database holds, in a line; Refused if it is damaged or does not add up."""
     known_version(db)
@@ -2590,8 +2605,7 @@ def proof(db) -> str:
     if faults:
         raise Refused(f"It does not pass its check: {'; '.join(faults)}. Nothing was changed.")
     customers = db.execute("SELECT count(*) AS n FROM customer").fetchone().n
-    held = db.execute(LEDGER).fetchone()
-    return f"{customers} customers, {held.n} movements, total balance {plain_money(held.balance)}"
+    return f"{counted(customers, 'customer')}, {ledger(db)}"
 
 
 def copy_documents(db, source: Path, target: Path) -> tuple[list[Path], str]:
@@ -2606,7 +2620,7 @@ def copy_documents(db, source: Path, target: Path) -> tuple[list[Path], str]:
             shutil.copyfile(source / name, draft)
     kept = [target / name for name in names if (target / name).is_file()]
     missing = f", {len(names) - len(kept)} missing" * (len(names) > len(kept))
-    return kept, f"{len(kept)} documents, {len(new)} of them copied now{missing}"
+    return kept, f"{counted(len(kept), 'document')}, {len(new)} of them copied now{missing}"
 
 
 def write_manifest(copy: Path, content: Path, documents: list[Path]) -> None:
@@ -2643,11 +2657,14 @@ def make_copy(folder: Path) -> str:
 
 @contextmanager
 def closed_database(path: Path):
-    """While nobody has the database open; Refused if somebody has.
+    """While nobody has the database open, if there is one; Refused if somebody has.
 
     The lock is SQLite's own: the kernel drops it when its holder dies, or opens and closes the
     file by itself.
     """
+    if not path.exists():
+        yield
+        return
     with path.open("r+b") as file:
         try:
             fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB, *SQLITE_LOCK)
@@ -2667,14 +2684,27 @@ def keep_older(path: Path) -> Path | None:
     return kept
 
 
-def set_aside(path: Path) -> Path:
-    """Give a database, with what belongs to it, a dated name; it keeps its own until replaced."""
+@contextmanager
+def set_aside(path: Path):
+    """Give a database a dated name, with what belongs to it, while another takes its own.
+
+    Unless that one came, all is as it was. None = there is none.
+    """
+    if not path.exists():
+        yield None
+        return
     kept = former(path)
     kept.hardlink_to(path)
-    for suffix in ("-wal", "-shm"):  # left by a crash, they would spoil the new one
-        with suppress(FileNotFoundError):
-            Path(f"{path}{suffix}").rename(f"{kept}{suffix}")
-    return kept
+    left = [suffix for suffix in ("-wal", "-shm") if Path(f"{path}{suffix}").exists()]
+    for suffix in left:  # by a crash: they would spoil the new one
+        Path(f"{path}{suffix}").rename(f"{kept}{suffix}")
+    try:
+        yield kept
+    finally:
+        if kept.samefile(path):
+            for suffix in left:
+                Path(f"{kept}{suffix}").rename(f"{path}{suffix}")
+            kept.unlink()
 
 
 def forget_access(path: Path) -> None:
@@ -2689,13 +2719,14 @@ def bring_back(copy: Path, path: Path) -> tuple[str, Path | None]:
     if path.exists():
         with suppress(sqlite3.Error):  # a sound one takes in its -wal, and is one file
             connect(path).close()
-    with closed_database(path) if path.exists() else nullcontext(), whole_file(path) as draft:
+    with closed_database(path), ExitStack() as replacing, whole_file(path) as draft:
         with closing(looked_at(copy)) as db:
             held, documents = proof(db), Path(current_app.config["DOCUMENTS"])
             _, told = copy_documents(db, copy.parent / "documents", documents)
         snapshot(copy, draft)
         forget_access(draft)
-        return f"{held}; {told}", set_aside(path) if path.exists() else None
+        kept = replacing.enter_context(set_aside(path))
+    return f"{held}; {told}", kept
 
 
 def finding(is_fine: bool, what: str, level: str = "WARN") -> tuple[str, str]:
@@ -2729,8 +2760,7 @@ def check_database():
     yield finding(not is_demo, f"the database holds the demo's data: {NO_OR_YES[is_demo]}")
     for line in many("SELECT * FROM check_line"):
         yield finding(not line.n, f"{line.what}: {line.n}", line.level)
-    total = one(LEDGER)
-    yield "ok", f"ledger: {total.n} movements, total balance {plain_money(total.balance)}"
+    yield "ok", f"ledger: {ledger(db)}"
 
 
 def check_documents():
@@ -3818,7 +3848,7 @@ class CsvFile:
         for cells in table:
             texts = [cell.strip() for cell in cells]
             if any(texts) and (len(texts) < width or any(texts[width:])):
-                problem = f"it has {len(texts)} cells, the header has {width}"
+                problem = f"it has {counted(len(texts), 'cell')}, the header has {width}"
                 self.problems.append((above + line, problem))
             elif any(texts):
                 places = self.layout.places.items()
@@ -4055,9 +4085,10 @@ TOUCHED = """WITH mine AS (SELECT * FROM import_change WHERE import = ?1),
     """
 CHANGED_CUSTOMERS = TOUCHED + """SELECT count(*) AS n FROM touched WHERE customer NOT IN
     (SELECT row FROM mine WHERE table_name = 'customer' AND before IS NULL)"""
-RECEIPTS = """SELECT line, receipt.amount, receipt.number FROM incoming_movement AS incoming
+RECEIPTS = """SELECT line, receipt.amount, receipt.number, receipt.amount <> incoming.amount AS
+    differs FROM incoming_movement AS incoming
     JOIN movement AS receipt USING (customer, type, point_of_sale, number)
-    WHERE receipt.origin = 'portal' AND receipt.amount <> incoming.amount"""
+    WHERE receipt.origin = 'portal'"""
 TWINS = """SELECT line, receipt.number FROM incoming_movement AS incoming
     JOIN movement AS receipt USING (customer, amount)
     WHERE receipt.origin = 'portal' AND (incoming.type <> receipt.type
@@ -4069,12 +4100,16 @@ TWINS = """SELECT line, receipt.number FROM incoming_movement AS incoming
 LATER = """SELECT later.import FROM import_change AS later CROSS JOIN import_change AS mine
     ON mine.import = ?1 AND mine.table_name = later.table_name AND mine.row = later.row
     WHERE later.import > ?1 ORDER BY later.import DESC LIMIT 1"""
-USED_SINCE = TOUCHED + """SELECT customer, 'changed data on the site' AS why FROM touched
+USED_SINCE = TOUCHED + """
+    SELECT customer, 'has changed data on the site since then' AS why FROM touched
     WHERE customer IN (SELECT customer FROM event WHERE kind = 'data' AND at >= ?2)
-    UNION ALL SELECT row, 'is new, and was here' FROM mine
+    UNION ALL
+    SELECT row, 'came with this import, and is in use: has signed in, or has movements or services'
+    FROM mine
     WHERE table_name = 'customer' AND before IS NULL AND row IN (SELECT customer FROM event
         UNION ALL SELECT customer FROM movement UNION ALL SELECT customer FROM service)
-    UNION ALL SELECT customer, 'paid, and the receipt took the id of a movement that went'
+    UNION ALL
+    SELECT customer, 'has paid since then: the receipt is where a movement was that would come back'
     FROM movement JOIN mine ON table_name = 'movement' AND mine.row = movement.id
     WHERE origin = 'portal' LIMIT 1"""
 
@@ -4155,11 +4190,13 @@ def stage_file(file: CsvFile) -> None:
         stage(name, LISTS[name], [(*row, now()) for row in found] if name == "email" else found)
     get_db().execute(f"CREATE INDEX temp.incoming_{table}_key ON incoming_{table}"
                      f" ({', '.join(key)})")
-    file.problems += [(row.line, f"the same {', '.join(key)} as line {row.first}")
+    named = [column for column, (name, _) in file.kind.columns.items()
+             if name in key and column in file.layout.places]
+    file.problems += [(row.line, f"the same {', '.join(named)} as line {row.first}")
                       for row in many(TWICE.format(table, ", ".join(key)))]
 
 
-def merge(db, table: str, key: tuple, scope: str = "0", owned: str = "1") -> Tally:
+def merge(db, table: str, key: tuple, scope: str = "0") -> Tally:
     """Make a table's rows those of incoming_<table>; what lacks there goes, within `scope`."""
     columns = [row.name for row in many(f"PRAGMA temp.table_info(incoming_{table})")][1:]
     names, values = ", ".join(columns), [name for name in columns if name not in key]
@@ -4169,7 +4206,7 @@ def merge(db, table: str, key: tuple, scope: str = "0", owned: str = "1") -> Tal
     changes = ", ".join(f"{name} = incoming.{name}" for name in values)
     gone = db.execute(f"DELETE FROM {table} WHERE {scope} AND NOT EXISTS {is_there}").rowcount
     changed = db.execute(f"UPDATE {table} SET {changes} FROM incoming_{table} AS incoming"
-                         f" WHERE {same} AND {owned} AND ({differs})").rowcount if values else 0
+                         f" WHERE {same} AND ({differs})").rowcount if values else 0
     added = db.execute(f"INSERT INTO {table} ({names}) SELECT {names} FROM incoming_{table} AS"
                        f" incoming WHERE NOT EXISTS (SELECT 1 FROM {table} WHERE {same})"
                        " ORDER BY line").rowcount
@@ -4231,7 +4268,7 @@ class Feed(NamedTuple):
     name: str           # of the file or folder
     digest: str
     rows: int
-    unit: str           # what the rows are: lines, files
+    unit: str           # what a row is: line, file
 
 
 def carry_out(feed: Feed, told, work) -> None:
@@ -4266,8 +4303,9 @@ def summary(feed: Feed, tally: Tally, before: int, after: int) -> str:
     """What an import changed, as the operator reads it."""
     equal = feed.rows - tally.added - tally.changed
     gone = f", {tally.gone} gone" if tally.gone else ""
-    return (f"{feed.rows} {feed.unit}: {tally.added} new, {tally.changed} changed, {equal} equal,"
-            f" 0 refused{gone}\ntotal balance {plain_money(after)} (before {plain_money(before)})")
+    return (f"{counted(feed.rows, feed.unit)}: {tally.added} new, {tally.changed} changed,"
+            f" {equal} equal, 0 refused{gone}\n"
+            f"total balance {plain_money(after)} (before {plain_money(before)})")
 
 
 def refuse_problems(name: str, problems: list, told) -> None:
@@ -4306,7 +4344,7 @@ def import_csv(path: Path, kind: str, told) -> None:
     count = one(f"SELECT count(*) AS n FROM incoming_{file.kind.table}").n
     if not count and not told.force:
         raise Refused(f"{path.name} has no rows: if that is right, say --force. Nothing was saved.")
-    feed = Feed(kind, path.name, file.digest, count, "lines")
+    feed = Feed(kind, path.name, file.digest, count, "line")
     remark(path.name, file.remarks)
     carry_out(feed, told, lambda db, number: merge_file(db, number, file))
 
@@ -4316,17 +4354,17 @@ def merge_file(db, number: int, file: CsvFile) -> Tally:
     kind = file.kind
     if kind.table == "customer":
         return merge_customers(db, number, file)
-    owned = "movement.origin = 'imported'" if kind.table == "movement" else "1"
     if kind.table == "movement":
         look_at_receipts(db, file)
-    return merge(db, kind.table, kind.key, "0" if file.is_partial else kind.scope, owned)
+    return merge(db, kind.table, kind.key, "0" if file.is_partial else kind.scope)
 
 
 def look_at_receipts(db, file: CsvFile) -> None:
-    """The portal's own receipts may come back, unchanged; a payment must not count twice."""
-    for row in many(RECEIPTS):
+    """The portal's own receipts may come back, and stay; a payment must not count twice."""
+    for row in many(f"{RECEIPTS} AND differs"):
         raise Refused(f"line {row.line}: receipt {row.number} was written by the portal, over"
                       f" {plain_money(row.amount)}: its amount differs. Nothing was saved.")
+    db.execute(f"DELETE FROM incoming_movement WHERE line IN (SELECT line FROM ({RECEIPTS}))")
     remark(file.name, [f"line {row.line} may be the payment of receipt 900 0000-{row.number:08},"
                        " which the portal has credited: leave one of both out"
                        for row in many(TWINS)])
@@ -4342,7 +4380,7 @@ def undo_import(number: int) -> None:
             raise Refused(f"Import {later[0]} changed the same rows later: undo that one first."
                           " Nothing was changed.")
         if used := one(USED_SINCE, number, kept.at):
-            raise Refused(f"Customer {used.customer} {used.why}, since then. Nothing was changed.")
+            raise Refused(f"Customer {used.customer} {used.why}. Nothing was changed.")
         db.execute("PRAGMA defer_foreign_keys = ON")
         for table in IMPORTED:
             restore_rows(db, number, table)
@@ -4489,7 +4527,7 @@ def import_invoices(folder: Path, kind: str, told) -> None:
     refuse_problems(folder.name, problems, told)
     pairs, strays = match_pdfs(pdfs)
     content = "".join(pdf.path.name + pdf.document for pdf in pdfs)
-    feed = Feed(kind, folder.name, sha256(content), len(pairs), "files")
+    feed = Feed(kind, folder.name, sha256(content), len(pairs), "file")
     remark(folder.name, strays)
     for pdf in pairs.values() if not told.dry_run else ():
         store_document(pdf)

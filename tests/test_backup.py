@@ -91,7 +91,7 @@ def test_only_its_owner_reads_a_copy(backup, copies):
 def test_the_documents_are_copied_once(run, backup, copies, invoice):
     backup()
     assert (copies / "documents" / "f.pdf").read_bytes() == invoice.read_bytes()
-    assert "; 1 documents, 0 of them copied now" in run("backup", copies).stdout
+    assert "; 1 document, 0 of them copied now" in run("backup", copies).stdout
 
 
 def test_a_document_that_is_nowhere_is_told(run, copies, invoice):
@@ -238,7 +238,7 @@ def link(run):
 def test_a_restore_brings_back_the_documents_that_are_gone(restore, backup, invoice):
     copy, content = backup(), invoice.read_bytes()
     invoice.unlink()
-    assert "1 documents, 1 of them copied now" in restore(copy).stdout
+    assert "1 document, 1 of them copied now" in restore(copy).stdout
     assert invoice.read_bytes() == content
 
 
@@ -252,6 +252,17 @@ def test_a_restore_is_refused_while_the_service_runs(database, copies):
             assert (found.returncode, "in use: stop the service" in found.stderr) == (1, True)
     assert shell("restore", copy, database=same).returncode == 0
     assert names_in(database.parent, "cac.db*before*") != []
+
+
+def test_a_database_that_is_not_replaced_after_all_is_as_it_was(database):
+    wal = database.with_name("cac.db-wal")
+    wal.write_bytes(b"of a crash")
+    with pytest.raises(OSError), cac.set_aside(database) as kept:
+        assert names_in(database.parent, "cac.db*") == [
+            "cac.db", kept.name, f"{kept.name}-wal"]
+        raise OSError
+    assert names_in(database.parent, "cac.db*") == ["cac.db", "cac.db-wal"]
+    assert wal.read_bytes() == b"of a crash"
 
 
 def test_what_a_killed_service_left_does_not_spoil_the_restored_one(run, restore, database, backup):

@@ -557,6 +557,20 @@ def test_a_wrong_line_is_told(load, db, what):
     assert said in output
 
 
+@pytest.mark.parametrize(("header", "key"), [
+    (HEADER, "usuario, tipo, punto_venta, numero"),
+    ([name for name in HEADER if name != "punto_venta"], "usuario, tipo, numero")])
+def test_what_is_there_twice_is_told_by_the_files_columns(load, db, header, key):
+    lines = [cells_of(row, header) for row in [*ROWS[:2], ROWS[0]]]
+    output = refused(load(text_of([header, *lines]).encode()), db, everything(db))
+    assert f"line 4: the same {key} as line 2\n" in output
+
+
+def test_one_is_told_as_one(load):
+    assert "1 line: 1 new," in load(text_of([HEADER, cells_of(ROWS[0])]).encode()).output
+    assert "it has 1 cell, the header has 10\n" in load(with_line(["1007"])).output
+
+
 def test_a_quote_that_never_ends_is_told_in_a_long_file_too(load, db):
     rest = [cells_of(ROWS[1]._replace(number=n)) for n in range(5000)]
     wrong = text_of([HEADER, '123;02/11/2026;1;3;9000;"Alta;1,00;;;', *rest]).encode()
