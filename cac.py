@@ -3018,26 +3018,22 @@ def save_password(customer, password: str, serial: int | None = None) -> bool:
 
 def save_profile(customer, form: ProfileForm) -> bool:
     """Save what was changed and log each change; True if there is an address to confirm."""
-    typed = form.typed_emails()
+    number, typed = customer.number, form.typed_emails()
     with transaction() as db:
-        emails = {canonical_email(address): address for address in emails_of(customer.number)}
-        phones = {p.number: p.number for p in
-                  many("SELECT number FROM phone WHERE customer = ?", customer.number)}
         for field, column in PROFILE_COLUMNS.items():
             save_column(db, customer, column, form[field].data)
-        switch_reminders(db, customer.number, wanted=form.avisos.data)
-        save_list(db, customer.number, "phone", phones, {t: t for t in form.telefonos.data if t})
-        save_list(db, customer.number, "email", emails, typed)
-        if typed.keys() != emails.keys():
-            new_link(db, customer.number)
-            recipients = (emails | typed).values()
-            enqueue(db, "emails_changed", recipients, customer.number, name=customer.name)
-        for added in typed.keys() - emails.keys():
-            email = one("SELECT * FROM email WHERE customer = ? AND canonical = ?",
-                        customer.number, added)
-            enqueue(db, "confirm_email", [email.address], customer.number, name=customer.name,
+        switch_reminders(db, number, wanted=form.avisos.data)
+        save_list(db, number, "phone", {phone: phone for phone in form.telefonos.data if phone})
+        before = save_list(db, number, "email", typed)
+        if typed.keys() != before.keys():
+            new_link(db, number)
+            recipients = (before | typed).values()
+            enqueue(db, "emails_changed", recipients, number, name=customer.name)
+        for added in typed.keys() - before.keys():
+            email = one("SELECT * FROM email WHERE customer = ? AND canonical = ?", number, added)
+            enqueue(db, "confirm_email", [email.address], number, name=customer.name,
                     email=email.id, canonical=added)
-    return bool(typed.keys() - emails.keys())
+    return bool(typed.keys() - before.keys())
 
 
 def save_column(db, customer, column: str, new: str) -> None:
@@ -3048,18 +3044,19 @@ def save_column(db, customer, column: str, new: str) -> None:
         record(db, customer.number, "data", field=column, old=old, new=new)
 
 
-def save_list(db, number: int, table: str, old: dict, new: dict) -> None:
-    """Save a customer's phones or e-mails, {as compared: as typed}, as far as they changed."""
-    key = {"phone": "number", "email": "canonical"}[table]
-    columns = key if table == "phone" else "canonical, address"
+def save_list(db, number: int, table: str, new: dict) -> dict:
+    """Make a customer's phones or e-mails these, {as compared: as typed}; return what they were."""
+    key, shown = {"phone": ("number", "number"), "email": ("canonical", "address")}[table]
+    old = dict(many(f"SELECT {key} AS key, {shown} FROM {table} WHERE customer = ?", number))
     for gone in old.keys() - new.keys():
         db.execute(f"DELETE FROM {table} WHERE customer = ? AND {key} = ?", (number, gone))
         record(db, number, "data", field=table, old=old[gone])
     for added in [added for added in new if added not in old]:
-        values = [number, added] if table == "phone" else [number, added, new[added]]
-        marks = ", ".join("?" * len(values))
-        db.execute(f"INSERT INTO {table} (customer, {columns}) VALUES ({marks})", values)
+        row = {"customer": number, key: added, shown: new[added]}
+        db.execute(f"INSERT INTO {table} ({', '.join(row)}) VALUES"
+                   f" ({', '.join('?' * len(row))})", list(row.values()))
         record(db, number, "data", field=table, new=new[added])
+    return old
 
 
 # === Access =======================================================================================
@@ -3073,7 +3070,13 @@ def form_page(template: str, form: Form, **values):
     return render_template(template, form=form, **values), 422 if form.problems() else 200
 
 
-def download(content, mimetype: str, name: str) -> Response:
+def done(message: str, page: str) -> Response:
+    """To that page, which says first what was done."""
+    flash(message)
+    return redirect(url_for(f".{page}"), 303)
+
+
+def download(content, name: str) -> Response:
     """A file for the customer's disk; the account's log tells of it, once in ten minutes."""
     seen = one("SELECT 1 FROM event WHERE customer = ? AND at > ? AND kind = 'download'"
                " AND new = ?", current_user.number, now(-600), name)
@@ -3081,7 +3084,7 @@ def download(content, mimetype: str, name: str) -> Response:
         with suppress(sqlite3.OperationalError), transaction(patience=0) as db:  # pages do not wait
             record(db, current_user.number, "download", new=name)
     file = io.BytesIO(content) if isinstance(content, bytes) else content
-    return send_file(file, mimetype, as_attachment=True, download_name=name)
+    return send_file(file, as_attachment=True, download_name=name)
 
 
 def is_page(url: str) -> bool:
@@ -3114,8 +3117,7 @@ def sign_in():
 def sign_out():
     """Salir."""
     close_session()
-    flash("Salió de su cuenta.")
-    answer = redirect(url_for(".sign_in"), 303)
+    answer = done("Salió de su cuenta.", "sign_in")
     answer.headers["Clear-Site-Data"] = '"cache", "storage"'
     return answer
 
@@ -3139,8 +3141,7 @@ def new_password(token):
         return form_page("new_password.html", form, customer=customer)
     if not save_password(customer, form.clave_nueva.data, customer.link_serial):
         abort(410)  # another tab was faster
-    flash("Cambió su clave. Ya puede ingresar.")
-    return redirect(url_for(".sign_in"), 303)
+    return done("Cambió su clave. Ya puede ingresar.", "sign_in")
 
 
 @bp.route("/clave", methods=["GET", "POST"])
@@ -3152,8 +3153,7 @@ def password():
         return form_page("password.html", form)
     save_password(current_user.customer, form.clave_nueva.data)
     open_session(current_user.number)
-    flash("Cambió su clave. Cerramos sus otras sesiones.")
-    return redirect(url_for(".home"), 303)
+    return done("Cambió su clave. Cerramos sus otras sesiones.", "home")
 
 
 @bp.route("/datos", methods=["GET", "POST"])
@@ -3171,8 +3171,8 @@ def profile():
         unconfirmed = [email.address for email in emails if not email.confirmed_at]
         return form_page("profile.html", form, unconfirmed=unconfirmed)
     is_to_confirm = save_profile(current_user.customer, form)
-    flash("Guardamos sus datos." + " Le enviamos un enlace al correo nuevo." * is_to_confirm)
-    return redirect(url_for(".profile"), 303)
+    more = " Le enviamos un enlace al correo nuevo." * is_to_confirm
+    return done(f"Guardamos sus datos.{more}", "profile")
 
 
 @bp.route("/confirmar/<token>", methods=["GET", "POST"])
@@ -3184,8 +3184,7 @@ def confirm_email(token):
     with transaction() as db:
         db.execute("UPDATE email SET confirmed_at = ? WHERE id = ?", (now(), email.id))
         record(db, email.customer, "email-confirmed", new=email.address)
-    flash("Confirmó su correo.")
-    return redirect(url_for(".home"), 303)
+    return done("Confirmó su correo.", "home")
 
 
 @bp.route("/avisos/<token>", methods=["GET", "POST"])
@@ -3261,9 +3260,8 @@ def close_sessions():
                              request.form.get("sesion", ""))).rowcount
         if closed:
             record(db, current_user.number, "session-closed")
-    flash("Cerramos esa sesión." if closed == 1 else f"Cerramos {closed} sesiones." if closed
-          else "Esa sesión ya no estaba abierta.")
-    return redirect(url_for(".accesses"), 303)
+    words = {0: "Esa sesión ya no estaba abierta.", 1: "Cerramos esa sesión."}
+    return done(words.get(closed, f"Cerramos {closed} sesiones."), "accesses")
 
 
 # === Views ========================================================================================
@@ -3305,10 +3303,9 @@ def balance():
     lines = explanation(found)
     recent = len(lines) - RECENT_LINES
     shown = [line for n, line in enumerate(lines) if line.rest or n >= max(recent, 1)]
-    late = [line for line in lines if line.amount > 0 < line.rest and line.movement
-            and (line.movement.due_date or "9") < today()]
+    due, overdue = next_due(current_user.number, found.balance)
     months = balances(current_user.number)
-    return render_template("balance.html", found=found, lines=shown, late=late,
+    return render_template("balance.html", found=found, lines=shown, due=due, overdue=overdue,
                            others=found.balance - sum(line.amount for line in shown),
                            chart=chart(months) if months else None)
 
@@ -3318,7 +3315,7 @@ def balance():
 def account_csv():
     """The same movements for a spreadsheet."""
     content = statement_csv(whole_statement(current_user.number))
-    return download(content, "text/csv", f"cuenta-corriente-{current_user.number}.csv")
+    return download(content, f"cuenta-corriente-{current_user.number}.csv")
 
 
 @bp.get("/cuenta.pdf")
@@ -3327,7 +3324,7 @@ def account_pdf():
     """The same movements on paper."""
     count_download(current_user.number)
     content = statement_pdf(current_user, whole_statement(current_user.number))
-    return download(content, "application/pdf", f"cuenta-corriente-{current_user.number}.pdf")
+    return download(content, f"cuenta-corriente-{current_user.number}.pdf")
 
 
 @bp.get("/cuenta/<int(fixed_digits=4):year>.zip")
@@ -3344,8 +3341,7 @@ def account_year(year):
         content = year_zip(current_user, year, found)
     finally:
         ZIPPING.release()
-    name = f"cuenta-corriente-{current_user.number}-{year}.zip"
-    return download(content, "application/zip", name)
+    return download(content, f"cuenta-corriente-{current_user.number}-{year}.zip")
 
 
 @bp.get("/comprobantes/<int(max=9999999999999):voucher>.pdf")
@@ -3356,8 +3352,7 @@ def voucher(voucher):
     if not found or not has_pdf(found):
         abort(404)
     count_download(current_user.number)
-    content = document_of(current_user, found)
-    return download(content, "application/pdf", document_name(found))
+    return download(document_of(current_user, found), document_name(found))
 
 
 def pay_page(form: PaymentForm, offer: Offer):
@@ -3519,15 +3514,16 @@ ERRORS = {  # status: (title, what to do)
           " no lo repita: fíjese primero en su cuenta corriente."),
     503: ("El sitio está ocupado", "No se guardó nada. Pruebe de nuevo en un minuto."),
 }
-NO_SERVICE = ("El servicio de pago no responde", "No se le cobró nada. Pruebe en unos minutos, o"
-              " transfiera a las cuentas que están en PAGO ONLINE.")
-SPECIAL = {  # what abort() is told: (title, what to do)
+SPECIAL = {  # what abort() is told, and more: (title, what to do)
     "document": ("No encontramos el archivo de este comprobante", "Escríbanos y se lo enviamos."),
     "email": ("El enlace ya no sirve", "Venció, o ese correo ya está confirmado. Si le falta"
               " confirmarlo, quítelo en Modificar Datos y escríbalo de nuevo: le enviamos otro."),
     "download": ("Descargó demasiados archivos", "Espere y pruebe de nuevo."),
+    "old form": ("El formulario venció",
+                 "No se guardó nada. Abra la página de nuevo y repítalo."),
+    "no service": ("El servicio de pago no responde", "No se le cobró nada. Pruebe en unos"
+                   " minutos, o transfiera a las cuentas que están en PAGO ONLINE."),
 }
-OLD_FORM = ("El formulario venció", "No se guardó nada. Abra la página de nuevo y repítalo.")
 
 
 def error_page(status: int, texts: tuple[str, str] | None = None, **headers):
@@ -3546,7 +3542,7 @@ def http_error(error):
     """What Flask, or a view, refused."""
     if error.code < 400:  # Werkzeug's redirects
         return error
-    texts = OLD_FORM if isinstance(error, CSRFError) else SPECIAL.get(error.description)
+    texts = SPECIAL.get("old form" if isinstance(error, CSRFError) else error.description)
     if error.code == 429:
         minutes, (title, advice) = -(-error.retry_after // 60), texts or ERRORS[429]
         wait = "un minuto" if minutes == 1 else f"{minutes} minutos"
@@ -3563,15 +3559,7 @@ def http_error(error):
 def no_service(error):
     """A payment cannot be begun now."""
     log.warning("event=service-error page=%s error=%s", request.endpoint, error)
-    return error_page(503, NO_SERVICE, **{"Retry-After": 60})
-
-
-@bp.app_errorhandler(Refused)
-@bp.app_errorhandler(sqlite3.DatabaseError)
-def database_busy(error):
-    """The database cannot be written now, locked, full or read-only; it is gone, or damaged."""
-    log.error("event=database-error page=%s error=%s", request.endpoint, error)
-    return error_page(503, **{"Retry-After": 60})
+    return error_page(503, SPECIAL["no service"], **{"Retry-After": 60})
 
 
 @bp.app_errorhandler(sqlite3.IntegrityError)
@@ -3581,6 +3569,24 @@ def fault(error):
     """A fault of ours: its trace is for the log."""
     log.error("event=fault page=%s", request.endpoint, exc_info=error)
     return error_page(500)
+
+
+def is_wrong_sql(error) -> bool:
+    """Whether SQLite does not understand what we ask of a database of this very version."""
+    with suppress(sqlite3.Error, Refused):
+        return (getattr(error, "sqlite_errorname", "") == "SQLITE_ERROR"
+                and known_version(get_db()) == SCHEMA_VERSION)
+    return False
+
+
+@bp.app_errorhandler(Refused)
+@bp.app_errorhandler(sqlite3.DatabaseError)
+def database_busy(error):
+    """The database cannot be written now, locked, full or read-only; it is gone, or damaged."""
+    if is_wrong_sql(error):
+        return fault(error)
+    log.error("event=database-error page=%s error=%s", request.endpoint, error)
+    return error_page(503, **{"Retry-After": 60})
 
 
 # === Files ========================================================================================

@@ -389,6 +389,31 @@ def test_a_database_that_is_busy_is_503_and_reading_goes_on(app, ana, db, caplog
     assert ana.get("/cuenta").status_code == 200
 
 
+def test_sql_of_ours_that_is_wrong_is_a_fault_with_its_trace(ana, monkeypatch, caplog):
+    monkeypatch.setattr(cac, "YEARS", "SELECT year FROM nowhere WHERE customer = ?")
+    answer = ana.get("/cuenta")
+    assert answer.status_code == 500 and is_plain(answer)
+    assert "event=fault page=cac.account" in caplog.text
+    assert "OperationalError: no such table: nowhere" in caplog.text and "line " in caplog.text
+
+
+def test_of_a_database_of_another_version_no_sql_is_wrong(ana, db, caplog):
+    db.executescript("ALTER TABLE news RENAME COLUMN date TO day; PRAGMA user_version = 1")
+    assert ana.get("/").status_code == 503
+    assert "event=database-error page=cac.home error=no such column" in caplog.text
+
+
+@pytest.mark.parametrize(("pragma", "error"), [
+    ("query_only = 1", "attempt to write a readonly database"),
+    ("max_page_count = 1", "database or disk is full")])
+def test_what_the_machine_cannot_write_is_503(app, browser, caplog, pragma, error):
+    with app.app_context():
+        cac.get_db().execute(f"PRAGMA {pragma}")
+    answer = browser.post(NOTICE, data=b"Notificacion=" + b"x" * 60_000)
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "60") and is_plain(answer)
+    assert f"event=database-error page=cac.receive_notice error={error}" in caplog.text
+
+
 @pytest.mark.parametrize("content", [None, b"this is no database" * 99])
 @pytest.mark.parametrize("address", ["/ingresar", "/preguntas", "/nada"])
 def test_without_a_good_database_there_is_still_a_page(tmp_path, content, address):
