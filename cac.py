@@ -5035,7 +5035,8 @@ def restore(file):
 # The commands that serve: for customers, and the demo with its stand-ins.
 
 REQUEST_BYTES = 2**20               # of a request: more is refused
-BODIES = 14                         # that a worker awaits at once
+BODIES = 30                         # that a worker awaits at once: each takes a thread
+BODIES_EACH = 8                     # … from one place on the net
 HEADER_BYTES = 64 * 1024
 
 
@@ -5051,30 +5052,40 @@ def refuse_used_port(host: str, port: int) -> None:
 class Turnstile:
     """Two requests are worked on at once in each worker, and none before its body is there.
 
-    Who sends slowly keeps nobody waiting. When too many do, whoever sends more is refused.
+    Who sends slowly keeps nobody waiting. When too many do, or too many of a place on the net,
+    whoever sends more is refused.
     """
 
     def __init__(self, app):
-        """In front of this WSGI application."""
+        """In front of this WSGI application; behind ProxyFix, which tells whence a request is."""
         self.app, self.working = app, threading.Semaphore(2)
-        self.awaited = threading.Semaphore(BODIES)
+        self.awaited, self.counting = [], threading.Lock()  # the places whose bodies are awaited
 
     def __call__(self, environ, start_response):
         """Await the body, then the turn; guard() refuses what was not awaited."""
         length = environ.get("CONTENT_LENGTH", "")
         if length.isdecimal() and int(length):
-            environ["cac.is_refused"] = not self.awaited.acquire(blocking=False)
+            place = address_block(environ.get("REMOTE_ADDR") or "")
+            environ["cac.is_refused"] = not self.may_send(place)
             if not environ["cac.is_refused"]:
-                self.receive(environ, int(length))
+                self.receive(environ, place, int(length))
         with self.working:
             return self.app(environ, start_response)
 
-    def receive(self, environ, length: int) -> None:
+    def may_send(self, place: str) -> bool:
+        """Whether there is room for a body from there; it is counted."""
+        with self.counting:
+            is_room = len(self.awaited) < BODIES and self.awaited.count(place) < BODIES_EACH
+            self.awaited += [place] * is_room
+        return is_room
+
+    def receive(self, environ, place: str, length: int) -> None:
         """Await a body; one that is too long counts for nothing."""
         try:
             body = environ["wsgi.input"].read(length) if length <= REQUEST_BYTES else b""
         finally:
-            self.awaited.release()
+            with self.counting:
+                self.awaited.remove(place)
         environ["wsgi.input"] = io.BytesIO(body)
 
 
@@ -5404,8 +5415,8 @@ def create_app(**settings) -> Flask:
     login_manager.init_app(app)
     csrf.init_app(app)
     app.register_blueprint(bp)
-    if hops := int(app.config["PROXIES"]):
-        app.wsgi_app = ProxyFix(app.wsgi_app, hops, hops, hops, x_prefix=hops)
+    hops = int(app.config["PROXIES"])
+    app.wsgi_app = ProxyFix(app.wsgi_app, hops, hops, hops, x_prefix=hops)
     return app
 
 
@@ -5450,7 +5461,7 @@ def serving_app() -> Flask:
     """The application in a worker of `serve` and `demo`: its chores start with it."""
     start_log()
     app = create_app()
-    app.wsgi_app = Turnstile(app.wsgi_app)
+    app.wsgi_app.app = Turnstile(app.wsgi_app.app)
     start_chores(app)
     return app
 

@@ -176,13 +176,15 @@ def test_a_hundred_that_never_end_their_request_keep_nobody_out(address, half):
         assert {Visitor(address).get(path) for path in ("/salud", "/ingresar") * 5} == {200}
 
 
-def test_a_few_who_send_slowly_keep_nobody_from_signing_in(address, db):
-    parts = urlsplit(address)
+def test_who_sends_slowly_from_one_place_keeps_nobody_else_from_signing_in(address, db):
+    parts, there = urlsplit(address), "2001:db8:9::"
     with ExitStack() as slow:
-        for _ in range(10):
+        for n in range(60):
             one = slow.enter_context(socket.create_connection((parts.hostname, parts.port), 10))
-            one.sendall(b"POST /olvido HTTP/1.1\r\nHost: x\r\nContent-Length: 500\r\n\r\nu")
+            one.sendall(f"POST /olvido HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: {there}{n}\r\n"
+                        "Content-Length: 500\r\n\r\nu".encode())
         assert {Visitor(address).sign_in(1005) for _ in range(6)} == {303}
+        assert Visitor(address, f"{there}abc").sign_in(1005) == 503
 
 
 def timed(visitor, path):
