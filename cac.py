@@ -14,7 +14,7 @@ Contents, each part using only those above it:
     Mail         the outbox and how it is emptied
     Reminders    what customers are told of by mail, each thing once
     Services     DineroMail and Mercado Pago, as they talk
-    Payments     what may be paid on line, and how a payment becomes a receipt
+    Payments     how a payment becomes a receipt
     Documents    CSV and PDF
     Upkeep       proven copies, the way back, and what `check` looks at
     Forms        what customers may type, and how it is saved
@@ -62,9 +62,9 @@ import time
 import tomllib
 import unicodedata
 import zipfile
-import zlib
 from base64 import b32encode, b64encode
 from collections import Counter, defaultdict, deque, namedtuple
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, timezone
@@ -73,7 +73,7 @@ from email.message import EmailMessage
 from email.policy import default as email_policy
 from functools import cache, lru_cache, wraps
 from http.client import HTTPException
-from itertools import accumulate, chain, groupby, islice, pairwise, takewhile
+from itertools import accumulate, chain, groupby, islice, takewhile
 from logging.handlers import QueueHandler, QueueListener
 from pathlib import Path
 from queue import Full, Queue
@@ -709,7 +709,7 @@ UPGRADES = {  # version: what changes of an older database; all that is new come
         "ALTER TABLE setting_2 RENAME TO setting"],
 }
 PATIENCE_SECONDS = 5    # how long a write waits for the others, then it is refused
-TURN_SECONDS = 1        # and how long for another thread of this process that waits
+POLL_SECONDS = 0.002    # how often it looks whether they are done
 WRITING = threading.Lock()
 
 
@@ -718,15 +718,9 @@ def now(seconds: float = 0) -> str:
     return (datetime.now(UTC) + timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def age_of(at: str) -> float:
+def age_of(moment: str) -> float:
     """Seconds since a time of the database; 0 if it is to come, as after a clock that was ahead."""
-    return max(0, (datetime.now(UTC) - datetime.fromisoformat(at)).total_seconds())
-
-
-def due_again(since: str, first: int, give_up: int) -> str | None:
-    """When what has waited since then is tried again; None once it is so many seconds old."""
-    age = age_of(since)
-    return now(next_try(age, first)) if age < give_up else None
+    return max(0, (datetime.now(UTC) - datetime.fromisoformat(moment)).total_seconds())
 
 
 def today() -> str:
@@ -787,16 +781,30 @@ def many(sql: str, *values) -> list:
     return list(map(row_type(*(column[0] for column in cursor.description))._make, cursor))
 
 
+def begins(db, *, may_wait: bool) -> bool:
+    """Whether a write transaction begins now; False if it `may_wait` and has to."""
+    try:
+        db.execute("BEGIN IMMEDIATE")
+    except sqlite3.OperationalError as error:
+        if not may_wait or error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
+            raise
+        return False
+    return True
+
+
 @contextmanager
 def turn_to_write(db, patience: float):
-    """Have a connection wait for so many seconds; of a process's threads one, the rest show pages.
+    """A write transaction that begins within so many seconds; of a process's threads one waits.
 
-    Else a few customers who write while a long import does would keep all others from reading.
+    SQLite's own waiting sleeps longer and longer: among many writers, a few would starve.
     """
-    if not WRITING.acquire(timeout=min(patience, TURN_SECONDS)):
+    deadline = time.monotonic() + patience
+    if not WRITING.acquire(timeout=patience):
         raise sqlite3.OperationalError("database is locked, and another thread waits for it")
     try:
-        db.execute(f"PRAGMA busy_timeout = {int(patience * 1000)}")
+        db.execute("PRAGMA busy_timeout = 0")
+        while not begins(db, may_wait=time.monotonic() < deadline):
+            time.sleep(POLL_SECONDS)
         yield
     finally:
         db.execute(f"PRAGMA busy_timeout = {PATIENCE_SECONDS * 1000}")
@@ -808,8 +816,9 @@ def transaction(db: sqlite3.Connection | None = None, kind: str = "IMMEDIATE",
                 patience: float = PATIENCE_SECONDS):
     """All or nothing. IMMEDIATE is to write; DEFERRED to read all from one moment."""
     db = db or get_db()
+    if kind == "DEFERRED":
+        db.execute("BEGIN")
     with turn_to_write(db, patience) if kind == "IMMEDIATE" else nullcontext():
-        db.execute(f"BEGIN {kind}")
         try:
             yield db
             db.execute("COMMIT")
@@ -962,6 +971,10 @@ A_PAYMENT = """
 UNDER_WAY = f"""
     SELECT * FROM ({A_PAYMENT} WHERE customer = ? AND state IN ('pending', 'review'))
     WHERE state = 'pending' OR is_in_review ORDER BY id"""
+PAYMENT_SERVICES = {  # name: (label, the setting without which it is not offered)
+    "dineromail": ("DineroMail", "DINEROMAIL_ACCOUNT"),
+    "mercadopago": ("Mercado Pago", "MERCADOPAGO_TOKEN"),
+}
 
 
 class Statement(NamedTuple):
@@ -1088,6 +1101,30 @@ def emails_of(number: int, *, only_confirmed: bool = False) -> list[str]:
     return [email.address for email in found if email.confirmed_at or not only_confirmed]
 
 
+class Offer(NamedTuple):
+    """What the payment page offers a customer, with all it was decided from."""
+
+    balance: int
+    limit: int
+    dm_active: bool     # of the last invoice's type; False if there is no invoice
+    last_invoice: str   # its type's name, '' = none
+    services: dict      # the payment services that are configured, name: label
+    why_not: dict       # why this may not be paid on line, by what it is; '' = it may
+
+
+def payment_offer(number: int) -> Offer:
+    """What the payment page offers this customer now."""
+    last = one("SELECT type_name, dineromail FROM last_invoice WHERE customer = ?", number)
+    services = {name: label for name, (label, setting) in PAYMENT_SERVICES.items()
+                if current_app.config[setting]}
+    balance, limit = balance_of(number), business().dm_limit
+    dm_active = bool(last and last.dineromail)
+    off = "" if services else "El pago en línea no está habilitado."
+    why_not = {"saldo": why_not_dineromail(balance, limit, dm_active) or off,
+               "adelanto": why_not_advance_payment(balance, limit) or off}
+    return Offer(balance, limit, dm_active, last.type_name if last else "", services, why_not)
+
+
 # === Sessions =====================================================================================
 # Passwords are hashed with argon2id; of the cookie's random token only the hash is kept.
 
@@ -1095,7 +1132,6 @@ HASHER = PasswordHasher(time_cost=2, memory_cost=19456, parallelism=1)  # OWASP'
 NOBODY = (  # what nobody typed, hashed: to refuse an unknown user costs the same
     "$argon2id$v=19$m=19456,t=2,p=1$"
     "B2ROh1VyGmtOnTun8v90iQ$YSLPwSLhIr5/58JFB+Eya0TBDGSUK8B6Buqaaqg0ZUY")
-HASHING = threading.BoundedSemaphore(2)         # at once in a process: a flood must not eat memory
 IDLE_SECONDS = 30 * 60
 SESSION_SECONDS = 8 * 3600                      # however busy
 TOUCH_SECONDS = 5 * 60                          # how old "last seen" grows before it is rewritten
@@ -1111,6 +1147,15 @@ WAITING_ASKS = 50                               # of a place, for a link
 MAILS_AN_HOUR = {"account": 3, "address": 20}   # with a link that was asked for
 DOWNLOADS_AN_HOUR = 600                         # of a customer, from each worker
 DOWNLOADS = {}                                  # customer: (hour, how many in it)
+
+
+def make_way() -> None:
+    """Have this thread run when no other wants to: on Linux each has a niceness of its own."""
+    with suppress(OSError):
+        os.nice(10)
+
+
+HASHING = ThreadPoolExecutor(2, initializer=make_way)   # else a flood takes all memory and time
 
 login_manager = LoginManager()
 login_manager.session_protection = None         # it would believe any X-Forwarded-For
@@ -1140,14 +1185,14 @@ def normalized(password: str) -> str:
 
 def hash_password(password: str) -> str:
     """For the column `password`."""
-    with HASHING:
-        return HASHER.hash(normalized(password))
+    return HASHING.submit(HASHER.hash, normalized(password)).result()
 
 
 def is_password(hashed: str | None, password: str) -> bool:
     """Whether it is the one; where there is no hash, "no" takes as long."""
-    with HASHING, suppress(VerificationError, InvalidHashError):
-        return HASHER.verify(hashed or NOBODY, normalized(password)) and hashed is not None
+    with suppress(VerificationError, InvalidHashError):
+        tried = HASHING.submit(HASHER.verify, hashed or NOBODY, normalized(password))
+        return tried.result() and hashed is not None
     return False
 
 
@@ -1657,7 +1702,8 @@ def send_one(smtp, mail) -> None:
         return close_mail(mail, due_at=None, needless=str(why))
     except UNWRITABLE as error:
         return close_mail(mail, due_at=None, error=f"it cannot be written: {error}")
-    later = due_again(mail.created_at, 60, GIVE_UP_MAIL_SECONDS)
+    age = age_of(mail.created_at)
+    later = now(next_try(age, 60)) if age < GIVE_UP_MAIL_SECONDS else None
     with transaction() as db:
         is_ours = db.execute("UPDATE outbox SET tries = tries + 1, due_at = ?, error = ?, held = 0"
                              " WHERE id = ? AND tries = ?",
@@ -1804,21 +1850,16 @@ class NoRedirect(HTTPRedirectHandler):
 def fetch(url: str, data: bytes | None = None, headers: dict | None = None) -> bytes:
     """A payment service's whole answer, to a GET or, with `data`, a POST; ServiceError if none."""
     seconds = PAGE_SECONDS if request else CHORE_SECONDS
-    deadline, question = time.monotonic() + seconds, Request(url, data, headers or {})
+    deadline, answer = time.monotonic() + seconds, b""
+    question = Request(url, data, headers or {})
     try:
         with build_opener(NoRedirect).open(question, timeout=seconds) as reply:
-            return read_reply(reply, deadline)
+            while chunk := reply.read1(65536):
+                answer += chunk
+                if time.monotonic() > deadline or len(answer) > ANSWER_BYTES:
+                    raise ServiceError("the answer is too slow or too long")
     except (OSError, HTTPException, ValueError) as error:
         raise ServiceError(f"{type(error).__name__}: {error}") from error
-
-
-def read_reply(reply, deadline: float) -> bytes:
-    """All that comes; ServiceError if that is too long, or goes on after the deadline."""
-    answer = b""
-    while chunk := reply.read1(65536):
-        answer += chunk
-        if time.monotonic() > deadline or len(answer) > ANSWER_BYTES:
-            raise ServiceError("the answer is too slow or too long")
     return answer
 
 
@@ -1865,12 +1906,9 @@ def centavos(decimal: str) -> int | None:
 class DineroMail:
     """Checkout of generation 1 and IPN v2, after DineroMail's manual of July 2011.
 
-    Every payment service has label, setting, leads_by_form, and the methods checkout, is_genuine,
-    subjects, look_up and query.
+    Every payment service has leads_by_form, checkout, is_genuine, subjects, look_up and query.
     """
 
-    label = "DineroMail"            # its name on pages and receipts
-    setting = "DINEROMAIL_ACCOUNT"  # without which it is not offered
     leads_by_form = True            # False: a plain link leads there
     states = {"1": "pending", "2": "credited", "3": "rejected"}     # ESTADO
     currencies = {"1": "ARS", "2": "USD"}                           # MONEDA
@@ -1918,12 +1956,16 @@ class DineroMail:
         """What the service says of what a notice spoke of, all in one question."""
         if not self.account:
             raise ServiceError("DineroMail is not configured")
-        ids = "".join(f"<ID>{html.escape(subject, quote=False)}</ID>" for subject in subjects)
-        question = (f"<REPORTE><NROCTA>{self.account}</NROCTA><DETALLE><CONSULTA>"
-                    f"<CLAVE>{html.escape(self.key, quote=False)}</CLAVE><TIPO>1</TIPO>"
-                    f"<OPERACIONES>{ids}</OPERACIONES></CONSULTA></DETALLE></REPORTE>")
-        answer = fetch(f"{self.base}/Vender/Consulta_IPN.asp",
-                       urlencode({"DATA": question}).encode())
+        root = ElementTree.Element("REPORTE")
+        ElementTree.SubElement(root, "NROCTA").text = self.account
+        query = ElementTree.SubElement(ElementTree.SubElement(root, "DETALLE"), "CONSULTA")
+        ElementTree.SubElement(query, "CLAVE").text = self.key
+        ElementTree.SubElement(query, "TIPO").text = "1"
+        operations = ElementTree.SubElement(query, "OPERACIONES")
+        for subject in subjects:
+            ElementTree.SubElement(operations, "ID").text = subject
+        question = urlencode({"DATA": ElementTree.tostring(root, "unicode")}).encode()
+        answer = fetch(f"{self.base}/Vender/Consulta_IPN.asp", question)
         found = [self.read_operation(found, subjects) for found in self.read_report(answer)]
         known = {operation.reference.upper() for operation in found}
         return found + [Operation(subject, "", "unknown", None, "") for subject in subjects
@@ -1957,14 +1999,14 @@ class DineroMail:
 class MercadoPago:
     """Checkout Pro: a preference, a signed notice that tells a payment's id, a query about it."""
 
-    label, setting, leads_by_form = "Mercado Pago", "MERCADOPAGO_TOKEN", False
+    leads_by_form = False
     states = {"approved": "credited", "pending": "pending", "in_process": "pending",
               "authorized": "pending", "rejected": "rejected", "cancelled": "rejected"}
 
     def __init__(self, config):
         """The token opens their interface; the secret is what they sign notices with."""
-        self.base = config["MERCADOPAGO_URL"].rstrip("/")
-        self.token, self.secret = config["MERCADOPAGO_TOKEN"], config["MERCADOPAGO_SECRET"]
+        self.base, self.secret = config["MERCADOPAGO_URL"].rstrip("/"), config["MERCADOPAGO_SECRET"]
+        self.headers = {"Authorization": f"Bearer {config['MERCADOPAGO_TOKEN']}"}
 
     def checkout(self, payment) -> tuple[str, dict | None]:
         """Where the customer pays; however often we ask, it is one preference for each payment."""
@@ -1985,11 +2027,10 @@ class MercadoPago:
 
     def ask(self, path: str, data: bytes | None = None, headers: dict | None = None) -> dict:
         """Their answer, from JSON. An unknown payment may be known in a moment: ServiceError."""
-        if not self.token:
+        if self.headers["Authorization"] == "Bearer ":
             raise ServiceError("Mercado Pago is not configured")
-        headers = {"Authorization": f"Bearer {self.token}"} | (headers or {})
         try:
-            return read_json(fetch(self.base + path, data, headers))
+            return read_json(fetch(self.base + path, data, self.headers | (headers or {})))
         except ValueError as error:
             raise ServiceError(f"the answer: {error}") from error
 
@@ -2011,9 +2052,9 @@ class MercadoPago:
                                 parts.get("v1", "").lower().encode())
             for tried in {subject, subject.lower(), fields.get("data.id", "")})
 
-    def sign(self, subject: str, request_id: str, timestamp: str) -> bytes:
+    def sign(self, subject: str, request_id: str, moment: str) -> bytes:
         """The signature, in hex, of a notice; '' = it had no such part."""
-        named = (("id", subject), ("request-id", request_id), ("ts", timestamp))
+        named = (("id", subject), ("request-id", request_id), ("ts", moment))
         manifest = "".join(f"{name}:{value};" for name, value in named if value)
         return hmac.new(self.secret.encode(), manifest.encode(), "sha256").hexdigest().encode()
 
@@ -2078,30 +2119,6 @@ WAIT_SECONDS = 1                    # how long the sender of a notice waits for 
 SETTLING = threading.Lock()         # in each process one notice is settled at once
 
 
-class Offer(NamedTuple):
-    """What the payment page offers a customer, with all it was decided from."""
-
-    balance: int
-    limit: int
-    dm_active: bool     # of the last invoice's type; False if there is no invoice
-    last_invoice: str   # its type's name, '' = none
-    services: dict      # the payment services that are configured, name: label
-    why_not: dict       # why this may not be paid on line, by what it is; '' = it may
-
-
-def payment_offer(number: int) -> Offer:
-    """What the payment page offers this customer now."""
-    last = one("SELECT type_name, dineromail FROM last_invoice WHERE customer = ?", number)
-    services = {name: service.label for name, service in SERVICES.items()
-                if current_app.config[service.setting]}
-    balance, limit = balance_of(number), business().dm_limit
-    dm_active = bool(last and last.dineromail)
-    off = "" if services else "El pago en línea no está habilitado."
-    why_not = {"saldo": why_not_dineromail(balance, limit, dm_active) or off,
-               "adelanto": why_not_advance_payment(balance, limit) or off}
-    return Offer(balance, limit, dm_active, last.type_name if last else "", services, why_not)
-
-
 def start_attempt(number: int, service: str, purpose: str, amount: int):
     """Commit a payment before the customer is sent away to make it; its row.
 
@@ -2124,7 +2141,7 @@ def credit(db, payment, operation: Operation) -> None:
     Its number is the payment's, if that is free: after a restore the same numbers come again, and
     the accounting program may have sent the old ones back.
     """
-    detail = f"Pago con {SERVICES[payment.service].label} {operation.service_payment}"
+    detail = f"Pago con {PAYMENT_SERVICES[payment.service][0]} {operation.service_payment}"
     receipt = db.execute(
         "INSERT INTO movement (customer, date, type, point_of_sale, number, detail, amount, origin)"
         " VALUES (?1, ?2, 900, 0, coalesce((SELECT max(number) + 1 FROM movement WHERE"
@@ -2154,8 +2171,8 @@ def put_in_review(db, service: str, operation: Operation, reason: str) -> None:
                 reason)
 
 
-def act_on(db, service: str, operation: Operation) -> None:
-    """Do what the verdict on an operation says."""
+def act_on(db, service: str, operation: Operation) -> str:
+    """Do what the verdict on an operation says; return it."""
     payment = one("SELECT * FROM payment WHERE service = ? AND reference = ?",
                   service, operation.reference)
     owner = one("SELECT * FROM payment WHERE service = ? AND service_payment = ?",
@@ -2171,35 +2188,41 @@ def act_on(db, service: str, operation: Operation) -> None:
         db.execute("UPDATE payment SET state = ?, query_at = coalesce(query_at,"
                    " iif(state = 'expired', ?, NULL)) WHERE id = ?",
                    (deed, now(FIRST_QUERY_SECONDS), payment.id))
+    return deed
 
 
-def act_on_all(service: str, operations: list[Operation]) -> None:
-    """Act on what the service answered, all or nothing.
+def act_on_all(service: str, operations: list[Operation]) -> list[str]:
+    """Act on what the service answered, all or nothing; the verdicts.
 
     The refused first: of several payments for one reference, one that may yet succeed counts.
     """
     with transaction() as db:
-        for operation in sorted(operations, key=lambda found: found.state != "rejected"):
-            act_on(db, service, operation)
+        return [act_on(db, service, operation) for operation in
+                sorted(operations, key=lambda operation: operation.state != "rejected")]
 
 
-def postpone(payment) -> None:
-    """Plan the next query of a payment that was not begun anew meanwhile; it expires in 30 days."""
-    later = due_again(payment.created_at, FIRST_QUERY_SECONDS, GIVE_UP_SECONDS)
+def postpone(service: str, reference: str) -> None:
+    """Plan the next query of a payment: later and later, and none after 30 days."""
     with transaction() as db:
-        db.execute("UPDATE payment SET queried_at = ?1, query_at = ?2, state ="
-                   " iif(?2 IS NULL AND state IN ('new', 'pending'), 'expired', state)"
-                   " WHERE id = ?3 AND created_at = ?4 AND query_at IS NOT NULL",
-                   (now(), later, payment.id, payment.created_at))
+        payment = one("SELECT * FROM payment WHERE service = ? AND reference = ?"
+                      " AND query_at IS NOT NULL", service, reference)
+        if payment:
+            age = age_of(payment.created_at)
+            later = now(next_try(age, FIRST_QUERY_SECONDS)) if age < GIVE_UP_SECONDS else None
+            db.execute("UPDATE payment SET queried_at = ?, query_at = ? WHERE id = ?",
+                       (now(), later, payment.id))
+            if not later:
+                db.execute("UPDATE payment SET state = 'expired' WHERE id = ? AND state IN"
+                           " ('new', 'pending')", (payment.id,))
 
 
-def settle(payment) -> None:
-    """Ask the service about a payment and act on its answer.
+def settle(service: str, reference: str) -> list[str]:
+    """Ask the service about a reference and act on its answer; the verdicts.
 
     ServiceError if it could not be asked: nothing changed, it will be asked again.
     """
-    postpone(payment)
-    act_on_all(payment.service, payment_service(payment.service).query(payment.reference))
+    postpone(service, reference)
+    return act_on_all(service, payment_service(service).query(reference))
 
 
 def settle_due_payments() -> None:
@@ -2207,7 +2230,7 @@ def settle_due_payments() -> None:
     due = many("SELECT * FROM payment WHERE query_at <= ? ORDER BY query_at LIMIT 20", now())
     for payment in due:
         with suppress(ServiceError):
-            settle(payment)
+            settle(payment.service, payment.reference)
 
 
 def store_notice(service: str, query: str, body: bytes) -> int:
@@ -2231,13 +2254,13 @@ def close_notice(notice: int, outcome: str) -> None:
 def settle_notice(notice: int) -> None:
     """Settle what a notice speaks of. It is postponed first: one worker does it, and may fail."""
     kept = one("SELECT * FROM notice WHERE id = ?", notice)
-    later = due_again(kept.received_at, 15, GIVE_UP_SECONDS)
+    service, age = payment_service(kept.service), age_of(kept.received_at)
+    later = now(next_try(age, 15)) if age < GIVE_UP_SECONDS else None
     with transaction() as db:
         is_ours = db.execute("UPDATE notice SET query_at = ? WHERE id = ? AND query_at = ?",
                              (later, notice, kept.query_at)).rowcount == 1
     if not is_ours:
         return
-    service = payment_service(kept.service)
     try:
         subjects = service.subjects(kept.query, kept.body)
     except ValueError as error:  # a worker died before it could refuse it
@@ -3396,10 +3419,10 @@ def payment(reference):
     is_back = "vuelta" in request.args
     if (is_back or found.state == "pending") and may_be_asked(found):
         with suppress(ServiceError, sqlite3.OperationalError):  # the page is shown regardless
-            settle(found)
+            settle(found.service, found.reference)
         found = one(sql, reference, current_user.number)
     page = render_template("payment.html", payment=found, is_back=is_back,
-                           label=SERVICES[found.service].label,
+                           label=PAYMENT_SERVICES[found.service][0],
                            checkout=None if is_back else checkout_form(found))
     is_waiting = is_awaited(found, is_back=is_back)
     return page, {"Refresh": str(REFRESH_SECONDS)} if is_waiting else {}
@@ -4433,8 +4456,7 @@ def changes_csv(since: str) -> bytes:
 
 PDF_BYTES = 5 * 2**20
 PDF_NAME = re.compile(r"(.*?)(?<![0-9])([0-9]{4,5})[^0-9]?([0-9]{8})(?![0-9]).*")
-INFLATED_BYTES = 20 * 2**20         # of a PDF's compressed objects
-ACTIVE_PDF = re.compile(rb"/(JavaScript|Launch|EmbeddedFile)\b|/JS\s*(\(|<|[0-9]+\s+[0-9]+\s+R)"
+ACTIVE_PDF = re.compile(rb"/(JavaScript|JS|Launch|EmbeddedFile)\b"
                         rb"|/OpenAction\b(?!\s*\[)")    # in brackets it is only where to look first
 TYPE_NAME = re.compile(r"(?:factura|notadecredito|notadedebito|recibo)[abcem]?|[abcem]")
 PDF_VOUCHERS = f"""SELECT line, voucher.* FROM temp.incoming_movement AS incoming
@@ -4455,33 +4477,6 @@ class Pdf(NamedTuple):
     document: str       # under which it is stored: its content's SHA-256
 
 
-def named_plainly(content: bytes) -> bytes:
-    """A PDF, its names without the other way to spell them: /J#53 is /JS."""
-    return re.sub(rb"#([0-9A-Fa-f]{2})", lambda code: bytes.fromhex(code[1].decode()), content)
-
-
-def inflated(stream: bytes, room: int) -> bytes:
-    """What a compressed stream holds; ValueError if it is locked, or holds that many bytes."""
-    inflater = zlib.decompressobj()
-    with suppress(zlib.error):
-        found = inflater.decompress(stream, room)
-        if inflater.eof and len(found) < room:
-            return found
-    raise ValueError("it is a PDF that cannot be looked through: save it without a lock on it")
-
-
-def objects_of(content: bytes):
-    """Yield a PDF, and what its compressed object streams hold; ValueError if that is unknown."""
-    yield named_plainly(content)
-    room = INFLATED_BYTES
-    for above, stream in pairwise(re.split(rb"(?<!end)stream\s*", content)):
-        words = named_plainly(above)
-        if b"/ObjStm" in words and b"/Filter" in words:
-            objects = inflated(b"" if b"/Predictor" in words else stream, room)
-            room -= len(objects)
-            yield named_plainly(objects)
-
-
 def read_pdf(path: Path) -> Pdf:
     """Look at a PDF; ValueError if it is not one that can be handed to customers."""
     if path.is_symlink() or not path.is_file():
@@ -4489,7 +4484,8 @@ def read_pdf(path: Path) -> Pdf:
     content = path.read_bytes() if path.stat().st_size <= PDF_BYTES else b""
     if not content.startswith(b"%PDF-"):
         raise ValueError("it is no PDF, or larger than 5 MB")
-    if any(map(ACTIVE_PDF.search, objects_of(content))):
+    spelled = re.sub(rb"#([0-9A-Fa-f]{2})", lambda code: bytes.fromhex(code[1].decode()), content)
+    if ACTIVE_PDF.search(spelled):
         raise ValueError("it is a PDF that does something when it is opened")
     named = PDF_NAME.fullmatch(path.stem)
     before, *numbers = named.groups() if named else ("", -1, -1)
@@ -4877,7 +4873,7 @@ def settle_command(reference, pending):
 def settle_and_tell(payment) -> str | None:
     """Settle a payment and print what came of it; why the service could not be asked."""
     try:
-        settle(payment)
+        settle(payment.service, payment.reference)
     except ServiceError as error:
         click.echo(f"{payment.reference}: {error}", err=True)
         return str(error)
@@ -5065,6 +5061,9 @@ def restore(file):
 REQUEST_BYTES = 2**20               # of a request: more is refused
 BODIES = 30                         # that a worker awaits at once: each takes a thread
 BODIES_EACH = 8                     # … from one place on the net
+THREADS = 64                        # of a worker; all of them wait, for bodies or their turn
+OTHERS = 4                          # that send something, or want what SLOW names, at once
+SLOW = re.compile(r"/pago/|\.(csv|pdf|zip)$")    # asks a payment service, or makes a document
 HEADER_BYTES = 64 * 1024
 
 
@@ -5078,15 +5077,18 @@ def refuse_used_port(host: str, port: int) -> None:
 
 
 class Turnstile:
-    """Two requests are worked on at once in each worker, and none before its body is there.
+    """A worker shows pages one after the other; a few threads do what may wait for others.
 
-    Who sends slowly keeps nobody waiting. When too many do, or too many of a place on the net,
-    whoever sends more is refused.
+    So whoever looks does not wait for forms, documents and services, nor these for a crowd that
+    looks; and threads that share Python's lock are the slower the more they are. Bodies are
+    awaited before: who sends slowly keeps nobody waiting. When too many do, or too many of a place
+    on the net, whoever sends more is refused.
     """
 
     def __init__(self, app):
         """In front of this WSGI application; behind ProxyFix, which tells whence a request is."""
-        self.app, self.working = app, threading.Semaphore(2)
+        self.app = app
+        self.pages, self.others = ThreadPoolExecutor(1), ThreadPoolExecutor(OTHERS)
         self.awaited, self.counting = [], threading.Lock()  # the places whose bodies are awaited
 
     def __call__(self, environ, start_response):
@@ -5097,8 +5099,9 @@ class Turnstile:
             environ["cac.is_refused"] = not self.may_send(place)
             if not environ["cac.is_refused"]:
                 self.receive(environ, place, int(length))
-        with self.working:
-            return self.app(environ, start_response)
+        is_page = environ["REQUEST_METHOD"] == "GET" and not SLOW.search(environ["PATH_INFO"])
+        threads = self.pages if is_page else self.others
+        return threads.submit(self.app, environ, start_response).result()
 
     def may_send(self, place: str) -> bool:
         """Whether there is room for a body from there; it is counted."""
@@ -5120,14 +5123,14 @@ class Turnstile:
 def run_server(host: str, port: int, *, workers: int, stop_seconds: int) -> None:
     """Serve until told to stop, then give the requests under way so long to end.
 
-    Two threads a worker do the work: more are slower; the others await bodies. Dead workers are
-    replaced; on SIGHUP all are, one after the other, by some that read code and settings anew.
+    Dead workers are replaced; on SIGHUP all are, one after the other, by some that read code and
+    settings anew.
     """
     from granian import Granian
     from granian.constants import Interfaces
     from granian.http import HTTP1Settings
     server = Granian(f"{HERE / 'cac.py'}:serving_app", host, port, factory=True,
-                     interface=Interfaces.WSGI, workers=workers, blocking_threads=2 + BODIES,
+                     interface=Interfaces.WSGI, workers=workers, blocking_threads=THREADS,
                      respawn_failed_workers=True, respawn_interval=2, log_level="warning",
                      workers_kill_timeout=stop_seconds,
                      http1_settings=HTTP1Settings(max_buffer_size=HEADER_BYTES))
@@ -5488,6 +5491,7 @@ def start_log() -> None:
 def serving_app() -> Flask:
     """The application in a worker of `serve` and `demo`: its chores start with it."""
     start_log()
+    sys.setswitchinterval(0.0005)   # or each SQL statement of a form waits 5 ms for pages that show
     app = create_app()
     app.wsgi_app.app = Turnstile(app.wsgi_app.app)
     start_chores(app)

@@ -126,7 +126,7 @@ def served(database=None):
     command = (["tests/bench.py", "--hello", port] if not database else
                ["cac.py", "serve", "--port", port, "--workers", 2])
     settings = {"database": database, "secret_key": SECRET, "base_url": f"http://127.0.0.1:{port}",
-                "dineromail_account": "11925320"}
+                "dineromail_account": "11925320", "dineromail_password": SECRET}
     with running(*command, **settings if database else {}) as process:
         path = "/salud" if database else "/"
         wait_for(lambda: answers(f"http://127.0.0.1:{port}{path}"), 60)
