@@ -11,8 +11,9 @@ Contents, each part using only those above it:
     Database     one connection a thread, short write transactions, schema and upgrades
     Queries      what the pages ask
     Sessions     passwords, links, throttling, who is signed in
-    Mail         the outbox and how it is emptied
+    Mail         what goes into the outbox, and who gets links
     Reminders    what customers are told of by mail, each thing once
+    Post         how the outbox is emptied
     Services     DineroMail and Mercado Pago, as they talk
     Payments     how a payment becomes a receipt
     Documents    CSV and PDF
@@ -1445,25 +1446,7 @@ def customer_of_reminders(token: str):
 # === Mail =========================================================================================
 # A mail is committed to the outbox with what it speaks of: a dead SMTP server loses nothing.
 
-SMTP_SECONDS = 10                   # for each answer of the SMTP server
-SMTP_PORTS = {"smtp": 25, "smtps": 465, "smtp+starttls": 587}
-ROUND_SECONDS = 5                   # of sending, in one go: less than a chore's lease
 OUTAGE_SECONDS = 5, 600             # a server that takes no mail is left alone: at least, at most
-AWAITED = "reset", "confirm_email", "invite"     # somebody sits there until it comes: these first
-GIVE_UP_MAIL_SECONDS = 3 * 86400
-KEEP_MAIL_SECONDS = 30 * 86400      # once it is sent, or given up
-CUT_SHORT = "it was cut short while it was sent: it may have arrived"
-NOT_PRINTED = re.compile(r"[^\n\x20-\x7e\xa0-\u2027\u202a-\U0010ffff]")   # in a mail
-MAIL_POLICY = email_policy.clone(max_line_length=998)   # else long links in headers are mangled
-UNWRITABLE = (TemplateError, ValueError, TypeError, LookupError)
-NEEDLESS = {  # of mails that are read again when they are sent: why there is nothing left to tell
-    "new": "the vouchers are no longer on file", "overdue": "it was paid meanwhile",
-    "due": "it was paid, or fell due, meanwhile",
-}
-
-
-class NeedlessError(Exception):
-    """Why a mail is not to be sent any more."""
 
 
 def enqueue(db, template: str, recipients, customer: int, **data) -> None:
@@ -1479,30 +1462,14 @@ def enqueue(db, template: str, recipients, customer: int, **data) -> None:
                (now(OUTAGE_SECONDS[0]),))
 
 
-def mail_links(db, accounts: list, recipients, template: str = "reset") -> None:
-    """Mail each recipient a link for each account to choose a password.
+def link_to_mail(db, customer, kind: str = "reset", **who) -> dict:
+    """What a mail needs for a customer's new link to choose a password; the earlier ones die.
 
-    An account is (customer, serial of its new link).
+    `who` asked for it: actor and address; else it was the operator.
     """
-    links = [{"number": c.number, "name": c.name, "serial": serial} for c, serial in accounts]
-    enqueue(db, template, recipients, accounts[0][0].number, accounts=links)
-
-
-def new_links(db, customers: list, kind: str = "reset", **who) -> list:
-    """(customer, serial) for new links; the earlier ones of these customers die.
-
-    `who` asked for them: actor and address; else it was the operator.
-    """
-    for customer in customers:
-        record(db, customer.number, kind, **{"actor": "operator"} | who)
-    return [(customer, new_link(db, customer.number)) for customer in customers]
-
-
-FORGOTTEN = """
-    SELECT customer.*, email.address AS recipient FROM customer
-    JOIN email ON email.customer = number AND confirmed_at IS NOT NULL
-    WHERE active = 1 AND (SELECT count(*) FROM event WHERE event.customer = customer.number
-                          AND at > ? AND kind = 'reset' AND actor = 'customer') < ?"""
+    record(db, customer.number, kind, **{"actor": "operator"} | who)
+    serial = new_link(db, customer.number)
+    return {"number": customer.number, "name": customer.name, "serial": serial}
 
 
 def ask_for_link(usuario: str, email: str) -> None:
@@ -1522,26 +1489,35 @@ def mail_forgotten() -> None:
     for asked in many("SELECT * FROM forgotten ORDER BY id LIMIT 50"):
         with transaction() as db:
             db.execute("DELETE FROM forgotten WHERE id = ?", (asked.id,))
-            if age_of(asked.at) < LINK_SECONDS:
-                mail_asked(db, asked)
+            mail_asked(db, asked)
 
 
 def mail_asked(db, asked) -> None:
     """By number: to all its addresses. By address, or else: a link for each who has it."""
-    searches = (("number", customer_number(asked.usuario)),
-                ("canonical", canonical_email(asked.email)))
-    found = next(filter(None, (many(f"{FORGOTTEN} AND {column} = ? ORDER BY number, email.id",
-                                    now(-3600), MAILS_AN_HOUR["account"], value)
-                               for column, value in searches)), [])
+    if age_of(asked.at) > LINK_SECONDS:
+        return None
+    found = (mailable("number", customer_number(asked.usuario))
+             or mailable("canonical", canonical_email(asked.email)))
     mails, most = by_recipient(found), MAILS_AN_HOUR["address"]
     if seconds_over(db, f"forgot:{asked.address}", most, min(len(mails), most)):
         return log.warning("event=forgot-limit address=%s", asked.address)
-    accounts = new_links(db, list({row.number: row for row in found}.values()), actor="customer",
-                         address=asked.address)
+    customers = {row.number: row for row in found}
+    links = {number: link_to_mail(db, customer, actor="customer", address=asked.address)
+             for number, customer in customers.items()}
     for recipient, rows in mails.items():
-        theirs = {row.number for row in rows}
-        mail_links(db, [a for a in accounts if a[0].number in theirs], [recipient])
+        accounts = [links[row.number] for row in rows]
+        enqueue(db, "reset", [recipient], rows[0].number, accounts=accounts)
     return None
+
+
+def mailable(column: str, value) -> list:
+    """The customers found, with each confirmed address, who did not ask too often lately."""
+    return many("SELECT customer.*, email.address AS recipient FROM customer"
+                " JOIN email ON email.customer = number AND confirmed_at IS NOT NULL"
+                " WHERE active = 1 AND (SELECT count(*) FROM event WHERE event.customer = number"
+                " AND at > ? AND kind = 'reset' AND actor = 'customer') < ?"
+                f" AND {column} = ? ORDER BY number, email.id",
+                now(-3600), MAILS_AN_HOUR["account"], value)
 
 
 def by_recipient(rows: list) -> dict[str, list]:
@@ -1552,10 +1528,67 @@ def by_recipient(rows: list) -> dict[str, list]:
     return {group[0].recipient: group for group in groups.values()}
 
 
-def brand_of(customer: int | None):
-    """In whose name a customer is written to; to nobody in particular, the first brand."""
-    return one("SELECT brand.* FROM brand LEFT JOIN customer ON customer.brand = brand.code"
-               " AND customer.number = ? ORDER BY customer.number IS NULL, position", customer)
+# === Reminders ====================================================================================
+# Mails that a customer can do without. Who writes down first that something was told, enqueues its
+# mail in the same transaction: nothing is told twice, however often and by whomever this is run.
+
+REMINDERS = {  # kind: (the movements of which it tells on the day ?1, why it is needless later on)
+    "new": ("origin = 'imported' AND date >= date(?1, '-7 days')"
+            " AND voucher_type.kind IN ('invoice', 'debit note', 'credit note')",
+            "the vouchers are no longer on file"),
+    "due": ("amount > 0 AND due_date BETWEEN ?1 AND date(?1, '+3 days')",
+            "it was paid, or fell due, meanwhile"),
+    "overdue": ("amount > 0 AND due_date BETWEEN date(?1, '-7 days') AND date(?1, '-1 day')",
+                "it was paid meanwhile"),
+}
+UNTOLD = VOUCHER + """
+    JOIN customer ON customer.number = movement.customer AND active = 1 AND wants_reminders = 1
+    WHERE {} AND movement.customer IN (SELECT customer FROM email WHERE confirmed_at IS NOT NULL)
+    AND NOT EXISTS (
+        SELECT 1 FROM reminder WHERE reminder.customer = movement.customer AND kind = ?2
+        AND (reminder.type, reminder.point_of_sale, reminder.number)
+            = (movement.type, movement.point_of_sale, movement.number))
+    ORDER BY movement.customer, date, movement.id"""
+
+
+def untold(kind: str):
+    """Yield (customer's number, [(movement, what is owed of it)]) of what nobody told them yet."""
+    found = many(UNTOLD.format(REMINDERS[kind][0]), today(), kind)
+    for number, lines in groupby(found, key=lambda line: line.customer):
+        if true := still_so(kind, number, list(lines)):
+            yield number, true
+
+
+def remind(kind: str, number: int, lines: list) -> bool:
+    """Enqueue one mail about what nobody told this customer yet; False if somebody just did."""
+    with transaction() as db:
+        new = [line.id for line, _ in lines if db.execute(
+            "INSERT INTO reminder VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+            (number, line.type, line.point_of_sale, line.number, kind, now())).rowcount]
+        if new:
+            recipients = emails_of(number, only_confirmed=True)
+            enqueue(db, kind, recipients, number, movements=new)
+    return bool(new)
+
+
+def remind_all(*, dry_run: bool = False) -> list[tuple]:
+    """Tell all customers what they were not told yet; (kind, customer's number, lines) of each."""
+    return [(kind, number, lines) for kind in REMINDERS for number, lines in untold(kind)
+            if dry_run or remind(kind, number, lines)]
+
+
+def remind_daily() -> None:
+    """The same once a day, from the hour on that the business's setting says."""
+    hour, day_done = business().notify_hour, business().notified_on
+    if hour == "off" or datetime.now(ARGENTINA).hour < int(hour) or day_done == today():
+        return
+    log.info("event=reminded mails=%s", len(remind_all()))
+    with transaction() as db:  # last: who dies before this is followed by another
+        db.execute("UPDATE setting SET value = ? WHERE name = 'notified_on'", (today(),))
+
+
+class NeedlessError(Exception):
+    """Why a mail is not to be sent any more."""
 
 
 def reminder_values(mail) -> dict:
@@ -1569,9 +1602,39 @@ def reminder_values(mail) -> dict:
                  mail.customer, mail.data)
     lines = still_so(mail.template, mail.customer, found)
     if not lines:
-        raise NeedlessError(NEEDLESS[mail.template])
+        raise NeedlessError(REMINDERS[mail.template][1])
     return {"name": customer.name, "lines": lines, "balance": balance_of(mail.customer),
             "unsubscribe": unsubscribe_link(mail.customer)}
+
+
+def switch_reminders(db, number: int, *, wanted: bool) -> None:
+    """A customer wants reminders, or no more."""
+    words = {True: "sí", False: "no"}
+    if db.execute("UPDATE customer SET wants_reminders = ?1 WHERE number = ?2"
+                  " AND wants_reminders <> ?1", (wanted, number)).rowcount:
+        record(db, number, "data", field="wants_reminders", old=words[not wanted],
+               new=words[wanted])
+
+
+# === Post =========================================================================================
+# How the outbox is emptied: each mail is written when it is sent, of what is so then.
+
+SMTP_SECONDS = 10                   # for each answer of the SMTP server
+SMTP_PORTS = {"smtp": 25, "smtps": 465, "smtp+starttls": 587}
+ROUND_SECONDS = 5                   # of sending, in one go: less than a chore's lease
+AWAITED = "reset", "confirm_email", "invite"     # somebody sits there until it comes: these first
+GIVE_UP_MAIL_SECONDS = 3 * 86400
+KEEP_MAIL_SECONDS = 30 * 86400      # once it is sent, or given up
+CUT_SHORT = "it was cut short while it was sent: it may have arrived"
+NOT_PRINTED = re.compile(r"[^\n\x20-\x7e\xa0-\u2027\u202a-\U0010ffff]")   # in a mail
+MAIL_POLICY = email_policy.clone(max_line_length=998)   # else long links in headers are mangled
+UNWRITABLE = (TemplateError, ValueError, TypeError, LookupError)
+
+
+def brand_of(customer: int | None):
+    """In whose name a customer is written to; to nobody in particular, the first brand."""
+    return one("SELECT brand.* FROM brand LEFT JOIN customer ON customer.brand = brand.code"
+               " AND customer.number = ? ORDER BY customer.number IS NULL, position", customer)
 
 
 def mail_values(mail) -> dict:
@@ -1579,7 +1642,7 @@ def mail_values(mail) -> dict:
     values = {"company": business(), "brand": brand_of(mail.customer), "absolute": absolute,
               "password_link": password_link, "confirmation_link": confirmation_link,
               "INVITATION_SECONDS": INVITATION_SECONDS}
-    fresh = reminder_values(mail) if mail.template in NEEDLESS else {}
+    fresh = reminder_values(mail) if mail.template in REMINDERS else {}
     return values | json.loads(mail.data) | fresh
 
 
@@ -1594,19 +1657,25 @@ def write_mail(mail) -> EmailMessage:
     subject, _, text = text.partition("\n")
     message = EmailMessage(policy=MAIL_POLICY)
     message["Subject"] = subject
-    message["From"] = current_app.config["MAIL_FROM"]
-    message["To"] = deliverable(mail.recipient)
-    message["Date"] = datetime.now(ARGENTINA)
-    serial = f"{mail.id}.{sha256(mail.created_at + mail.recipient)[:16]}"
-    message["Message-ID"] = f"<{serial}@{message['From'].addresses[-1].domain}>"
-    message["Auto-Submitted"] = "auto-generated"
-    if link := values.get("unsubscribe"):
-        message["List-Unsubscribe"] = f"<{link}>"
-        message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"  # RFC 8058
+    for name, value in mail_headers(mail, values.get("unsubscribe")).items():
+        message[name] = value
     message.set_content(text.strip() + "\n", cte="quoted-printable")
     page = mail_html(subject, text, values)
     message.add_alternative(page, "html", cte="quoted-printable")
     return message
+
+
+def mail_headers(mail, unsubscribe: str | None) -> dict:
+    """From whom to whom, and what programs want to know of a mail; ValueError if it is nobody."""
+    sender = current_app.config["MAIL_FROM"]
+    serial = f"{mail.id}.{sha256(mail.created_at + mail.recipient)[:16]}"
+    headers = {"From": sender, "To": deliverable(mail.recipient), "Date": datetime.now(ARGENTINA),
+               "Message-ID": f"<{serial}@{sender.rpartition('@')[2].rstrip('>')}>",
+               "Auto-Submitted": "auto-generated"}
+    if unsubscribe:
+        headers |= {"List-Unsubscribe": f"<{unsubscribe}>",
+                    "List-Unsubscribe-Post": "List-Unsubscribe=One-Click"}  # RFC 8058
+    return headers
 
 
 def mail_html(subject: str, text: str, values: dict) -> str:
@@ -1759,71 +1828,6 @@ def send_due_mail() -> None:
     except (OSError, ValueError, Refused) as error:
         if not is_taken:  # else a new connection may do
             hold_mail(smtp_answer(error)[1], max(mail.created_at for mail in due))
-
-
-# === Reminders ====================================================================================
-# Mails that a customer can do without. Who writes down first that something was told, enqueues its
-# mail in the same transaction: nothing is told twice, however often and by whomever this is run.
-
-REMINDERS = {  # kind: of which movements it tells, on the day ?1; what is older is no news
-    "new": "origin = 'imported' AND date >= date(?1, '-7 days')"
-           " AND voucher_type.kind IN ('invoice', 'debit note', 'credit note')",
-    "due": "amount > 0 AND due_date BETWEEN ?1 AND date(?1, '+3 days')",
-    "overdue": "amount > 0 AND due_date BETWEEN date(?1, '-7 days') AND date(?1, '-1 day')",
-}
-UNTOLD = VOUCHER + """
-    JOIN customer ON customer.number = movement.customer AND active = 1 AND wants_reminders = 1
-    WHERE {} AND movement.customer IN (SELECT customer FROM email WHERE confirmed_at IS NOT NULL)
-    AND NOT EXISTS (
-        SELECT 1 FROM reminder WHERE reminder.customer = movement.customer AND kind = ?2
-        AND (reminder.type, reminder.point_of_sale, reminder.number)
-            = (movement.type, movement.point_of_sale, movement.number))
-    ORDER BY movement.customer, date, movement.id"""
-
-
-def untold(kind: str):
-    """Yield (customer's number, [(movement, what is owed of it)]) of what nobody told them yet."""
-    found = many(UNTOLD.format(REMINDERS[kind]), today(), kind)
-    for number, lines in groupby(found, key=lambda line: line.customer):
-        if true := still_so(kind, number, list(lines)):
-            yield number, true
-
-
-def remind(kind: str, number: int, lines: list) -> bool:
-    """Enqueue one mail about what nobody told this customer yet; False if somebody just did."""
-    with transaction() as db:
-        new = [line.id for line, _ in lines if db.execute(
-            "INSERT INTO reminder VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
-            (number, line.type, line.point_of_sale, line.number, kind, now())).rowcount]
-        if new:
-            recipients = emails_of(number, only_confirmed=True)
-            enqueue(db, kind, recipients, number, movements=new)
-    return bool(new)
-
-
-def remind_all(*, dry_run: bool = False) -> list[tuple]:
-    """Tell all customers what they were not told yet; (kind, customer's number, lines) of each."""
-    return [(kind, number, lines) for kind in REMINDERS for number, lines in untold(kind)
-            if dry_run or remind(kind, number, lines)]
-
-
-def remind_daily() -> None:
-    """The same once a day, from the hour on that the business's setting says."""
-    hour, day_done = business().notify_hour, business().notified_on
-    if hour == "off" or datetime.now(ARGENTINA).hour < int(hour) or day_done == today():
-        return
-    log.info("event=reminded mails=%s", len(remind_all()))
-    with transaction() as db:  # last: who dies before this is followed by another
-        db.execute("UPDATE setting SET value = ? WHERE name = 'notified_on'", (today(),))
-
-
-def switch_reminders(db, number: int, *, wanted: bool) -> None:
-    """A customer wants reminders, or no more."""
-    words = {True: "sí", False: "no"}
-    if db.execute("UPDATE customer SET wants_reminders = ?1 WHERE number = ?2"
-                  " AND wants_reminders <> ?1", (wanted, number)).rowcount:
-        record(db, number, "data", field="wants_reminders", old=words[not wanted],
-               new=words[wanted])
 
 
 # === Services =====================================================================================
@@ -4746,7 +4750,8 @@ def invite(numbers, new):
               (dict.fromkeys(numbers) or [row.number for row in many(UNINVITED)])]
     with transaction() as db:
         for customer, recipients in chosen:
-            mail_links(db, new_links(db, [customer], "invite"), recipients, "invite")
+            links = [link_to_mail(db, customer, "invite")]
+            enqueue(db, "invite", recipients, customer.number, accounts=links)
     click.echo(f"Invited: {len(chosen)}. The running service sends the mails.")
 
 
@@ -4759,7 +4764,7 @@ def password_link_command(number, mail):
     if mail:
         customer, recipients = reachable_customer(number)
         with transaction() as db:
-            mail_links(db, new_links(db, [customer]), recipients)
+            enqueue(db, "reset", recipients, number, accounts=[link_to_mail(db, customer)])
         return click.echo(f"The running service sends it to {', '.join(recipients)}.")
     if not known_customer(number).active:
         raise Refused(f"Customer {number} is blocked. Nothing was changed.")
