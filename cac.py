@@ -51,6 +51,7 @@ import os
 import re
 import secrets
 import shutil
+import signal
 import smtplib
 import socket
 import sqlite3
@@ -5125,8 +5126,8 @@ class Turnstile:
         environ["wsgi.input"] = io.BytesIO(body)
 
 
-def run_server(host: str, port: int, *, workers: int, stop_seconds: int) -> None:
-    """Serve until told to stop, then give the requests under way so long to end.
+def new_server(host: str, port: int, *, workers: int, stop_seconds: int):
+    """A server that, told to stop, gives the requests under way so long to end.
 
     Dead workers are replaced; on SIGHUP all are, one after the other, by some that read code and
     settings anew.
@@ -5141,7 +5142,7 @@ def run_server(host: str, port: int, *, workers: int, stop_seconds: int) -> None
                      http1_settings=HTTP1Settings(max_buffer_size=HEADER_BYTES))
     logging.getLogger("_granian").addFilter(lambda line: "Python threads" not in str(line.msg))
     server.on_reload(lambda: sys.modules.pop("cac", None))
-    server.serve()
+    return server
 
 
 def unfit_database(path: str) -> list[str]:
@@ -5160,6 +5161,11 @@ def unfit_database(path: str) -> list[str]:
     return []
 
 
+def unfit_to_serve(config) -> list[str]:
+    """What keeps this process from serving customers, a line each."""
+    return unsafe_settings(config) + unfit_database(config["DATABASE"])
+
+
 @command("serve", "serve --port 8000 --workers 2")
 @click.option("--host", default="127.0.0.1", show_default=True)
 @click.option("--port", default=8000, show_default=True, type=click.IntRange(1, 65535))
@@ -5167,31 +5173,32 @@ def unfit_database(path: str) -> list[str]:
               help="Processes; as many as there are cores, but 2 to 4, unless told.")
 def serve(host, port, workers):
     """Serve customers; refuses while a setting is missing or unsafe."""
-    path = current_app.config["DATABASE"]
-    problems = unsafe_settings(current_app.config) + unfit_database(path)
-    if problems:
+    if problems := unfit_to_serve(current_app.config):
         raise Refused("not started.\n" + "\n".join(f"  {problem}" for problem in problems))
     refuse_used_port(host, port)
     click.echo(f"Serving {current_app.config['BASE_URL']} on http://{host}:{port}", err=True)
-    run_server(host, port, workers=workers, stop_seconds=30)
+    new_server(host, port, workers=workers, stop_seconds=30).serve()
 
 
 def make_demo_database(path: Path) -> None:
-    """A fresh database with the cast. An earlier demo's is replaced, any other file refused."""
+    """A fresh database with the cast, in the place of an earlier demo's."""
     if not path.parent.is_dir():
         raise Refused(f"There is no folder {path.parent}. Nothing was changed.")
     if path.exists():
-        try:
-            with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as db:
-                is_ours = is_demo_data(db)
-        except sqlite3.DatabaseError:
-            is_ours = False
-        if not is_ours:
-            raise Refused(f"{path} is not an earlier demo's database. Nothing was changed.")
-        with closed_database(path):  # no other demo has it
-            for file in (path, Path(f"{path}-wal"), Path(f"{path}-shm")):
-                file.unlink(missing_ok=True)
+        remove_demo_database(path)
     make_database(path, "schema.sql", "seed_data.sql")
+
+
+def remove_demo_database(path: Path) -> None:
+    """Remove an earlier demo's database; Refused if it is another file, or in use."""
+    is_ours = False
+    with suppress(sqlite3.DatabaseError), closing(looked_at(path)) as db:
+        is_ours = is_demo_data(db)
+    if not is_ours:
+        raise Refused(f"{path} is not an earlier demo's database. Nothing was changed.")
+    with closed_database(path):
+        for suffix in ("", "-wal", "-shm"):
+            Path(f"{path}{suffix}").unlink(missing_ok=True)
 
 
 @contextmanager
@@ -5206,6 +5213,23 @@ def demo_services(base_url: str):
                "DINEROMAIL_PASSWORD": key, "MERCADOPAGO_URL": address,
                "MERCADOPAGO_TOKEN": "demo-token", "MERCADOPAGO_SECRET": secret}
         run.terminate()
+
+
+def introduce_demo(path: Path, base_url: str) -> None:
+    """Print where the demo is, and who can sign in."""
+    click.echo(f"CAC demo: {base_url}\nMails:    {base_url}/demo/correo\nStop it with Ctrl-C.\n")
+    with closing(connect(path)) as db:
+        for row in db.execute("SELECT * FROM customer ORDER BY number"):
+            state = "clave demo-2010" if row.password and row.active else "cannot sign in"
+            click.echo(f"  usuario {row.number}  {state:15}  {row.name}")
+
+
+def serve_demo(host: str, port: int) -> None:
+    """Serve until told to stop, or until the terminal closes, unless nohup is to prevent that."""
+    server = new_server(host, port, workers=1, stop_seconds=1)
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        server.on_startup(lambda: signal.signal(signal.SIGHUP, server.signal_handler_interrupt))
+    server.serve()
 
 
 @command("demo", "demo --port 8000")
@@ -5224,21 +5248,11 @@ def demo(host, port, database):
         with demo_services(base_url) as settings:
             settings |= {"SECRET_KEY": secrets.token_urlsafe(48), "BASE_URL": base_url,
                          "DOCUMENTS": folder}
-            for name, value in settings.items():
-                if current_app.config[name] == SETTINGS[name][0]:  # else it was given
-                    os.environ[f"CAC_{name}"] = value
+            os.environ |= {f"CAC_{name}": value for name, value in settings.items()
+                           if current_app.config[name] == SETTINGS[name][0]}  # else it was given
             os.environ |= {"CAC_DATABASE": str(path), "CAC_DEMO": folder}
             introduce_demo(path, base_url)
-            run_server(host, port, workers=1, stop_seconds=1)
-
-
-def introduce_demo(path: Path, base_url: str) -> None:
-    """Print where the demo is, and who can sign in."""
-    click.echo(f"CAC demo: {base_url}\nMails:    {base_url}/demo/correo\nStop it with Ctrl-C.\n")
-    with closing(connect(path)) as db:
-        for row in db.execute("SELECT * FROM customer ORDER BY number"):
-            state = "clave demo-2010" if row.password and row.active else "cannot sign in"
-            click.echo(f"  usuario {row.number}  {state:15}  {row.name}")
+            serve_demo(host, port)
 
 
 # === Application ==================================================================================
@@ -5286,16 +5300,21 @@ def holds_lease(chore: str, holder: str) -> bool:
 
 
 def do_chore(app: Flask, chore: str) -> None:
-    """Do a chore, round after round, while this worker holds its lease."""
-    (deed, seconds), holder = CHORES[chore], secrets.token_hex(8)
+    """Do a chore, round after round."""
+    holder = secrets.token_hex(8)
     while True:
-        time.sleep(seconds)
+        time.sleep(CHORES[chore][1])
         with app.app_context():
-            try:
-                if holds_lease(chore, holder):
-                    deed()
-            except Exception:  # whatever it was: the trace is logged, the chore goes on
-                log.exception("event=chore-failed chore=%s", chore)
+            do_round(chore, holder)
+
+
+def do_round(chore: str, holder: str) -> None:
+    """Do a chore once, if this worker holds its lease."""
+    try:
+        if holds_lease(chore, holder):
+            CHORES[chore][0]()
+    except Exception:  # whatever it was: the trace is logged, the chore goes on
+        log.exception("event=chore-failed chore=%s", chore)
 
 
 def start_chores(app: Flask) -> None:
@@ -5399,12 +5418,26 @@ def refuse_odd_form() -> None:
 FOREIGN_FORMS = {"cac.receive_notice", "cac.unsubscribe"}    # what others send, and may look odd
 
 
-def guard() -> Response | None:
-    """Before each request: refuse what is odd; under a foreign server, start the chores."""
+def is_fit_to_serve() -> bool:
+    """Whether `serve` would serve this, as seen once: another server does not ask before."""
+    known = current_app.extensions
+    if not known["cac.is_fit"]:
+        problems = unfit_to_serve(current_app.config)
+        known["cac.is_fit"] = not problems
+        for problem in problems:
+            log.error("event=unfit problem=%r", problem)
+    return known["cac.is_fit"]
+
+
+def guard():
+    """Before each request: refuse what is odd; under a foreign server, do as `serve` does."""
     g.request_id = secrets.token_hex(4)
     if request.script_root and not is_local(request.script_root):  # links would lead there
         return Response(". ".join(ERRORS[400]), 400, mimetype="text/plain")
-    if request.environ.get("cac.is_refused"):
+    is_fit = is_fit_to_serve()
+    if not is_fit and request.endpoint == "cac.health":
+        return {"status": "unfit"}, 503
+    if not is_fit or request.environ.get("cac.is_refused"):
         abort(503)
     if request.method == "POST" and request.endpoint not in FOREIGN_FORMS:
         refuse_odd_form()
@@ -5425,7 +5458,10 @@ def ask_to_sign_in():
 
 
 def create_app(**settings) -> Flask:
-    """The WSGI application. Settings in lower case, as database="…", win over the environment."""
+    """The WSGI application. Settings in lower case, as database="…", win over the environment.
+
+    Whoever gives any knows what is served; else nothing is that `serve` would refuse.
+    """
     app = Flask(__name__, root_path=str(HERE))
     app.config.from_mapping(read_settings(**settings))
     is_https = app.config["BASE_URL"].startswith("https://")
@@ -5437,7 +5473,8 @@ def create_app(**settings) -> Flask:
         WTF_CSRF_TIME_LIMIT=None,   # as long as the session
         WTF_CSRF_SSL_STRICT=False)  # guard() does it without the Referer, which some browsers omit
     app.url_map.merge_slashes = False   # Werkzeug would redirect to the Host that was named
-    app.extensions |= {"cac.connections": threading.local(), "cac.starting": threading.Lock()}
+    app.extensions |= {"cac.connections": threading.local(), "cac.starting": threading.Lock(),
+                       "cac.is_fit": bool(settings)}
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     filters = (money, plain_money, day, moment, month_name, voucher_number, device, likely_address,
                in_words)
@@ -5498,6 +5535,7 @@ def serving_app() -> Flask:
     start_log()
     sys.setswitchinterval(0.0005)   # or each SQL statement of a form waits 5 ms for pages that show
     app = create_app()
+    app.extensions["cac.is_fit"] = True     # `serve` has looked, and the demo may
     app.wsgi_app.app = Turnstile(app.wsgi_app.app)
     start_chores(app)
     return app

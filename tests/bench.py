@@ -92,7 +92,7 @@ def serve_hello(port):
         app.add_url_rule("/", "hello", lambda: "hello")
         return app
     sys.modules["cac"].serving_app = hello
-    cac.run_server("127.0.0.1", port, workers=2, stop_seconds=1)
+    cac.new_server("127.0.0.1", port, workers=2, stop_seconds=1).serve()
 
 
 def processes_below(pid):

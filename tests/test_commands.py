@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tomllib
@@ -10,7 +11,9 @@ import tomllib
 import cac
 import pytest
 import time_machine
-from conftest import CAST, ROOT, SECRET_KEY, free_port, link_in, mail_text, running, text_of
+from conftest import (
+    CAST, ROOT, SECRET_KEY, answers, free_port, link_in, mail_text, running, text_of, wait_for,
+)
 
 PYTHON = [sys.executable, "cac.py"]
 FLASK = [sys.executable, "-m", "flask", "--app", "cac"]
@@ -527,6 +530,16 @@ def test_demo_replaces_an_earlier_demos_database(database, db):
     db.close()  # it is refused while anybody has it open
     with running("cac.py", "demo", "--port", free_port(), "--database", database) as demo:
         assert "usuario 1001  clave demo-2010  Ana Sosa" in introduction(demo)
+
+
+def test_demo_ends_with_its_terminal_and_leaves_nothing_behind(tmp_path, monkeypatch):
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    port = free_port()
+    with running("cac.py", "demo", "--port", port) as demo:
+        wait_for(lambda: answers(f"http://127.0.0.1:{port}/salud"))
+        demo.send_signal(signal.SIGHUP)
+        assert demo.wait(15) == 0 and not answers(f"http://127.0.0.1:{port}/salud")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_demo_says_where_it_is_and_who_can_sign_in():
