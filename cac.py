@@ -10,7 +10,9 @@ Contents, each part using only those above it:
     Settings     of the process (CAC_…) and of the business (table setting)
     Database     one connection a thread, short write transactions, schema and upgrades
     Queries      what the pages ask
-    Sessions     passwords, links, throttling, who is signed in
+    Limits       the account's log, and how often anybody may try
+    Sessions     passwords, and who is signed in
+    Links        to choose a password, to confirm an address, to stop reminders
     Mail         what goes into the outbox, and who gets links
     Reminders    what customers are told of by mail, each thing once
     Post         how the outbox is emptied
@@ -1127,75 +1129,16 @@ def payment_offer(number: int) -> Offer:
     return Offer(balance, limit, dm_active, last.type_name if last else "", services, why_not)
 
 
-# === Sessions =====================================================================================
-# Passwords are hashed with argon2id; of the cookie's random token only the hash is kept.
+# === Limits =======================================================================================
+# The account's log, and how often anybody may try: counted in the database, for all workers.
 
-HASHER = PasswordHasher(time_cost=2, memory_cost=19456, parallelism=1)  # OWASP's least: 30 ms
-NOBODY = (  # what nobody typed, hashed: to refuse an unknown user costs the same
-    "$argon2id$v=19$m=19456,t=2,p=1$"
-    "B2ROh1VyGmtOnTun8v90iQ$YSLPwSLhIr5/58JFB+Eya0TBDGSUK8B6Buqaaqg0ZUY")
-IDLE_SECONDS = 30 * 60
-SESSION_SECONDS = 8 * 3600                      # however busy
-TOUCH_SECONDS = 5 * 60                          # how old "last seen" grows before it is rewritten
-LINK_SECONDS = 3600                             # a link to choose a password
-INVITATION_SECONDS = 7 * 24 * 3600
-CONFIRMATION_SECONDS = 3 * 24 * 3600
-SKEW_SECONDS = 5 * 60                           # how far a clock may be set back
 FORGET_SECONDS = 15 * 60                        # without a try, the earlier ones are forgotten
 TRIES = {"account": 10, "address": 200}         # to show a password, until one has to wait
 KNOWN_SECONDS = 180 * 86400                     # whence a customer signed in lately
-SESSIONS_EACH = 200                             # of a customer, open at once
 WAITING_ASKS = 50                               # of a place, for a link
 MAILS_AN_HOUR = {"account": 3, "address": 20}   # with a link that was asked for
 DOWNLOADS_AN_HOUR = 600                         # of a customer, from each worker
 DOWNLOADS = {}                                  # customer: (hour, how many in it)
-
-
-def make_way() -> None:
-    """Have this thread run when no other wants to: on Linux each has a niceness of its own."""
-    with suppress(OSError):
-        os.nice(10)
-
-
-HASHING = ThreadPoolExecutor(2, initializer=make_way)   # else a flood takes all memory and time
-
-login_manager = LoginManager()
-login_manager.session_protection = None         # it would believe any X-Forwarded-For
-csrf = CSRFProtect()
-
-
-@dataclass(frozen=True)
-class SignedIn(UserMixin):
-    """Who makes this request: a row of `customer`, and the session's token."""
-
-    customer: tuple
-    token: str
-
-    def get_id(self) -> str:
-        """What Flask-Login keeps in the cookie."""
-        return self.token
-
-    def __getattr__(self, name):
-        """The customer's columns: current_user.name and so on."""
-        return getattr(self.customer, name)
-
-
-def normalized(password: str) -> str:
-    """Keyboards write ñ in two ways, which have to mean the same (NIST 800-63B)."""
-    return unicodedata.normalize("NFKC", password)
-
-
-def hash_password(password: str) -> str:
-    """For the column `password`."""
-    return HASHING.submit(HASHER.hash, normalized(password)).result()
-
-
-def is_password(hashed: str | None, password: str) -> bool:
-    """Whether it is the one; where there is no hash, "no" takes as long."""
-    with suppress(VerificationError, InvalidHashError):
-        tried = HASHING.submit(HASHER.verify, hashed or NOBODY, normalized(password))
-        return tried.result() and hashed is not None
-    return False
 
 
 def client_address() -> str:
@@ -1300,6 +1243,66 @@ def count_download(number: int) -> None:
         raise TooManyRequests("download", retry_after=int(wait) + 1)
 
 
+# === Sessions =====================================================================================
+# Passwords are hashed with argon2id; of the cookie's random token only the hash is kept.
+
+HASHER = PasswordHasher(time_cost=2, memory_cost=19456, parallelism=1)  # OWASP's least: 30 ms
+NOBODY = (  # what nobody typed, hashed: to refuse an unknown user costs the same
+    "$argon2id$v=19$m=19456,t=2,p=1$"
+    "B2ROh1VyGmtOnTun8v90iQ$YSLPwSLhIr5/58JFB+Eya0TBDGSUK8B6Buqaaqg0ZUY")
+IDLE_SECONDS = 30 * 60
+SESSION_SECONDS = 8 * 3600                      # however busy
+TOUCH_SECONDS = 5 * 60                          # how old "last seen" grows before it is rewritten
+SESSIONS_EACH = 200                             # of a customer, open at once
+
+
+def make_way() -> None:
+    """Have this thread run when no other wants to: on Linux each has a niceness of its own."""
+    with suppress(OSError):
+        os.nice(10)
+
+
+HASHING = ThreadPoolExecutor(2, initializer=make_way)   # else a flood takes all memory and time
+
+login_manager = LoginManager()
+login_manager.session_protection = None         # it would believe any X-Forwarded-For
+csrf = CSRFProtect()
+
+
+@dataclass(frozen=True)
+class SignedIn(UserMixin):
+    """Who makes this request: a row of `customer`, and the session's token."""
+
+    customer: tuple
+    token: str
+
+    def get_id(self) -> str:
+        """What Flask-Login keeps in the cookie."""
+        return self.token
+
+    def __getattr__(self, name):
+        """The customer's columns: current_user.name and so on."""
+        return getattr(self.customer, name)
+
+
+def normalized(password: str) -> str:
+    """Keyboards write ñ in two ways, which have to mean the same (NIST 800-63B)."""
+    return unicodedata.normalize("NFKC", password)
+
+
+def hash_password(password: str) -> str:
+    """For the column `password`."""
+    return HASHING.submit(HASHER.hash, normalized(password)).result()
+
+
+def is_password(hashed: str | None, password: str) -> bool:
+    """Whether it is the one; where there is no hash, "no" takes as long."""
+    with suppress(VerificationError, InvalidHashError):
+        tried = HASHING.submit(HASHER.verify, hashed or NOBODY, normalized(password))
+        return tried.result() and hashed is not None
+    return False
+
+
 def may_sign_in(typed: str, password: str):
     """The customer who may, or None: unknown, wrong, blocked and without password look alike."""
     number = customer_number(typed)
@@ -1354,10 +1357,10 @@ def close_session() -> None:
     session.clear()
 
 
-def end_sessions(db, number: int | None = None, *, but: str = "") -> int:
-    """End a customer's sessions, or everybody's, but the one with this token; how many."""
-    return db.execute("DELETE FROM session WHERE customer = coalesce(?, customer)"
-                      " AND token_hash <> ?", (number, sha256(but))).rowcount
+def end_sessions(db, number: int | None = None) -> int:
+    """End a customer's sessions, or everybody's; how many."""
+    return db.execute("DELETE FROM session WHERE customer = coalesce(?, customer)",
+                      (number,)).rowcount
 
 
 @login_manager.user_loader
@@ -1374,6 +1377,15 @@ def signed_in(token: str) -> SignedIn | None:
             db.execute("UPDATE session SET seen_at = ? WHERE token_hash = ?",
                        (now(), sha256(token)))
     return SignedIn(found, token) if found else None
+
+
+# === Links ========================================================================================
+# What is mailed is signed, for one purpose and some time; a password's link is good once.
+
+LINK_SECONDS = 3600                             # a link to choose a password
+INVITATION_SECONDS = 7 * 24 * 3600
+CONFIRMATION_SECONDS = 3 * 24 * 3600
+SKEW_SECONDS = 5 * 60                           # how far a clock may be set back
 
 
 def signer(purpose: str) -> URLSafeTimedSerializer:
