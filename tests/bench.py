@@ -194,6 +194,7 @@ def in_process(database):
     page = client.get("/ingresar").text
     token = re.search(r'name="csrf_token"[^>]*value="([^"]+)"', page)[1]
     client.post("/ingresar", data={"usuario": LONG, "clave": PASSWORD, "csrf_token": token})
+    client.get("/cuenta")   # the token for the next forms is in the session from now on
     environment = client.get("/cuenta").request.environ
 
     def ask():
@@ -293,7 +294,7 @@ class Visitor(NamedTuple):
     cookie: str
     request: object     # a function that makes the next one: (path, body)
     taken: list         # of each answer: (status, seconds)
-    pause: float = 0
+    pause: float = 0    # seconds from one question to the next, if the answer is there by then
 
 
 async def visit(visitor, port, until):
@@ -310,7 +311,7 @@ async def visit(visitor, port, until):
         length = re.search(rb"content-length: (\d+)", answer, re.I)
         await reader.readexactly(int(length[1]) if length else 0)
         visitor.taken.append((int(answer[9:12]), time.perf_counter() - begun))
-        await asyncio.sleep(visitor.pause)
+        await asyncio.sleep(begun + visitor.pause - time.perf_counter())
     writer.close()
 
 
@@ -338,8 +339,8 @@ def crowd(server, seconds, readers, writers=0, arriving=0):
     visitors += [Visitor(browsers[n].cookie, change_of_data(browsers[n]), taken["writes"])
                  for n in range(writers)]
     sign_in = again_and_again(guest)
-    visitors += [Visitor(guest.cookie, sign_in, taken["sign-ins"], 4 / arriving)
-                 for _ in range(4 * bool(arriving))]
+    visitors += [Visitor(guest.cookie, sign_in, taken["sign-ins"], pause=1)
+                 for _ in range(arriving)]
     until = time.perf_counter() + seconds
 
     async def all_at_once():
