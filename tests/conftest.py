@@ -2,6 +2,7 @@
 
 import asyncio
 import io
+import json
 import os
 import re
 import shutil
@@ -10,10 +11,13 @@ import subprocess
 import sys
 import time
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email import message_from_bytes, policy
 from pathlib import Path
+from threading import Thread
 from urllib.parse import urlsplit
 
 import pypdf
@@ -22,6 +26,7 @@ import time_machine as clock
 from aiosmtpd.controller import Controller
 from bs4 import BeautifulSoup
 from flask.testing import FlaskClient
+from werkzeug.serving import make_server
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent
@@ -34,6 +39,8 @@ CAST = {"Ana": 1001, "Beto": 1002, "Caro": 1003, "Dante": 1004, "Elena": 1005, "
         "Ñandú": 1013}
 PASSWORD = "demo-2010"  # noqa: S105 - the cast's, published in seed_data.sql
 SECRET_KEY = "xrra53uS1XWL3oXmY1D_ZnBI4C5AZfdYM0rk-zlVyvx0vaXW"  # noqa: S105 - signs nothing kept
+ACCOUNT, KEY, TOKEN, SECRET = "11925320", "demo-ipn-key", "TEST-0123456789", "s3cr3t"
+OWED, PAID = (125040, []), (0, [-125040])       # Ana's ledger before and after: balance, receipts
 
 
 class Browser(FlaskClient):
@@ -82,8 +89,7 @@ def app(database, tmp_path):
     app = cac.create_app(
         database=str(database), documents=str(tmp_path), secret_key=SECRET_KEY, chores="off",
         base_url="http://cac.example.com/clientes", mail_from="CAC <cac@example.com>",
-        dineromail_url="http://127.0.0.1:9", dineromail_account="11925320",
-        dineromail_password="demo-ipn-key")  # noqa: S106 - opens nothing
+        dineromail_url="http://127.0.0.1:9", dineromail_account=ACCOUNT, dineromail_password=KEY)
     app.test_client_class = Browser
     return app
 
@@ -396,3 +402,102 @@ def books(db, run):
     found = run("check").output.splitlines()
     assert "ok    receipts that differ from their payment: 0" in found
     assert "ok    receipts of the portal without a payment: 0" in found
+
+
+# --- Paying ---------------------------------------------------------------------------------------
+
+@dataclass(frozen=True)
+class Shop:
+    """The payment services' stand-ins: where they answer, and our port that they tell notices."""
+
+    address: str
+    port: int
+    service: str        # which of them is meant
+
+    def control(self, deed, **wish):
+        """What the stand-ins answer to a wish of the test."""
+        question = urllib.request.Request(
+            f"{self.address}/control/{deed}", json.dumps(wish).encode(),
+            {"Content-Type": "application/json"})
+        with urllib.request.urlopen(question, timeout=60) as answer:
+            return json.load(answer)
+
+    def says(self, reference, state=None, amount="1250.40", **more):
+        """From now on it has this payment of the reference, credited unless told; its number."""
+        state = state or {"dineromail": 2, "mercadopago": "approved"}[self.service]
+        wish = {"service": self.service, "reference": reference, "state": state, "amount": amount}
+        return self.control("operations", **wish | more)["number"]
+
+    def notify(self, *references, **how):
+        """It sends notices of these references; what we answered, each time."""
+        return self.control("notify", service=self.service, references=references, **how)
+
+    def fails(self, mode, seconds=0):
+        """From now on both fail like this."""
+        self.control("faults", mode=mode, seconds=seconds)
+
+    def questions(self):
+        """What they were asked so far."""
+        with urllib.request.urlopen(f"{self.address}/control/log") as log:
+            return json.load(log)
+
+
+@pytest.fixture(scope="module")
+def standins(request):
+    """Both payment services, for the whole file; its SERVICE is the one that it means."""
+    port = free_port()
+    with running("tests/standins.py", "--with-parent", "--account", ACCOUNT, "--key", KEY,
+                 "--secret", SECRET, "--token", TOKEN,
+                 "--notify", f"http://127.0.0.1:{port}") as process:
+        yield Shop(process.stdout.readline().strip(), port, request.module.SERVICE)
+
+
+@pytest.fixture
+def shop(standins):
+    """The payment services, in good order at first."""
+    standins.fails("ok")
+    return standins
+
+
+@contextmanager
+def http(app, port=0):
+    """A WSGI application over HTTP; its address."""
+    server = make_server("127.0.0.1", port, app, threaded=True)
+    Thread(target=server.serve_forever, args=[0.02], daemon=True).start()
+    yield f"http://127.0.0.1:{server.port}"
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture
+def site(app, shop):
+    """The portal where notices are told; no chore runs by itself."""
+    with http(app, shop.port) as address:
+        yield address
+
+
+@pytest.fixture
+def begin(visit, db, shop):
+    """begin("Ana"): the reference of a payment that she has just begun."""
+    def begun(who, **fields):
+        answer = visit(who).send("/pago", **{"concepto": "saldo", "medio": shop.service} | fields)
+        assert answer.status_code == 303
+        return db.execute("SELECT reference FROM payment ORDER BY id DESC").fetchone().reference
+    return begun
+
+
+@pytest.fixture
+def tell(shop, site, do_chores):
+    """tell(reference, state): the service knows it, says so, and is asked; our answers."""
+    def told(reference, state=None, times=1, **payment):
+        shop.says(reference, state, **payment)
+        answers = shop.notify(reference, times=times)
+        do_chores()
+        return answers
+    return told
+
+
+def eight_at_once(deed, arguments):
+    """Do it with each argument, eight at a time."""
+    with ThreadPoolExecutor(8) as pool:
+        return list(pool.map(deed, arguments))

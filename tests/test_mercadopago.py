@@ -13,51 +13,18 @@ from urllib.request import urlopen
 import cac
 import pytest
 import time_machine
-from conftest import free_port, mail_text, pdf_text, running, text_of, wait_for
-from test_payments import ACCOUNT, KEY, OWED, PAID, Service, eight_at_once, http
+from conftest import (
+    OWED, PAID, SECRET, TOKEN, eight_at_once, free_port, http, mail_text, pdf_text, text_of,
+    wait_for,
+)
 from werkzeug import Request, Response
 
-TOKEN, SECRET = "TEST-0123456789", "s3cr3t"
+SERVICE = "mercadopago"
 WAITS, IS_PAID, FAILED = "Su pago está en proceso", "Recibimos su pago", "El pago no se completó"
 REVIEWED, BACK = "Su pago está en revisión", "Esperamos la confirmación de su pago"
 
 
 # --- The stage ------------------------------------------------------------------------------------
-
-class Shop(Service):
-    """The stand-in, as Mercado Pago."""
-
-    def says(self, reference, state="approved", amount="1250.40", **more):
-        """From now on it has this payment of the reference; its number."""
-        return self.control("operations", service="mercadopago", reference=reference, state=state,
-                            amount=amount, **more)["number"]
-
-    def notify(self, *references, **how):
-        """It sends a webhook for each payment of these references; what we answered."""
-        return self.control("notify", service="mercadopago", references=references, **how)
-
-    def questions(self):
-        """What it was asked so far."""
-        with urlopen(f"{self.address}/control/log") as log:
-            return json.load(log)
-
-
-@pytest.fixture(scope="module")
-def standin():
-    """Mercado Pago, for the whole file."""
-    port = free_port()
-    with running("tests/standins.py", "--with-parent", "--account", ACCOUNT, "--key", KEY,
-                 "--secret", SECRET, "--token", TOKEN,
-                 "--notify", f"http://127.0.0.1:{port}") as process:
-        yield Shop(process.stdout.readline().strip(), port)
-
-
-@pytest.fixture
-def shop(standin):
-    """Mercado Pago, in good order at first."""
-    standin.fails("ok")
-    return standin
-
 
 @pytest.fixture
 def app(app, shop):
@@ -65,34 +32,6 @@ def app(app, shop):
     app.config.update(DINEROMAIL_URL=shop.address, MERCADOPAGO_URL=shop.address,
                       MERCADOPAGO_TOKEN=TOKEN, MERCADOPAGO_SECRET=SECRET)
     return app
-
-
-@pytest.fixture
-def site(app, shop):
-    """The portal where Mercado Pago tells its notices; no chore runs by itself."""
-    with http(app, shop.port) as address:
-        yield address
-
-
-@pytest.fixture
-def begin(visit, db):
-    """begin("Ana"): the reference of a payment that she has just begun."""
-    def begun(who, **fields):
-        answer = visit(who).send("/pago", **{"concepto": "saldo", "medio": "mercadopago"} | fields)
-        assert answer.status_code == 303
-        return db.execute("SELECT reference FROM payment ORDER BY id DESC").fetchone().reference
-    return begun
-
-
-@pytest.fixture
-def tell(shop, site, do_chores):
-    """tell(reference, state): Mercado Pago knows it, says so, and is asked; our answers."""
-    def told(reference, state="approved", times=1, **payment):
-        shop.says(reference, state, **payment)
-        answers = shop.notify(reference, times=times)
-        do_chores()
-        return answers
-    return told
 
 
 @pytest.fixture
@@ -307,22 +246,22 @@ def test_without_any_service_nothing_can_be_begun(app, visit, books):
 
 # --- The signature --------------------------------------------------------------------------------
 
-VECTOR = {"subject": "123456", "request_id": "abc-req-1", "moment": "1704908010",
+VECTOR = {"subject": "123456", "request_id": "abc-req-1", "timestamp": "1704908010",
           "v1": "8aef4cd0166093d5ed2af2abe48eeec68ee76b4a9a142c285b40c1a58f40b1f2"}
 
 
-def sign(subject="", request_id="", moment="", secret=SECRET):
+def sign(subject="", request_id="", timestamp="", secret=SECRET):
     """The v1 of a notice: what is missing is left out."""
-    named = (("id", subject), ("request-id", request_id), ("ts", moment))
+    named = (("id", subject), ("request-id", request_id), ("ts", timestamp))
     manifest = "".join(f"{name}:{value};" for name, value in named if value)
     return hmac.new(secret.encode(), manifest.encode(), "sha256").hexdigest()
 
 
 @pytest.fixture
 def hook(browser):
-    """hook(subject, request_id, moment, v1): what a webhook with this signature is answered."""
-    def told(subject, request_id, moment, v1, query="data.id={}&type=payment"):
-        headers = {"X-Signature": f"ts={moment},v1={v1}" if moment else f"v1={v1}"}
+    """hook(subject, request_id, timestamp, v1): what a webhook with this signature is answered."""
+    def told(subject, request_id, timestamp, v1, query="data.id={}&type=payment"):
+        headers = {"X-Signature": f"ts={timestamp},v1={v1}" if timestamp else f"v1={v1}"}
         headers |= {"X-Request-Id": request_id} if request_id else {}
         return browser.post(f"/aviso/mercadopago?{query.format(subject)}", headers=headers,
                             json={"type": "payment", "data": {"id": subject}}).status_code
@@ -355,8 +294,9 @@ def test_without_a_secret_everything_is_refused(app, hook):
 
 
 @pytest.mark.parametrize("header", [
-    None, "", "ts={moment}", "v1=", "{v1}", "ts={moment},v2={v1}", "ts={moment};v1={v1}",
-    "ts={moment},v1={v1}0", "ts={moment},v1={v1},v1=", "ts=,v1=", "=,=", "v1=ñandú", "," * 5000])
+    None, "", "ts={timestamp}", "v1=", "{v1}", "ts={timestamp},v2={v1}",
+    "ts={timestamp};v1={v1}", "ts={timestamp},v1={v1}0", "ts={timestamp},v1={v1},v1=",
+    "ts=,v1=", "=,=", "v1=ñandú", "," * 5000])
 def test_an_incomplete_signature_is_refused(browser, header):
     headers = {"X-Signature": header.format(**VECTOR)} if header is not None else {}
     headers["X-Request-Id"] = "abc-req-1"
@@ -365,26 +305,26 @@ def test_an_incomplete_signature_is_refused(browser, header):
 
 
 @pytest.mark.parametrize("header", [
-    "v1={v1},ts={moment}", " ts = {moment} , v1 = {v1} ", "TS={moment},V1={v1}",
-    "ts={moment},v2=otro,v1={v1}"])
+    "v1={v1},ts={timestamp}", " ts = {timestamp} , v1 = {v1} ", "TS={timestamp},V1={v1}",
+    "ts={timestamp},v2=otro,v1={v1}"])
 def test_the_parts_of_a_signature_may_be_in_another_dress(browser, header):
     answer = browser.post("/aviso/mercadopago?data.id=123456&type=payment", headers={
         "X-Request-Id": "abc-req-1", "X-Signature": header.format(**VECTOR)})
     assert answer.status_code == 200
 
 
-@pytest.mark.parametrize(("request_id", "moment"), [
+@pytest.mark.parametrize(("request_id", "timestamp"), [
     ("abc-req-1", "1742505638"), ("abc-req-1", "1742505638683"), ("", "1742505638"),
     ("abc-req-1", ""), ("", "")])
 def test_seconds_or_milliseconds_and_parts_left_out_are_signed_as_they_come(
-        hook, request_id, moment):
-    assert hook("123456", request_id, moment, sign("123456", request_id, moment)) == 200
+        hook, request_id, timestamp):
+    assert hook("123456", request_id, timestamp, sign("123456", request_id, timestamp)) == 200
 
 
 def test_a_part_that_was_signed_cannot_be_left_out(hook):
     assert hook("123456", "", "1704908010", VECTOR["v1"]) == 401
     assert hook("123456", "abc-req-1", "", VECTOR["v1"]) == 401
-    assert hook("123456", **{name: VECTOR[name] for name in ("request_id", "moment", "v1")},
+    assert hook("123456", **{name: VECTOR[name] for name in ("request_id", "timestamp", "v1")},
                 query="type=payment") == 401
 
 
@@ -407,9 +347,9 @@ def test_an_id_with_letters_is_signed_as_it_came_or_in_lower_case(hook, signed):
 def notice(site):
     """notice(query, body): a signed notice reaches the site over HTTP; its status."""
     def sent(query, body=b"", subject="", **headers):
-        moment = str(int(time.time() * 1000))
+        timestamp = str(int(time.time() * 1000))
         headers |= {"X-Request-Id": "r-1", "Content-Type": "application/json",
-                    "X-Signature": f"ts={moment},v1={sign(subject, 'r-1', moment)}"}
+                    "X-Signature": f"ts={timestamp},v1={sign(subject, 'r-1', timestamp)}"}
         question = cac.Request(f"{site}/aviso/mercadopago?{query}", body, headers, method="POST")
         with urlopen(question) as answer:
             return answer.status

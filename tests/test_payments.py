@@ -3,137 +3,43 @@
 DineroMail is tests/standins.py, in a process of its own; its notices reach the portal over HTTP.
 """
 
-import json
 import re
 import time
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from dataclasses import dataclass
-from threading import Thread
 from urllib.parse import urlencode
-from urllib.request import Request, urlopen
+from urllib.request import urlopen
 
 import cac
 import pytest
 import time_machine
 from bs4 import BeautifulSoup
-from conftest import free_port, mail_text, running, serving, text_of, wait_for
+from conftest import (
+    ACCOUNT, KEY, OWED, PAID, eight_at_once, free_port, http, mail_text, serving, text_of, wait_for,
+)
 from standins import CANCELLED, CREDITED, PENDING, SPELLINGS
 from test_seed import CASES
 from werkzeug import Response
-from werkzeug.serving import make_server
 
-ACCOUNT, KEY = "11925320", "demo-ipn-key"
+SERVICE = "dineromail"
 UNKNOWN = "Esperamos la confirmación de su pago"
-OWED, PAID = (125040, []), (0, [-125040])       # Ana's ledger before and after: balance, receipts
 NOTICE = ("Notificacion=<notificacion><operaciones><operacion><id>{}</id></operacion></operaciones>"
           "</notificacion>")
 
 
 # --- The stage ------------------------------------------------------------------------------------
 
-@dataclass(frozen=True)
-class Service:
-    """The stand-in: where it answers, and the port of ours where it tells its notices."""
-
-    address: str
-    port: int
-
-    def control(self, deed, **wish):
-        """What the stand-in answers to a wish of the test."""
-        question = Request(f"{self.address}/control/{deed}", json.dumps(wish).encode(),
-                           {"Content-Type": "application/json"})
-        with urlopen(question, timeout=60) as answer:
-            return json.load(answer)
-
-    def says(self, reference, state=CREDITED, amount="1250.40", **more):
-        """From now on it answers this about the reference."""
-        self.control("operations", service="dineromail", reference=reference, state=state,
-                     amount=amount, **more)
-
-    def notify(self, *references, **how):
-        """It sends a notice of these references; what we answered, each time."""
-        return self.control("notify", service="dineromail", references=references, **how)
-
-    def fails(self, mode, seconds=0):
-        """From now on it fails like this."""
-        self.control("faults", mode=mode, seconds=seconds)
-
-
-@pytest.fixture(scope="module")
-def standin():
-    """DineroMail, for the whole file."""
-    port = free_port()
-    with running("tests/standins.py", "--with-parent", "--account", ACCOUNT, "--key", KEY,
-                 "--notify", f"http://127.0.0.1:{port}") as process:
-        yield Service(process.stdout.readline().strip(), port)
-
-
 @pytest.fixture
-def dineromail(standin):
-    """DineroMail, in good order at first."""
-    standin.fails("ok")
-    return standin
-
-
-@pytest.fixture
-def app(app, dineromail):
+def app(app, shop):
     """The application, which asks the stand-in."""
-    app.config["DINEROMAIL_URL"] = dineromail.address
+    app.config["DINEROMAIL_URL"] = shop.address
     return app
 
 
-@contextmanager
-def http(app, port=0):
-    """A WSGI application over HTTP; its address."""
-    server = make_server("127.0.0.1", port, app, threaded=True)
-    Thread(target=server.serve_forever, args=[0.02], daemon=True).start()
-    yield f"http://127.0.0.1:{server.port}"
-    server.shutdown()
-    server.server_close()
-
-
 @pytest.fixture
-def site(app, dineromail):
-    """The portal where DineroMail tells its notices; no chore runs by itself."""
-    with http(app, dineromail.port) as address:
-        yield address
-
-
-@pytest.fixture
-def served(database, dineromail):
+def served(database, shop):
     """The portal as in production, on the same database: two workers and their chores."""
-    with serving(database, dineromail.port, dineromail_url=dineromail.address,
+    with serving(database, shop.port, dineromail_url=shop.address,
                  dineromail_account=ACCOUNT, dineromail_password=KEY) as address:
         yield address
-
-
-@pytest.fixture
-def begin(visit):
-    """begin("Ana"): the reference of a payment that she has just begun."""
-    def begun(who, **fields):
-        fields = {"concepto": "saldo", "medio": "dineromail"} | fields
-        answer = visit(who).send("/pago", **fields)
-        assert answer.status_code == 303
-        return answer.location.rsplit("/", 1)[1]
-    return begun
-
-
-@pytest.fixture
-def tell(dineromail, site, do_chores):
-    """tell(reference, state): DineroMail knows it, says so, and is asked; our answers."""
-    def told(reference, state=CREDITED, times=1, **operation):
-        dineromail.says(reference, state, **operation)
-        answers = dineromail.notify(reference, times=times)
-        do_chores()
-        return answers
-    return told
-
-
-def eight_at_once(deed, arguments):
-    """Do it with each argument, eight at a time."""
-    with ThreadPoolExecutor(8) as pool:
-        return list(pool.map(deed, arguments))
 
 
 def form_to_dineromail(page):
@@ -144,10 +50,10 @@ def form_to_dineromail(page):
 
 # --- Beginning a payment --------------------------------------------------------------------------
 
-def test_the_form_has_the_fields_of_the_first_generation(dineromail, begin, shown):
+def test_the_form_has_the_fields_of_the_first_generation(shop, begin, shown):
     reference = begin("Ana")
     form, fields = form_to_dineromail(shown("Ana", reference)[1])
-    assert form["action"] == f"{dineromail.address}/Shop/Shop_Ingreso.asp"
+    assert form["action"] == f"{shop.address}/Shop/Shop_Ingreso.asp"
     assert form["method"] == "post"
     ways_back = [fields.pop("DireccionExito"), fields.pop("DireccionFracaso")]
     assert all(way.startswith(f"http://cac.example.com/clientes/pago/{reference}")
@@ -165,9 +71,9 @@ def test_dineromail_takes_the_form(begin, shown):
         assert "1.250,40" in page.read().decode()
 
 
-def test_the_page_is_allowed_to_lead_to_dineromail(dineromail, visit):
+def test_the_page_is_allowed_to_lead_to_dineromail(shop, visit):
     policy = visit("Ana").get("/pago").headers["Content-Security-Policy"]
-    assert re.search(rf"form-action 'self'[^;]* {dineromail.address}[ ;]", policy)
+    assert re.search(rf"form-action 'self'[^;]* {shop.address}[ ;]", policy)
 
 
 def test_a_reference_has_at_most_20_letters_and_digits(begin):
@@ -204,8 +110,7 @@ def test_without_an_account_dineromail_is_not_offered(app, visit, books):
 
 @pytest.mark.parametrize(("typed", "centavos"), [
     ("1,00", 100), ("5.000,00", 500000), ("1234.56", 123456), ("$ 1500", 150000)])
-def test_an_advance_payment_is_of_the_amount_that_was_typed(
-        begin, shown, books, typed, centavos):
+def test_an_advance_payment_is_of_the_amount_that_was_typed(begin, shown, books, typed, centavos):
     reference = begin("Beto", concepto="adelanto", importe=typed)
     assert cac.money(centavos) in shown("Beto", reference)[1].get_text()
     assert books.attempts() == [centavos]
@@ -272,10 +177,9 @@ def test_to_come_back_credits_nothing(begin, shown, books, query):
     assert books.of("Ana") == OWED
 
 
-def test_who_comes_back_before_the_notice_sees_what_dineromail_says(
-        dineromail, begin, shown, books):
+def test_who_comes_back_before_the_notice_sees_what_dineromail_says(shop, begin, shown, books):
     reference = begin("Ana")
-    dineromail.says(reference)
+    shop.says(reference)
     assert shown("Ana", reference, "?vuelta=1")[0] == "Recibimos su pago"
     assert books.of("Ana") == PAID
 
@@ -318,48 +222,48 @@ def test_one_mail_says_that_it_was_credited(begin, tell, mails):
     assert "1.250,40" in mail_text(mail)
 
 
-def test_ten_more_notices_eight_at_once_change_nothing(dineromail, begin, tell, books):
+def test_ten_more_notices_eight_at_once_change_nothing(shop, begin, tell, books):
     reference = begin("Ana")
     tell(reference)
-    assert eight_at_once(dineromail.notify, [reference] * 10) == [[200]] * 10
+    assert eight_at_once(shop.notify, [reference] * 10) == [[200]] * 10
     tell(reference)
     assert (books.of("Ana"), books.reviews()) == (PAID, [])
 
 
-def test_eight_first_notices_at_once_credit_once(dineromail, begin, site, do_chores, books):
+def test_eight_first_notices_at_once_credit_once(shop, begin, site, do_chores, books):
     reference = begin("Ana")
-    dineromail.says(reference)
-    eight_at_once(dineromail.notify, [reference] * 8)
+    shop.says(reference)
+    eight_at_once(shop.notify, [reference] * 8)
     do_chores()
     assert (books.of("Ana"), books.reviews()) == (PAID, [])
 
 
-def test_two_workers_credit_each_of_twenty_payments_once(dineromail, served, begin, books):
+def test_two_workers_credit_each_of_twenty_payments_once(shop, served, begin, books):
     paid = [begin("Beto", concepto="adelanto", importe=f"{pesos},00") for pesos in range(1, 21)]
     for pesos, reference in enumerate(paid, 1):
-        dineromail.says(reference, amount=f"{pesos}.00")
+        shop.says(reference, amount=f"{pesos}.00")
     ten_of_each = [reference for reference in paid for _ in range(10)]
-    assert eight_at_once(dineromail.notify, ten_of_each) == [[200]] * 200
+    assert eight_at_once(shop.notify, ten_of_each) == [[200]] * 200
     wait_for(lambda: all(notice.outcome == "settled" for notice in books.notices()), 60)
     assert sorted(books.of("Beto")[1]) == [-100 * pesos for pesos in range(20, 0, -1)]
     assert (books.of("Beto")[0], books.reviews()) == (-21000, [])
 
 
 def test_a_notice_stored_by_a_worker_that_died_is_settled_by_the_next(
-        app, dineromail, begin, books, request):
+        app, shop, begin, books, request):
     reference = begin("Ana")
-    dineromail.says(reference)
+    shop.says(reference)
     with app.test_request_context():
         cac.store_notice("dineromail", "", NOTICE.format(reference).encode())
     request.getfixturevalue("served")
     wait_for(lambda: books.of("Ana") == PAID)
 
 
-def test_one_notice_of_two_payments_settles_both(dineromail, begin, site, do_chores, books):
+def test_one_notice_of_two_payments_settles_both(shop, begin, site, do_chores, books):
     hers, his = begin("Ana"), begin("Beto", concepto="adelanto", importe="10,00")
-    dineromail.says(his, amount="10.00")
-    dineromail.says(hers)
-    assert dineromail.notify(hers, his) == [200]
+    shop.says(his, amount="10.00")
+    shop.says(hers)
+    assert shop.notify(hers, his) == [200]
     do_chores()
     assert (books.of("Ana"), books.of("Beto")) == (PAID, (-1000, [-1000]))
 
@@ -430,9 +334,9 @@ def test_money_for_a_reference_that_is_not_ours_is_left_to_a_person(begin, tell,
     assert (books.of("Ana"), books.reviews()) == (OWED, ["XA5547"])
 
 
-def test_a_reference_nobody_knows_is_left_to_a_person(dineromail, begin, site, do_chores, books):
+def test_a_reference_nobody_knows_is_left_to_a_person(shop, begin, site, do_chores, books):
     begin("Ana")
-    assert dineromail.notify("CACNOBODYKNOWSIT") == [200]
+    assert shop.notify("CACNOBODYKNOWSIT") == [200]
     do_chores()
     assert (books.of("Ana"), books.reviews()) == (OWED, ["CACNOBODYKNOWSIT"])
 
@@ -526,8 +430,8 @@ def test_the_page_looks_again_by_itself_only_while_the_payment_waits(begin, tell
     assert seen == [True, False]
 
 
-def test_without_any_notice_the_chores_settle_it(dineromail, begin, do_chores, books):
-    dineromail.says(begin("Ana"))
+def test_without_any_notice_the_chores_settle_it(shop, begin, do_chores, books):
+    shop.says(begin("Ana"))
     do_chores()
     assert books.of("Ana") == OWED  # too early to ask
     with time_machine.travel(time.time() + 240):
@@ -549,11 +453,11 @@ TROUBLE = ["report:2", "report:7", "http500", "http404", "html", "hang"]
 
 
 @pytest.fixture(params=TROUBLE)
-def trouble(request, dineromail, monkeypatch):
+def trouble(request, shop, monkeypatch):
     """DineroMail, which fails in this way until the test says otherwise."""
     monkeypatch.setattr(cac, "CHORE_SECONDS", 2)    # the patience of the chores, less than 6
-    dineromail.fails(request.param, seconds=6)
-    return dineromail
+    shop.fails(request.param, seconds=6)
+    return shop
 
 
 def test_in_trouble_no_notice_is_lost(trouble, begin, tell, do_chores, books):
@@ -597,17 +501,17 @@ def test_an_answer_without_end_is_not_awaited(app, begin, shown, books):
     assert books.of("Ana") == OWED
 
 
-def test_an_answer_about_some_of_the_payments_counts_for_those(dineromail, begin, tell, books):
+def test_an_answer_about_some_of_the_payments_counts_for_those(shop, begin, tell, books):
     reference = begin("Ana")
-    dineromail.fails("partial")
-    dineromail.says(reference)
-    assert dineromail.notify(reference, "CACNOBODYKNOWSIT") == [200]
+    shop.fails("partial")
+    shop.says(reference)
+    assert shop.notify(reference, "CACNOBODYKNOWSIT") == [200]
     tell(reference)
     assert (books.of("Ana"), books.reviews()) == (PAID, ["CACNOBODYKNOWSIT"])
 
 
-def test_an_answer_in_latin_1_with_a_bare_ampersand_is_read(dineromail, begin, tell, books):
-    dineromail.fails("latin1")
+def test_an_answer_in_latin_1_with_a_bare_ampersand_is_read(shop, begin, tell, books):
+    shop.fails("latin1")
     tell(begin("Ana"))
     assert books.of("Ana") == PAID
 
@@ -617,19 +521,19 @@ def test_an_answer_in_latin_1_with_a_bare_ampersand_is_read(dineromail, begin, t
 @pytest.mark.parametrize("how", [
     {"spelling": spelling, "case": case}
     for spelling in range(len(SPELLINGS)) for case in ("lower", "upper")], ids=str)
-def test_a_damaged_declaration_is_read(dineromail, begin, site, books, how):
+def test_a_damaged_declaration_is_read(shop, begin, site, books, how):
     reference = begin("Ana")
-    dineromail.says(reference)
-    assert dineromail.notify(reference, **how) == [200]
+    shop.says(reference)
+    assert shop.notify(reference, **how) == [200]
     wait_for(lambda: books.of("Ana") == PAID)
 
 
 @pytest.mark.parametrize("body", [
     "Notificacion=%0A<?xml version='1.0'?>{}", "notificacion=%EF%BB%BF{}", "NOTIFICACION={}",
     "otro=1%262&nOtIfIcAcIoN=<?xml version='1.0' encoding='utf-8' ?>%0D%0A{}%0A"])
-def test_a_notice_in_another_dress_is_read(browser, dineromail, begin, books, body):
+def test_a_notice_in_another_dress_is_read(browser, shop, begin, books, body):
     reference = begin("Ana")
-    dineromail.says(reference)
+    shop.says(reference)
     body = body.format(NOTICE.format(reference).removeprefix("Notificacion="))
     assert browser.post("/aviso/dineromail", data=body).status_code == 200
     wait_for(lambda: books.of("Ana") == PAID)
@@ -665,8 +569,7 @@ def test_more_than_64_kilobytes_are_refused_and_kept_in_part(browser, books, siz
 
 
 @pytest.mark.parametrize("body", [b"hola", b"A" * 65_537])
-def test_a_broken_notice_left_by_a_worker_that_died_stops_nobody(
-        app, begin, tell, books, body):
+def test_a_broken_notice_left_by_a_worker_that_died_stops_nobody(app, begin, tell, books, body):
     with app.test_request_context():
         cac.store_notice("dineromail", "", body)
     tell(begin("Ana"))
@@ -703,9 +606,9 @@ def test_a_notice_of_more_than_a_hundred_operations_is_refused(browser, books):
 
 # --- Slow, and changed afterwards -----------------------------------------------------------------
 
-def test_a_slow_service_is_awaited_by_the_chores(dineromail, begin, tell, books):
+def test_a_slow_service_is_awaited_by_the_chores(shop, begin, tell, books):
     reference = begin("Ana")
-    dineromail.fails("hang", seconds=5)             # longer than a page waits
+    shop.fails("hang", seconds=5)                   # longer than a page waits
     assert tell(reference) == [200]
     wait_for(lambda: books.of("Ana") == PAID)
 

@@ -15,11 +15,13 @@ from dataclasses import dataclass, field
 
 import cac
 import pytest
-from conftest import SECRET_KEY, Books, answers, free_port, running, serving, wait_for
-from test_mercadopago import SECRET, TOKEN, Shop
-from test_payments import ACCOUNT, KEY, eight_at_once
+from conftest import (
+    ACCOUNT, KEY, SECRET, SECRET_KEY, TOKEN, Books, answers, eight_at_once, running, serving,
+    wait_for,
+)
 
 pytestmark = pytest.mark.faults
+SERVICE = None     # both
 KILLS = int(os.environ.get("CAC_KILLS", "10"))
 ABOUT_THE_LEDGER = ("integrity of the database", "rows that refer to nothing",
                     "receipts that differ", "receipts of the portal")
@@ -38,16 +40,6 @@ class Paid:
     def subject(self):
         """What its notices name."""
         return self.number or self.reference
-
-
-@pytest.fixture(scope="module")
-def shop():
-    """Both services."""
-    port = free_port()
-    with running("tests/standins.py", "--with-parent", "--account", ACCOUNT, "--key", KEY,
-                 "--secret", SECRET, "--token", TOKEN,
-                 "--notify", f"http://127.0.0.1:{port}") as process:
-        yield Shop(process.stdout.readline().strip(), port)
 
 
 @pytest.fixture
