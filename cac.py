@@ -1257,9 +1257,10 @@ SESSIONS_EACH = 200                             # of a customer, open at once
 
 
 def make_way() -> None:
-    """Have this thread run when no other wants to: on Linux each has a niceness of its own."""
-    with suppress(OSError):
-        os.nice(10)
+    """Have this thread run after all others."""
+    if sys.platform == "linux":     # elsewhere it would be the whole process
+        with suppress(OSError):
+            os.nice(10)
 
 
 HASHING = ThreadPoolExecutor(2, initializer=make_way)   # else a flood takes all memory and time
