@@ -29,7 +29,7 @@ Contents, each part using only those above it:
     Invoices     a folder of PDFs, each to its voucher
     Commands     what the operator types
     Nightly      the commands that timers run
-    Server       the commands that serve, and the demo
+    Server       init, serve and the demo
     Application  create_app, and the chores of the running service
 
 Words: movement = a line of the statement; voucher = an invoice, a receipt, any comprobante;
@@ -4624,48 +4624,16 @@ def known_customer(number: int):
     return customer
 
 
-def tables():
-    """The database by sqlite-utils, for commands: a page does not have the time to import it."""
-    from sqlite_utils import Database
-    return Database(get_db())
+def print_table(rows: list, nothing: str, *amounts: str) -> None:
+    """Print rows under the names of their columns, some of which are amounts."""
+    rows = [row._replace(**{name: plain_money(getattr(row, name)) for name in amounts
+                            if getattr(row, name) is not None}) for row in rows]
+    click.echo(tabulate(rows, headers="keys", disable_numparse=True) if rows else nothing)
 
 
-def shown_setting(setting: dict) -> str:
+def shown_setting(setting) -> str:
     """A setting's value as the operator types it."""
-    return plain_money(int(setting["value"])) if setting["kind"] == "money" else setting["value"]
-
-
-def write_settings(path: Path) -> None:
-    """A file of settings as they are now, with a key; what need not be set is a comment."""
-    config, lines = current_app.config, ["# The settings of CAC; the environment, CAC_…, wins."]
-    chosen = {name: config[name] for name, (default, _) in SETTINGS.items()
-              if config[name] and config[name] != default}
-    chosen |= {name: str(Path(config[name]).absolute()) for name in ("DATABASE", "DOCUMENTS")}
-    chosen |= {"SECRET_KEY": config["SECRET_KEY"] or secrets.token_urlsafe(48),
-               "BASE_URL": config["BASE_URL"]}
-    for name, (default, about) in list(SETTINGS.items())[:-1]:  # the last is the demo's
-        value = json.dumps(chosen.get(name, default), ensure_ascii=False)
-        lines += ["", f"# {about}", f"{'' if name in chosen else '# '}{name.lower()} = {value}"]
-    with whole_file(path) as draft:
-        draft.write_text("\n".join(lines) + "\n", encoding="utf-8")
-
-
-@command("init", "init")
-def init():
-    """Make settings and database, or bring an older database up to date, keeping a copy."""
-    path = Path(current_app.config["DATABASE"])
-    file = Path(os.environ.get("CAC_CONFIG") or path.with_name("cac.toml")).absolute()
-    if not file.exists() and ("CAC_CONFIG" in os.environ or not current_app.config["SECRET_KEY"]):
-        with refused_by(file):
-            write_settings(file)
-        click.echo(f"Made {file}: look through it, then\nexport CAC_CONFIG={file}")
-    if not path.is_file():
-        make_database(path, "schema.sql")
-        return click.echo(f"Made {path}.")
-    with refused_by(path):
-        kept = keep_older(path)
-    steps = upgrade_database()
-    return click.echo(f"{path} is up to date." + f" As it was: {kept}." * bool(steps))
+    return plain_money(int(setting.value)) if setting.kind == "money" else setting.value
 
 
 @command("settings", "settings")
@@ -4675,8 +4643,8 @@ def settings():
         value = current_app.config[name]
         value = ("(set)" if value else "") if name in SECRETS else value
         click.echo(f"CAC_{name:22} {value or '(not set)':32} {about}")
-    for setting in tables()["setting"].rows_where("kind <> 'mark'", order_by="name"):
-        click.echo(f"{setting['name']:26} {shown_setting(setting):32} {setting['about']}")
+    for setting in many("SELECT * FROM setting WHERE kind <> 'mark' ORDER BY name"):
+        click.echo(f"{setting.name:26} {shown_setting(setting):32} {setting.about}")
 
 
 @command("set", "set dm_limit 5000,00")
@@ -4684,18 +4652,18 @@ def settings():
 @click.argument("value")
 def set_setting(name, value):
     """Change a setting of the business."""
-    settings = tables()["setting"]
-    before = next(settings.rows_where("name = ? AND kind <> 'mark'", [name]), None)
+    before = one("SELECT * FROM setting WHERE name = ? AND kind <> 'mark'", name)
     if not before:
         raise Refused(f"There is no setting {name}: see `settings`. Nothing was changed.")
     try:
-        parsed = parse_setting(before["kind"], value)
+        parsed = parse_setting(before.kind, value)
     except ValueError as error:
-        takes = SETTING_TAKES[before["kind"]]
+        takes = SETTING_TAKES[before.kind]
         raise Refused(f"{name} takes {takes}, not {value!r}. Nothing was changed.") from error
-    settings.update(name, {"value": parsed})
-    after = shown_setting(settings.get(name))
-    click.echo(f"{name}: {after} (before: {shown_setting(before)})")
+    with transaction() as db:
+        db.execute("UPDATE setting SET value = ? WHERE name = ?", (parsed, name))
+    after = before._replace(value=parsed)
+    click.echo(f"{name}: {shown_setting(after)} (before: {shown_setting(before)})")
 
 
 @command("voucher-type", "voucher-type 6 --dineromail on")
@@ -4704,11 +4672,12 @@ def set_setting(name, value):
               help="Whether a customer whose last invoice is of this type may pay on line.")
 def voucher_type(code, dineromail):
     """Switch DineroMail on or off for a type of voucher, by its AFIP code."""
-    types = tables()["voucher_type"]
-    if not types.count_where("code = ?", [code]):
+    with transaction() as db:
+        found = db.execute("UPDATE voucher_type SET dineromail = ? WHERE code = ? RETURNING name",
+                           (dineromail == "on", code)).fetchone()
+    if not found:
         raise Refused(f"There is no voucher type {code}. Nothing was changed.")
-    types.update(code, {"dineromail": dineromail == "on"})
-    click.echo(f"{code} {types.get(code)['name']}: DineroMail {dineromail}")
+    click.echo(f"{code} {found.name}: DineroMail {dineromail}")
 
 
 def explain(button: str, *conditions: tuple[bool, str]) -> None:
@@ -4853,12 +4822,9 @@ def payments(review, close):
     """List the last 50 payments, or those that were not credited because something is odd."""
     if close:
         return close_review(close)
-    rows = list(tables().query("SELECT * FROM review_line ORDER BY at" if review else
-                               "SELECT * FROM payment_line ORDER BY begun DESC LIMIT 50"))
-    for row in rows:
-        row["amount"] = plain_money(row["amount"]) if row["amount"] else ""
-    nothing = "Nothing to review." if review else "No payments."
-    return click.echo(tabulate(rows, headers="keys", disable_numparse=True) if rows else nothing)
+    rows = many("SELECT * FROM review_line ORDER BY at" if review else
+                "SELECT * FROM payment_line ORDER BY begun DESC LIMIT 50")
+    return print_table(rows, "Nothing to review." if review else "No payments.", "amount")
 
 
 def close_review(number: int) -> None:
@@ -4912,7 +4878,8 @@ def show_mail() -> None:
                     " WHERE state = ? ORDER BY id", state)
         click.echo(f"{state}: {len(rows)}")
         if rows:
-            click.echo(tabulate(rows[-100:], headers="keys", disable_numparse=True) + "\n")
+            print_table(rows[-100:], "")
+            click.echo()
     sent = one("SELECT count(*) AS n FROM mail_line WHERE sent_at >= ?", since)
     click.echo(f"sent today: {sent.n}")
 
@@ -4959,11 +4926,12 @@ def mail(test, retry):
 def notify(dry_run):
     """Mail customers what is new, falls due within 3 days or is overdue, each thing once."""
     told = remind_all(dry_run=dry_run)
-    rows = [(kind, number, f"{line.type_name} {voucher_number(line)}", line.due_date or "",
-             plain_money(owed)) for kind, number, lines in told for line, owed in lines]
+    columns = row_type("kind", "customer", "voucher", "due", "amount")
+    rows = [columns(kind, number, f"{line.type_name} {voucher_number(line)}", line.due_date, owed)
+            for kind, number, lines in told for line, owed in lines]
     if dry_run and rows:
-        headers = ("kind", "customer", "voucher", "due", "amount")
-        click.echo(tabulate(rows, headers, disable_numparse=True) + "\n")
+        print_table(rows, "", "amount")
+        click.echo()
     counts = Counter(kind for kind, _, _ in told)
     done = "Customers that would be told" if dry_run else "Customers told"
     click.echo(f"{done}: " + ", ".join(f"{kind} {counts[kind]}" for kind in REMINDERS))
@@ -5007,13 +4975,10 @@ def parse_columns(values: tuple) -> dict:
 @command("imports", "imports")
 def imports():
     """List the last 50 imports, and what each changed."""
-    rows = list(tables().query(
-        "SELECT id, at, kind, file, rows, added AS new, changed, gone, balance_before,"
-        " balance_after, coalesce('undone ' || undone_at, '') AS undone"
-        " FROM import ORDER BY id DESC LIMIT 50"))
-    for row in rows:
-        row |= {name: plain_money(row[name]) for name in ("balance_before", "balance_after")}
-    click.echo(tabulate(rows, headers="keys", disable_numparse=True) if rows else "No imports.")
+    rows = many("SELECT id, at, kind, file, rows, added AS new, changed, gone, balance_before,"
+                " balance_after, coalesce('undone ' || undone_at, '') AS undone"
+                " FROM import ORDER BY id DESC LIMIT 50")
+    print_table(rows, "No imports.", "balance_before", "balance_after")
 
 
 @command("undo", "undo 12")
@@ -5075,7 +5040,7 @@ def restore(file):
 
 
 # === Server =======================================================================================
-# The commands that serve: for customers, and the demo with its stand-ins.
+# What serving takes: settings and a database, the server itself, and the demo with its stand-ins.
 
 REQUEST_BYTES = 2**20               # of a request: more is refused
 BODIES = 30                         # that a worker awaits at once: each takes a thread
@@ -5084,6 +5049,39 @@ THREADS = 64                        # of a worker; all of them wait, for bodies 
 OTHERS = 4                          # that send something, or want what SLOW names, at once
 SLOW = re.compile(r"/pago/|\.(csv|pdf|zip)$")    # asks a payment service, or makes a document
 HEADER_BYTES = 64 * 1024
+
+
+def write_settings(path: Path) -> None:
+    """A file of settings as they are now, with a key; what need not be set is a comment."""
+    config, lines = current_app.config, ["# The settings of CAC; the environment, CAC_…, wins."]
+    chosen = {name: config[name] for name, (default, _) in SETTINGS.items()
+              if config[name] and config[name] != default}
+    chosen |= {name: str(Path(config[name]).absolute()) for name in ("DATABASE", "DOCUMENTS")}
+    chosen |= {"SECRET_KEY": config["SECRET_KEY"] or secrets.token_urlsafe(48),
+               "BASE_URL": config["BASE_URL"]}
+    for name, (default, about) in list(SETTINGS.items())[:-1]:  # the last is the demo's
+        value = json.dumps(chosen.get(name, default), ensure_ascii=False)
+        lines += ["", f"# {about}", f"{'' if name in chosen else '# '}{name.lower()} = {value}"]
+    with whole_file(path) as draft:
+        draft.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+@command("init", "init")
+def init():
+    """Make settings and database, or bring an older database up to date, keeping a copy."""
+    path = Path(current_app.config["DATABASE"])
+    file = Path(os.environ.get("CAC_CONFIG") or path.with_name("cac.toml")).absolute()
+    if not file.exists() and ("CAC_CONFIG" in os.environ or not current_app.config["SECRET_KEY"]):
+        with refused_by(file):
+            write_settings(file)
+        click.echo(f"Made {file}: look through it, then\nexport CAC_CONFIG={file}")
+    if not path.is_file():
+        make_database(path, "schema.sql")
+        return click.echo(f"Made {path}.")
+    with refused_by(path):
+        kept = keep_older(path)
+    steps = upgrade_database()
+    return click.echo(f"{path} is up to date." + f" As it was: {kept}." * bool(steps))
 
 
 def refuse_used_port(host: str, port: int) -> None:
