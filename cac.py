@@ -24,8 +24,10 @@ Contents, each part using only those above it:
     Access       the pages of who gets in, and under which name
     Views        the pages of the account
     Errors       what a page says when it cannot be shown
-    Files        CSV as accounting programs write it
-    Imports      what they wrote, into the database, and out again
+    Files        how accounting programs write
+    Rows         a file's lines, read cell by cell
+    Undoing      what an import changed, kept and put back
+    Imports      a file, into the database, and what customers changed, out
     Invoices     a folder of PDFs, each to its voucher
     Commands     what the operator types
     Nightly      the commands that timers run
@@ -3632,19 +3634,27 @@ def database_busy(error):
 
 
 # === Files ========================================================================================
-# CSV as accounting programs write it. Each cell is read, or what is wrong with it is kept, by line.
+# How accounting programs write: a file's bytes, its header, days and amounts. Pure functions but
+# for the one that reads the file; a ValueError says what is wrong.
 
 IMPORT_BYTES = 200 * 2**20
 TITLE_LINES = 15                    # above the header, at most
 NOT_CSV = {b"\xd0\xcf\x11\xe0": "an Excel workbook", b"%PDF-": "a PDF", b"\x89PNG": "a picture"}
+BETWEEN = rb"(?<=[A-Za-z])[%b]+(?=[A-Za-z])"
+DOS = re.compile(BETWEEN % rb"\x81\x82\x90\xa1-\xa5")     # üéÉíóúñÑ; in Windows quotes, coins …
+WINDOWS = re.compile(BETWEEN % rb"\xc1\xc9\xcd\xd1\xd3\xda\xdc\xe1\xe9\xed\xf1\xf3\xfa\xfc")
 DATE = re.compile(r"(?:((?:19|20)[0-9]{2})-([0-9]{1,2})-([0-9]{1,2})"
                   r"|([0-9]{1,2})[/.-]([0-9]{1,2})[/.-]((?:19|20)?[0-9]{2}))"
                   r"(?:[ T][0-9]{1,2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]+)?)?Z?)?")
 SIGNED = re.compile(r"(\()?([+−-])?\$?([−-])?([0-9][0-9.,]*)([−-])?(\))?")
 GROUPED = {",": re.compile(r"([0-9]{1,3}(?:\.[0-9]{3})+|[0-9]+)(?:,([0-9]{1,2}))?"),
            ".": re.compile(r"([0-9]{1,3}(?:,[0-9]{3})+|[0-9]+)(?:\.([0-9]{1,2}))?")}
+MARKS = {"comma": ",", "point": "."}
 SHORT_NAMES = (("factura", "fac|fact|fc"), ("notadecredito", "nc|ncr|notacredito"),
                ("notadedebito", "nd|ndb|notadebito"), ("recibo", "rec|rc"))
+LONG_WORDS = {"nro": "numero", "no": "numero", "n": "numero", "cod": "codigo", "imp": "importe",
+              "doc": "documento", "cbte": "comprobante", "comp": "comprobante", "pto": "punto",
+              "vta": "venta", "vto": "vencimiento", "de": "", "del": ""}
 
 
 def parse_date(text: str) -> str:
@@ -3693,9 +3703,8 @@ def parse_amount(text: str, mark: str) -> int:
         raise ValueError("ambiguous: say --decimal comma or --decimal point")
     parts = GROUPED[mark or ","].fullmatch(found[4])
     if not parts:
-        other = {",": "point", ".": "comma", "": "point"}[mark]
-        is_other = GROUPED["." if other == "point" else ","].fullmatch(found[4])
-        raise ValueError(f"decimal {other}? use --decimal {other}" if is_other
+        fitting = [name for name, other in MARKS.items() if GROUPED[other].fullmatch(found[4])]
+        raise ValueError(f"decimal {fitting[0]}? use --decimal {fitting[0]}" if fitting
                          else "no amount such as 1234,56")
     amount = int(re.sub("[.,]", "", parts[1]) + (parts[2] or "").ljust(2, "0"))
     if amount >= 10**15:
@@ -3715,65 +3724,53 @@ def full_name(text: str) -> str:
     return name
 
 
-ALIASES = {column: {plain(alias) for alias in aliases.split("|")} for column, aliases in {
-    "usuario": "usuario|cliente|cod. cliente|cód. de cliente|código cliente|código de cliente|"
-               "nro. cliente|nro. de cliente|nº cliente|nº de cliente|número de cliente|"
-               "id cliente|código|cuenta",
-    "nombre": "nombre|razón social|apellido y nombre|denominación",
-    "cuit": "cuit|cuit/cuil|c.u.i.t.|nro. doc. receptor|nro. documento receptor",
-    "condicion_iva": "condición iva|condición de iva|condición frente al iva|situación iva",
-    "domicilio": "domicilio|dirección|calle|domicilio comercial",
-    "localidad": "localidad|ciudad",
-    "provincia": "provincia",
-    "codigo_postal": "código postal|cp|c.p.|cod. postal",
-    "emails": "emails|email|e-mail|e-mails|correo|correos|correo electrónico|mail",
-    "telefonos": "teléfonos|teléfono|tel|tel.",
-    "marca": "marca|línea|unidad de negocio",
-    "activo": "activo|habilitado",
-    "fecha": "fecha|fecha de emisión|fecha emisión|fecha comprobante|fecha cbte.|emisión",
-    "tipo": "tipo|tipo de comprobante|tipo comprobante|tipo cbte.|cód. comprobante|t. comp.",
-    "punto_venta": "punto_venta|punto de venta|pto. venta|pto. de venta|pto. vta.|p.v.|sucursal",
-    "numero": "número|nro.|nº|número desde|número de comprobante|nro. comprobante|"
-              "nro. de comprobante|comprobante",
-    "detalle": "detalle|concepto|descripción|observaciones|leyenda",
-    "importe": "importe|monto|importe total|imp. total|total",
-    "debe": "debe|débito|débitos",
-    "haber": "haber|crédito|créditos",
-    "saldo": "saldo|saldo acumulado",
-    "vencimiento": "vencimiento|fecha de vencimiento|fecha vencimiento|vto.|fecha vto.",
-    "cae": "cae|nro. cae|nº cae|cód. autorización|código de autorización",
-    "vencimiento_cae": "vencimiento_cae|vencimiento del cae|vencimiento cae|vto. cae|"
-                       "fecha vto. cae",
-    "moneda": "moneda",
-    "emisor": "nro. doc. emisor",   # only in ARCA's list of the vouchers that we received
-    "titulo": "título",
-    "texto": "texto|cuerpo|noticia",
-    "servicio": "servicio|abono|plan",
-    "desde": "desde|fecha de alta|alta",
+def heading(text: str) -> str:
+    """A header as `plain` has it, its words in full, without the small ones.
+
+    >>> heading("Cód. de Cliente"), heading("FECHA VTO."), heading("Nº")
+    ('codigocliente', 'fechavencimiento', 'numero')
+    """
+    words = map(plain, re.findall(r"[^\W_]+", text))
+    return "".join(LONG_WORDS.get(word, word) for word in words)
+
+
+ALIASES = {column: {heading(name) for name in (column, *filter(None, aliases.split("|")))}
+           for column, aliases in {
+    "usuario": "cliente|código cliente|número cliente|id cliente|código|cuenta",
+    "nombre": "razón social|apellido y nombre|denominación",
+    "cuit": "cuit/cuil|número documento receptor",
+    "condicion_iva": "condición iva|condición frente al iva|situación iva",
+    "domicilio": "dirección|calle|domicilio comercial",
+    "localidad": "ciudad",
+    "provincia": "",
+    "codigo_postal": "cp",
+    "emails": "e-mails|email|correo|correos|correo electrónico|mail",
+    "telefonos": "teléfono|tel",
+    "marca": "línea|unidad de negocio",
+    "activo": "habilitado",
+    "fecha": "fecha emisión|fecha comprobante|emisión",
+    "tipo": "tipo comprobante|código comprobante|t. comp.",
+    "punto_venta": "punto venta|p.v.|sucursal",
+    "numero": "número desde|número comprobante|comprobante",
+    "detalle": "concepto|descripción|observaciones|leyenda",
+    "importe": "monto|importe total|total",
+    "debe": "débito|débitos",
+    "haber": "crédito|créditos",
+    "saldo": "saldo acumulado",
+    "vencimiento": "fecha vencimiento",
+    "cae": "número cae|código autorización",
+    "vencimiento_cae": "fecha vencimiento cae",
+    "moneda": "",
+    "emisor": "número documento emisor",    # only in ARCA's list of the vouchers that we received
+    "titulo": "",
+    "texto": "cuerpo|noticia",
+    "servicio": "abono|plan",
+    "desde": "fecha alta|alta",
 }.items()}
 
 
-class Layout(NamedTuple):
-    """How a CSV file is laid out."""
-
-    line: int           # of the header; the first is 1
-    delimiter: str
-    headers: list       # as they are written
-    places: dict        # column, as we call it: its place among the cells
-
-
-class Kind(NamedTuple):
-    """A kind of import by CSV: what its file holds, and where that goes."""
-
-    table: str
-    key: tuple          # columns of the table that say which row it is
-    required: tuple     # columns of the file; of several, as usuario|cuit, one is enough
-    columns: dict       # column of the file: (of the table, how a cell is read)
-    scope: str          # SQL: the rows of the table that go if a file lacks them
-
-
 def file_content(path: Path) -> bytes:
-    """All of a file, which must not change meanwhile."""
+    """All of a file, which must not change meanwhile; or Refused."""
     with refused_by(path, "Nothing was saved."), path.open("rb") as file:
         before, content = os.fstat(file.fileno()), file.read(IMPORT_BYTES + 1)
         after = path.stat()
@@ -3784,7 +3781,7 @@ def file_content(path: Path) -> bytes:
 
 
 def unzipped(content: bytes) -> bytes:
-    """The one CSV in a ZIP, as ARCA sends it; ValueError."""
+    """The one CSV in a ZIP, as ARCA sends it."""
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             files = [file for file in archive.infolist() if not file.is_dir()]
@@ -3797,45 +3794,78 @@ def unzipped(content: bytes) -> bytes:
         raise ValueError(f"it is a damaged or locked ZIP: {error}") from error
 
 
-def encodings_of(content: bytes) -> tuple:
-    """The encodings that a text may have, the likeliest first."""
+def encodings_of(content: bytes):
+    """Yield the encodings that a text may have, the likeliest first."""
     if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        return ("utf-16",)
-    wide = {content[:1]: ("utf-16-be",), content[1:2]: ("utf-16-le",)}
-    return wide.get(b"\0", ("utf-8-sig", "cp1252"))
+        yield "utf-16"
+    elif b"\0" in content[:2]:
+        yield "utf-16-be" if content[:1] == b"\0" else "utf-16-le"
+    else:
+        yield "utf-8-sig"
+        is_dos = len(DOS.findall(content)) > len(WINDOWS.findall(content))
+        yield "cp850" if is_dos else "cp1252"
 
 
-def decoded(content: bytes) -> str:
-    """A file's text, in whatever encoding; ValueError says what it is instead."""
+def decoded(content: bytes) -> tuple[str, str]:
+    """(a text, the encoding it is in)."""
+    for encoding in encodings_of(content):
+        with suppress(UnicodeDecodeError):
+            return content.decode(encoding).rstrip("\x1a"), encoding
+    raise ValueError("it is no text: save it as CSV")
+
+
+def text_of(content: bytes) -> tuple[str, str]:
+    """(a file's text, the encoding it is in); ValueError says what it is instead."""
+    if content.startswith(b"PK\3\4"):
+        content = unzipped(content)
     for magic, what in NOT_CSV.items():
         if content.startswith(magic):
             raise ValueError(f"it is {what}: save it as CSV")
-    text = None
-    for encoding in encodings_of(content):
-        with suppress(UnicodeDecodeError):
-            text = content.decode(encoding).rstrip("\x1a")
-            break
-    if text is None or re.search(r"[\0-\x08\x0e-\x1f]", text):
+    text, encoding = decoded(content)
+    if re.search(r"[\0-\x08\x0e-\x1f]", text):
         raise ValueError("it is no text: save it as CSV")
     if not text.strip():
         raise ValueError("it is empty")
     if text.lstrip().startswith("<"):
         raise ValueError("it is a web page, perhaps an error, and no CSV")
-    return text
+    return text, encoding
+
+
+class Kind(NamedTuple):
+    """A kind of import by CSV: what its file holds, and where that goes."""
+
+    table: str
+    key: tuple          # columns of the table that say which row it is
+    required: tuple     # columns of the file; of several, as usuario|cuit, one is enough
+    columns: dict       # column of the file: (of the table, how a cell is read)
+    scope: str          # SQL: the rows of the table that go if a file lacks them
+    made: tuple = ()    # columns of the table that come from several cells
+    finish: object = None   # what makes the row of what was read; None = it is the row
+
+
+class Layout(NamedTuple):
+    """How a CSV file is laid out."""
+
+    line: int           # of the header; the first is 1
+    delimiter: str
+    headers: list       # as they are written
+    places: dict        # column, as we call it: its place among the cells
+
+
+def places_of(column: str, headers: list, given: dict) -> list[int]:
+    """Where a column may be: under the header that --column gives, its name, or an alias of it."""
+    wanted = plain(given.get(column, column))
+    found = [place for place, header in enumerate(headers) if plain(header) == wanted]
+    if found or column in given:
+        return found
+    return [place for place, header in enumerate(headers) if heading(header) in ALIASES[column]]
 
 
 def place_columns(headers: list, kind: Kind, given: dict) -> dict:
-    """Where each column of a kind is among the headers: by --column, by its name, by an alias.
-
-    ValueError if two headers fit equally well.
-    """
-    names = [plain(header) for header in headers]
+    """{column: its place} of those that are there; ValueError if two headers fit equally well."""
     places = {}
-    for column in {*kind.columns, "emisor"}:
-        fitting = ([plain(given[column])] if column in given else [plain(column)],
-                   [] if column in given else ALIASES[column])
-        found = next(filter(None, ([place for place, name in enumerate(names) if name in fits]
-                                   for fits in fitting)), [])
+    for column in (*kind.columns, "emisor"):
+        found = places_of(column, headers, given)
         if len(found) > 1:
             both = " or ".join(f"«{headers[place]}»" for place in found)
             raise ValueError(f"{column} could be {both}: say --column {column}=HEADER")
@@ -3845,99 +3875,125 @@ def place_columns(headers: list, kind: Kind, given: dict) -> dict:
 
 def find_layout(text: str, kind: Kind, given: dict) -> Layout:
     """Find header and delimiter, where most columns are known; ValueError if some are missing."""
-    best = Layout(1, ";", [], {})
+    layouts = []
     for line, header in enumerate(islice(io.StringIO(text, newline=""), TITLE_LINES + 2), 1):
         for delimiter in ";,\t|":
             headers = [cell.strip() for cell in next(csv.reader([header], delimiter=delimiter))]
             places = place_columns(headers, kind, given)
-            if len(places) > len(best.places):
-                best = Layout(line, delimiter, headers, places)
+            layouts.append(Layout(line, delimiter, headers, places))
+    best = max(layouts, key=lambda layout: len(layout.places))
     if "emisor" in best.places:
         raise ValueError("it lists vouchers that the company received: take those it issued")
     missing = [names for names in kind.required if not best.places.keys() & names.split("|")]
     if missing:
-        seen = ", ".join(filter(None, best.headers)) or "none that is known"
+        seen = ", ".join(filter(None, best.headers)) if best.places else "none that is known"
         raise ValueError(f"it has no column {', '.join(missing)}. Headers: {seen}. Rename them,"
                          " or say --column NAME=HEADER")
     return best
 
 
+def lines_below(text: str, layout: Layout):
+    """Yield (line, cells) of all that is below the header, but blank lines.
+
+    A quoted cell may go over several lines: then it is the first one that counts.
+    """
+    lines = io.StringIO(text, newline="")
+    deque(islice(lines, layout.line), maxlen=0)
+    table, line = csv.reader(lines, delimiter=layout.delimiter), 1
+    for cells in table:
+        stripped = [cell.strip() for cell in cells]
+        if any(stripped):
+            yield layout.line + line, stripped
+        line = table.line_num + 1
+
+
+def record_of(cells: list, layout: Layout) -> dict:
+    """{column: cell} of a line; ValueError if it is no line of this table."""
+    width = len(layout.headers)
+    if len(cells) < width or any(cells[width:]):
+        raise ValueError(f"it has {counted(len(cells), 'cell')}, the header has {width}")
+    return {column: cells[place] for column, place in layout.places.items()}
+
+
+def decimal_mark(text: str, layout: Layout) -> str:
+    """The decimal mark that most amounts of a file prove; '' if none does."""
+    places = [layout.places[name] for name in ("importe", "debe", "haber", "saldo")
+              if name in layout.places]
+    proofs = Counter(proven_mark(cells[place]) for _, cells in lines_below(text, layout)
+                     for place in places if place < len(cells))
+    return next((mark for mark, _ in proofs.most_common() if mark), "")
+
+
+# === Rows =========================================================================================
+# The lines of a file, cell by cell: each becomes a row for the database, or its faults are told.
+
+
 class CsvFile:
-    """A CSV file of a kind, read cell by cell. What is wrong with it is kept, by line."""
+    """A CSV file of a kind. What is wrong with it is kept, by line."""
 
     def __init__(self, path: Path, kind: str, told):
         """`told` is what the command line told; Refused if it is no CSV or lacks a column."""
         self.name, self.kind, self.told = path.name, KINDS[kind], told
         self.problems, self.remarks, self.told_balances = [], [], {}
         content = file_content(path)
-        csv.field_size_limit(IMPORT_BYTES)  # a quote that never ends is told as a short line
         options = (told.partial, told.decimal, told.column, told.sign_by_type, told.overwrite_edits)
         self.digest = sha256(content + repr(options).encode())
+        csv.field_size_limit(IMPORT_BYTES)  # a quote that never ends is told as a short line
         try:
-            self.text = decoded(unzipped(content) if content.startswith(b"PK\3\4") else content)
+            self.text, encoding = text_of(content)
             self.layout = find_layout(self.text, self.kind, told.column)
         except ValueError as error:
             raise Refused(f"{path.name}: {error}. Nothing was saved.") from error
+        self.remarks += ["read as DOS writes, in code page 850"] * (encoding == "cp850")
+        self.mark = MARKS.get(told.decimal) or decimal_mark(self.text, self.layout)
         self.is_by_cuit = kind == "movements" and "usuario" not in self.layout.places
         self.is_partial = told.partial or self.is_by_cuit   # ARCA's list has no payments
-        self.types = {plain(row.name): row for row in many("SELECT * FROM voucher_type")}
-        self.signs = {row.code: row.sign for row in self.types.values()}
-        self.cuits = {row.number: row.cuit for row in many("SELECT number, cuit FROM customer")}
+        self.targets = {*self.kind.made, *(name for column, (name, _) in self.kind.columns.items()
+                                           if column in self.layout.places)}
+        self.look_up()
+
+    def look_up(self) -> None:
+        """What of the database its cells may name."""
+        self.types = {plain(row.name): row.code for row in many("SELECT * FROM voucher_type")}
+        self.signs = dict(many("SELECT code, sign FROM voucher_type"))
         self.brands = {plain(name): row.code for row in many("SELECT * FROM brand")
                        for name in (row.code, row.name)}
-        self.mark = {"comma": ",", "point": ".", None: ""}[told.decimal] or self.proven_mark()
-
-    def records(self):
-        """Yield (line, {column: text}) of what is below the header; a line is where it begins."""
-        lines = io.StringIO(self.text, newline="")
-        above, width = self.layout.line, len(self.layout.headers)
-        deque(islice(lines, above), maxlen=0)
-        table, line = csv.reader(lines, delimiter=self.layout.delimiter), 1
-        for cells in table:
-            texts = [cell.strip() for cell in cells]
-            if any(texts) and (len(texts) < width or any(texts[width:])):
-                problem = f"it has {counted(len(texts), 'cell')}, the header has {width}"
-                self.problems.append((above + line, problem))
-            elif any(texts):
-                places = self.layout.places.items()
-                yield above + line, {column: texts[place] for column, place in places}
-            line = table.line_num + 1
-
-    def proven_mark(self) -> str:
-        """The decimal mark that most amounts of the file prove; '' if none does."""
-        names = {"importe", "debe", "haber", "saldo"} & self.layout.places.keys()
-        proofs = Counter(proven_mark(record[name]) for _, record in self.records()
-                         for name in names)
-        self.problems.clear()  # they are found again
-        return next((mark for mark, _ in proofs.most_common() if mark), "")
+        self.owners = defaultdict(list)     # of a CUIT
+        for row in many("SELECT number, cuit FROM customer"):
+            self.owners[row.cuit].append(row.number)
+        self.customers = set(chain.from_iterable(self.owners.values()))
 
     def rows(self):
         """Yield (line, {column of the table: value}) of each line that is right."""
-        for line, record in self.records():
-            found, row = len(self.problems), None
-            if self.is_total(record):
-                self.remarks.append(f"line {line}: a total of nobody's, not read")
-                continue
-            row = {name: self.tried(line, f"{column} «{record[column][:40]}»: ", read,
-                                    record[column])
-                   for column, (name, read) in self.kind.columns.items() if column in record}
-            if len(self.problems) == found and self.kind.table == "movement":
-                row = self.tried(line, "", CsvFile.movement, row)
-            if row and len(self.problems) == found:
+        for line, cells in lines_below(self.text, self.layout):
+            if row := self.tried(line, "", CsvFile.row, (line, cells)):
                 yield line, row
 
-    def tried(self, line: int, where: str, read, found):
+    def tried(self, line: int, column: str, read, found):
         """What was read; or its problem is kept."""
         try:
             return read(self, found)
         except ValueError as error:
+            where = f"{column} «{found[:40]}»: " if column else ""
             return self.problems.append((line, f"{where}{error}"))
+
+    def row(self, found: tuple) -> dict | None:
+        """The row that a line's cells make; None = it is none, or some of them were wrong."""
+        line, record = found[0], record_of(found[1], self.layout)
+        if self.is_total(record):
+            return self.remarks.append(f"line {line}: a total of nobody's, not read")
+        before = len(self.problems)
+        row = {name: self.tried(line, column, read, record[column])
+               for column, (name, read) in self.kind.columns.items() if column in record}
+        if len(self.problems) > before:
+            return None
+        return self.kind.finish(self, row) if self.kind.finish else row
 
     def is_total(self, record: dict) -> bool:
         """Whether it is a line of totals: of nobody, and without something that each line has."""
         owner, *others = (next((record[name] for name in names.split("|") if name in record), "")
                           for names in self.kind.required)
-        return (not owner or re.match("(sub)?total", plain(owner))) and not all(others)
+        return not all(others) and (not owner or bool(re.match("(sub)?total", plain(owner))))
 
     def number(self, text: str) -> int:
         """A user number; but for a file of customers it has to be known.
@@ -3948,7 +4004,7 @@ class CsvFile:
         found = is_number and customer_number(text)
         if not found:
             raise ValueError("no user number")
-        if self.kind.table != "customer" and found not in self.cuits:
+        if self.kind.table != "customer" and found not in self.customers:
             raise ValueError("no such customer: import the customers first")
         return found
 
@@ -3960,11 +4016,12 @@ class CsvFile:
         return digits or None
 
     def emails(self, text: str) -> list[tuple]:
-        """(canonical, address) of each address."""
+        """(canonical, address, when it was confirmed) of each address: the company knows them."""
         typed = [address for address in re.split(r"[|,;\s]+", text) if address]
         if wrong := [address for address in typed if not canonical_email(address)]:
             raise ValueError(f"no list of e-mail addresses: {wrong[0]}")
-        return list({canonical_email(address): address for address in typed}.items())
+        found = {canonical_email(address): address for address in typed}
+        return [(canonical, address, now()) for canonical, address in found.items()]
 
     def phones(self, text: str) -> list[tuple]:
         """Phones, in any format, each as (phone,)."""
@@ -3983,8 +4040,8 @@ class CsvFile:
 
     def type(self, text: str) -> int:
         """A type of voucher by AFIP's code, with or without a name behind it, or by its name."""
-        code, name = re.match(r"([0-9]{1,3})(?![0-9])", text), full_name(text)
-        found = int(code[1]) if code else name in self.types and self.types[name].code
+        code = re.match(r"([0-9]{1,3})(?![0-9])", text)
+        found = int(code[1]) if code else self.types.get(full_name(text))
         if found not in self.signs:
             raise ValueError("no type of voucher: write AFIP's code, such as 6")
         return found
@@ -4000,44 +4057,42 @@ class CsvFile:
 
     def movement(self, row: dict) -> dict | None:
         """A row of the ledger, from what its line says; None = it is nobody's."""
+        aside = {name: row.pop(name, None) for name in NO_COLUMNS}
         printed, row["number"] = row["number"]
-        told = row.pop("point_of_sale", None)
-        if None not in (printed, told) and printed != told:
+        points_of_sale = {printed, row.get("point_of_sale")} - {None}
+        if len(points_of_sale) > 1:
             raise ValueError("punto_venta and the number say two points of sale")
-        row["point_of_sale"] = next((given for given in (told, printed) if given is not None), 0)
-        row["amount"] = self.moved(row)
         if row.get("cae_due_date") and not row.get("cae"):
             raise ValueError("vencimiento_cae without a cae")
-        if self.is_by_cuit and not self.find_owner(row):
-            return None
-        row.pop("cuit", None)
-        self.compare_balance(row["customer"], row["amount"], row.pop("saldo", None))
-        row.pop("moneda", None)
-        return row
+        row["point_of_sale"] = min(points_of_sale, default=0)
+        row["amount"] = self.moved(aside, row["type"])
+        if self.is_by_cuit:
+            row["customer"] = self.owner(aside["cuit"])
+        if row["customer"]:
+            self.compare_balance(row["customer"], row["amount"], aside["saldo"])
+        return row if row["customer"] else None
 
-    def moved(self, row: dict) -> int:
+    def moved(self, told: dict, voucher_type: int) -> int:
         """How a line moves the balance."""
-        amount, debit, credit = (row.pop(name, None) for name in ("importe", "debe", "haber"))
+        amount, debit, credit = told["importe"], told["debe"], told["haber"]
         if amount is None and debit is None and credit is None:
             raise ValueError("importe is missing")
         if amount is None:
             return (debit or 0) - (credit or 0)
-        is_signed = not (self.told.sign_by_type or self.is_by_cuit)
-        if amount < 0 and not is_signed:
+        if not (self.told.sign_by_type or self.is_by_cuit):
+            return amount
+        if amount < 0:
             raise ValueError("importe is negative, but its sign has to come from the type")
-        return amount if is_signed else amount * self.signs[row["type"]]
+        return amount * self.signs[voucher_type]
 
-    def find_owner(self, row: dict) -> bool:
-        """Find whose a voucher of ARCA's list is, by CUIT; False = no customer's."""
-        cuit = row.pop("cuit")
-        owners = [number for number, on_file in self.cuits.items() if cuit and on_file == cuit]
+    def owner(self, cuit: str | None) -> int | None:
+        """Whose a voucher of ARCA's list is, by CUIT; None = no customer's."""
+        owners = self.owners.get(cuit, []) if cuit else []
         if len(owners) > 1:
             raise ValueError(f"CUIT {cuit} is of customers {', '.join(map(str, owners))}")
         if not owners:
             self.remarks.append(f"CUIT {cuit or '-'}: no customer's, its voucher was not read")
-            return False
-        row["customer"] = owners[0]
-        return True
+        return owners[0] if owners else None
 
     def compare_balance(self, customer: int, amount: int, told: int | None) -> None:
         """Where the file tells balances, each has to be the one before plus the line's amount.
@@ -4069,6 +4124,7 @@ A_NAME = shaped(".{1,200}", "missing, or longer than 200 characters", folded)
 A_TEXT = shaped(".{0,200}", "longer than 200 characters", folded, empty="")
 A_DAY = shaped(".+", "missing", parse_date)
 NO_DAY = shaped(".*", "", parse_date)       # or a day
+NO_COLUMNS = ("cuit", "importe", "debe", "haber", "saldo", "moneda")    # of the ledger
 YES, NO = "(?i:1|s[ií]?|true|activo|alta|x)", "(?i:0|no?|false|inactivo|baja)"
 KINDS = {
     "customers": Kind("customer", ("number",), ("usuario", "nombre"), {
@@ -4095,7 +4151,8 @@ KINDS = {
             "vencimiento_cae": ("cae_due_date", NO_DAY),
             "moneda": ("moneda", shaped(r"(?i:\$|pes|ars|pesos)?",
                                         "a foreign currency, accounts are in pesos"))},
-        "origin = 'imported' AND customer IN (SELECT customer FROM incoming_movement)"),
+        "origin = 'imported' AND customer IN (SELECT customer FROM incoming_movement)",
+        ("customer", "point_of_sale", "amount"), CsvFile.movement),
     "news": Kind("news", ("date", "title"), ("fecha", "titulo", "texto"), {
         "fecha": ("date", A_DAY), "titulo": ("title", A_NAME),
         "texto": ("body", shaped(".{1,10000}", "missing, or longer than 10,000 characters"))},
@@ -4108,19 +4165,10 @@ KINDS = {
 }
 
 
-# === Imports ======================================================================================
-# A file is read whole, into temporary tables, before anything is changed; then one transaction
-# changes all, or nothing, and keeps what is needed to undo it.
+# === Undoing ======================================================================================
+# What an import changes is kept, row by row, and put back if it was a mistake.
 
-PROBLEMS_SHOWN = 20
 IMPORTED = ("customer", "email", "phone", "movement", "news", "service")
-LISTS = {"email": ["customer", "canonical", "address", "confirmed_at"],     # key first
-         "phone": ["customer", "number"]}
-LAST_IMPORT = """SELECT * FROM import WHERE kind = ? AND undone_at IS NULL
-    ORDER BY id DESC LIMIT 1"""
-TWICE = """SELECT line, first FROM (SELECT line, min(line) OVER (PARTITION BY {1}) AS first
-    FROM incoming_{0}) WHERE line <> first"""
-EDITED = "SELECT customer FROM event WHERE kind = 'data' AND actor = 'customer' AND field = '{}'"
 BLOCKED = """SELECT customer FROM event AS block WHERE kind = 'block' AND NOT EXISTS (SELECT 1
     FROM event WHERE kind = 'unblock' AND customer = block.customer AND id > block.id)"""
 TOUCHED = """WITH mine AS (SELECT * FROM import_change WHERE import = ?1),
@@ -4133,18 +4181,6 @@ TOUCHED = """WITH mine AS (SELECT * FROM import_change WHERE import = ?1),
     """
 CHANGED_CUSTOMERS = TOUCHED + """SELECT count(*) AS n FROM touched WHERE customer NOT IN
     (SELECT row FROM mine WHERE table_name = 'customer' AND before IS NULL)"""
-RECEIPTS = """SELECT line, receipt.amount, receipt.number, receipt.amount <> incoming.amount AS
-    differs FROM incoming_movement AS incoming
-    JOIN movement AS receipt USING (customer, type, point_of_sale, number)
-    WHERE receipt.origin = 'portal'"""
-TWINS = """SELECT line, receipt.number FROM incoming_movement AS incoming
-    JOIN movement AS receipt USING (customer, amount)
-    WHERE receipt.origin = 'portal' AND (incoming.type <> receipt.type
-        OR incoming.number <> receipt.number)
-    AND abs(julianday(incoming.date) - julianday(receipt.date)) <= 10
-    AND NOT EXISTS (SELECT 1 FROM movement AS known WHERE known.customer = incoming.customer
-        AND known.type = incoming.type AND known.point_of_sale = incoming.point_of_sale
-        AND known.number = incoming.number)"""
 LATER = """SELECT later.import FROM import_change AS later CROSS JOIN import_change AS mine
     ON mine.import = ?1 AND mine.table_name = later.table_name AND mine.row = later.row
     WHERE later.import > ?1 ORDER BY later.import DESC LIMIT 1"""
@@ -4160,6 +4196,86 @@ USED_SINCE = TOUCHED + """
     SELECT customer, 'has paid since then: the receipt is where a movement was that would come back'
     FROM movement JOIN mine ON table_name = 'movement' AND mine.row = movement.id
     WHERE origin = 'portal' LIMIT 1"""
+
+
+def columns_of(table: str) -> list[str]:
+    """The columns of a table that imports write: of customers neither passwords nor links."""
+    fed = {name for name, _ in KINDS["customers"].columns.values()}
+    return [row.name for row in many(f"PRAGMA main.table_info({table})")
+            if table != "customer" or row.name in fed]
+
+
+@contextmanager
+def logged_changes(db, number: int):
+    """Keep what changes in these tables meanwhile, so that the import can be undone."""
+    names = [f"{table}_{deed}" for table in IMPORTED for deed in ("INSERT", "UPDATE", "DELETE")]
+    for name in names:
+        table, deed = name.split("_")
+        old = ", ".join(f"'{column}', OLD.{column}" for column in columns_of(table))
+        side, before = ("NEW", "NULL") if deed == "INSERT" else ("OLD", f"json_object({old})")
+        db.execute(f"CREATE TEMP TRIGGER log_{name} AFTER {deed} ON main.{table} BEGIN"
+                   " INSERT OR IGNORE INTO import_change"
+                   f" VALUES ({number}, '{table}', {side}.rowid, {before}); END")
+    yield
+    for name in names:
+        db.execute(f"DROP TRIGGER temp.log_{name}")
+
+
+def undo_import(number: int) -> None:
+    """Take an import back, row by row; Refused if something else built on it since."""
+    kept = one("SELECT * FROM import WHERE id = ? AND undone_at IS NULL", number)
+    if not kept:
+        raise Refused(f"There is no import {number} to undo: see `imports`. Nothing was changed.")
+    with transaction(patience=60) as db:
+        if later := one(LATER, number):
+            raise Refused(f"Import {later[0]} changed the same rows later: undo that one first."
+                          " Nothing was changed.")
+        if used := one(USED_SINCE, number, kept.at):
+            raise Refused(f"Customer {used.customer} {used.why}. Nothing was changed.")
+        db.execute("PRAGMA defer_foreign_keys = ON")
+        for table in IMPORTED:
+            restore_rows(db, number, table)
+        db.execute(f"UPDATE customer SET active = 0 WHERE number IN ({BLOCKED})")
+        db.execute("DELETE FROM import_change WHERE import = ?", (number,))
+        db.execute("UPDATE import SET undone_at = ? WHERE id = ?", (now(), number))
+
+
+def restore_rows(db, number: int, table: str) -> None:
+    """Put a table's rows back as they were before an import."""
+    columns, mine = columns_of(table), "FROM import_change WHERE import = ? AND table_name = ?"
+    values = ", ".join(f"json_extract(before, '$.{column}')" for column in columns)
+    changes = ", ".join(f"{column} = excluded.{column}" for column in columns)
+    db.execute(f"DELETE FROM {table} WHERE rowid IN (SELECT row {mine} AND before IS NULL)",
+               (number, table))
+    db.execute(f"INSERT INTO {table} ({', '.join(columns)}) SELECT {values} {mine} AND before"
+               f" IS NOT NULL ON CONFLICT ({columns[0]}) DO UPDATE SET {changes}", (number, table))
+
+
+# === Imports ======================================================================================
+# A file is read whole, into temporary tables, before anything is changed; then one transaction
+# changes all, or nothing.
+
+PROBLEMS_SHOWN = 20
+LISTS = {"email": ["customer", "canonical", "address", "confirmed_at"],     # key first
+         "phone": ["customer", "number"]}
+LAST_IMPORT = """SELECT * FROM import WHERE kind = ? AND undone_at IS NULL
+    ORDER BY id DESC LIMIT 1"""
+TWICE = """SELECT line, first FROM (SELECT line, min(line) OVER (PARTITION BY {1}) AS first
+    FROM incoming_{0}) WHERE line <> first"""
+ON_FILE = "(SELECT {} FROM customer WHERE number = incoming_customer.number)"
+EDITED = "SELECT customer FROM event WHERE kind = 'data' AND actor = 'customer' AND field = '{}'"
+RECEIPTS = """SELECT line, receipt.amount, receipt.number, receipt.amount <> incoming.amount AS
+    differs FROM incoming_movement AS incoming
+    JOIN movement AS receipt USING (customer, type, point_of_sale, number)
+    WHERE receipt.origin = 'portal'"""
+TWINS = """SELECT line, receipt.number FROM incoming_movement AS incoming
+    JOIN movement AS receipt USING (customer, amount)
+    WHERE receipt.origin = 'portal' AND (incoming.type <> receipt.type
+        OR incoming.number <> receipt.number)
+    AND abs(julianday(incoming.date) - julianday(receipt.date)) <= 10
+    AND NOT EXISTS (SELECT 1 FROM movement AS known WHERE known.customer = incoming.customer
+        AND known.type = incoming.type AND known.point_of_sale = incoming.point_of_sale
+        AND known.number = incoming.number)"""
 
 
 def import_doubt(gone: int, movements: int, before: int, after: int) -> str:
@@ -4219,11 +4335,9 @@ def stage(table: str, columns: list, rows) -> None:
 
 def stage_file(file: CsvFile) -> None:
     """Read a file into temporary tables; the lists of a customer go into tables of their own."""
-    table, key, rows = file.kind.table, file.kind.key, file.rows()
-    first = next(rows, None)
-    names = first[1] if first else [*columns_of(table), *LISTS]
-    lists = {name: [] for name in LISTS if name in names}
-    columns = [name for name in names if name not in lists]
+    table, key = file.kind.table, ", ".join(file.kind.key)
+    lists = {name: [] for name in LISTS if name in file.targets}
+    columns = [name for name in columns_of(table) if name in file.targets]
 
     def values(rows):
         for line, row in rows:
@@ -4231,17 +4345,16 @@ def stage_file(file: CsvFile) -> None:
                 found += [(line, row["number"], *value) for value in row[name]]
             yield line, *(row[name] for name in columns)
 
-    with click.progressbar(chain([first] if first else [], rows), file.text.count("\n"), "Reading",
-                           file=sys.stderr, hidden=not sys.stderr.isatty()) as shown:
-        stage(table, columns, values(shown))
+    with click.progressbar(file.rows(), file.text.count("\n"), "Reading", file=sys.stderr,
+                           hidden=not sys.stderr.isatty()) as rows:
+        stage(table, columns, values(rows))
     for name, found in lists.items():
-        stage(name, LISTS[name], [(*row, now()) for row in found] if name == "email" else found)
-    get_db().execute(f"CREATE INDEX temp.incoming_{table}_key ON incoming_{table}"
-                     f" ({', '.join(key)})")
-    named = [column for column, (name, _) in file.kind.columns.items()
-             if name in key and column in file.layout.places]
+        stage(name, LISTS[name], found)
+    get_db().execute(f"CREATE INDEX temp.incoming_{table}_key ON incoming_{table} ({key})")
+    named = [column for column in file.layout.places
+             if file.kind.columns[column][0] in file.kind.key]
     file.problems += [(row.line, f"the same {', '.join(named)} as line {row.first}")
-                      for row in many(TWICE.format(table, ", ".join(key)))]
+                      for row in many(TWICE.format(table, key))]
 
 
 def merge(db, table: str, key: tuple, scope: str = "0") -> Tally:
@@ -4261,52 +4374,39 @@ def merge(db, table: str, key: tuple, scope: str = "0") -> Tally:
     return Tally(gone, changed, added)
 
 
-def merge_customers(db, number: int, file: CsvFile) -> Tally:
-    """Merge customers with their e-mails and phones; what they wrote on the site stays."""
-    places, on_file = file.layout.places, "(SELECT {} FROM customer WHERE number = incoming.number)"
-    edited = "SELECT 0" if file.told.overwrite_edits else EDITED
-    for column in set(PROFILE_COLUMNS) & set(places):
-        name = PROFILE_COLUMNS[column]
-        db.execute(f"UPDATE incoming_customer AS incoming SET {name} = {on_file.format(name)}"
+def keep_theirs(db, file: CsvFile, edited: str) -> None:
+    """Put into what was staged of customers all that an import must not change."""
+    for name in file.targets & set(PROFILE_COLUMNS.values()):
+        db.execute(f"UPDATE incoming_customer SET {name} = {ON_FILE.format(name)}"
                    f" WHERE number IN ({edited.format(name)})")
     for name, default in (("brand", "'netone'"), ("active", "1")):
-        if any(name == target for target, _ in (file.kind.columns[place] for place in places)):
-            db.execute(f"UPDATE incoming_customer AS incoming SET {name} ="
-                       f" coalesce({name}, {on_file.format(name)}, {default})")
-    if "activo" in places:  # who was blocked here by hand is not let in by the file
+        if name in file.targets:
+            db.execute(f"UPDATE incoming_customer SET {name} = coalesce({name},"
+                       f" {ON_FILE.format(name)}, {default})")
+    if "active" in file.targets:  # who was blocked here by hand is not let in by the file
         db.execute(f"UPDATE incoming_customer SET active = 0 WHERE number IN ({BLOCKED})")
+    if "email" in file.targets:
+        db.execute("UPDATE incoming_email AS incoming SET confirmed_at = email.confirmed_at"
+                   " FROM email WHERE (email.customer, email.canonical) ="
+                   " (incoming.customer, incoming.canonical) AND email.confirmed_at IS NOT NULL")
+
+
+def merge_customers(db, number: int, file: CsvFile) -> Tally:
+    """Merge customers with their e-mails and phones; what they wrote on the site stays."""
+    edited = "SELECT 0" if file.told.overwrite_edits else EDITED
+    keep_theirs(db, file, edited)
     tally = merge(db, "customer", ("number",))
-    if "emails" in places:
-        db.execute("UPDATE incoming_email AS incoming SET confirmed_at = coalesce((SELECT"
-                   " confirmed_at FROM email WHERE customer = incoming.customer AND canonical ="
-                   " incoming.canonical), confirmed_at)")
-    for table, columns in LISTS.items():
-        if {"email": "emails", "phone": "telefonos"}[table] in places:
-            db.execute(f"DELETE FROM incoming_{table} WHERE customer IN ({edited.format(table)})")
-            merge(db, table, tuple(columns[:2]), "customer IN (SELECT number FROM"
-                  f" incoming_customer) AND customer NOT IN ({edited.format(table)})")
+    for table in LISTS.keys() & file.targets:
+        theirs = edited.format(table)
+        db.execute(f"DELETE FROM incoming_{table} WHERE customer IN ({theirs})")
+        merge(db, table, tuple(LISTS[table][:2]), "customer IN (SELECT number FROM"
+              f" incoming_customer) AND customer NOT IN ({theirs})")
     return tally._replace(changed=one(CHANGED_CUSTOMERS, number).n)
 
 
 def total_balance() -> int:
     """What all customers owe together."""
     return one(LEDGER).balance
-
-
-@contextmanager
-def logged_changes(db, number: int):
-    """Keep what changes in these tables meanwhile, so that the import can be undone."""
-    names = [f"{table}_{deed}" for table in IMPORTED for deed in ("INSERT", "UPDATE", "DELETE")]
-    for name in names:
-        table, deed = name.split("_")
-        old = ", ".join(f"'{column}', OLD.{column}" for column in columns_of(table))
-        side, before = ("NEW", "NULL") if deed == "INSERT" else ("OLD", f"json_object({old})")
-        db.execute(f"CREATE TEMP TRIGGER log_{name} AFTER {deed} ON main.{table} BEGIN"
-                   " INSERT OR IGNORE INTO import_change"
-                   f" VALUES ({number}, '{table}', {side}.rowid, {before}); END")
-    yield
-    for name in names:
-        db.execute(f"DROP TRIGGER temp.log_{name}")
 
 
 class Feed(NamedTuple):
@@ -4356,16 +4456,20 @@ def summary(feed: Feed, tally: Tally, before: int, after: int) -> str:
             f"total balance {plain_money(after)} (before {plain_money(before)})")
 
 
+def first_of(lines: list[str], where: str = "") -> list[str]:
+    """The first lines, and how many more there are."""
+    hidden = len(lines) - PROBLEMS_SHOWN
+    return lines[:PROBLEMS_SHOWN] + [f"… and {hidden} more{where}"] * (hidden > 0)
+
+
 def refuse_problems(name: str, problems: list, told) -> None:
     """Print the first problems of a file, write all to the report, and end with exit code 1."""
     if not problems:
         return
     lines = [f"{name}, {'line ' * isinstance(place, int)}{place}: {problem}"
              for place, problem in sorted(problems)]
-    hidden = len(lines) - PROBLEMS_SHOWN
-    where = f"{told.report} has them all" if told.report else "--report FILE has them all"
-    more = [f"… and {hidden} more ({where})"] if hidden > 0 else []
-    click.echo("\n".join([*lines[:PROBLEMS_SHOWN], *more, "Nothing was saved."]), err=True)
+    shown = first_of(lines, f" ({told.report or '--report FILE'} has them all)")
+    click.echo("\n".join([*shown, "Nothing was saved."]), err=True)
     if told.report:
         write_report(told.report, lines)
     sys.exit(1)
@@ -4379,8 +4483,7 @@ def write_report(path: Path, lines: list) -> None:
 
 def remark(name: str, remarks: list) -> None:
     """Print what was seen, and is no problem."""
-    more = [f"… and {len(remarks) - PROBLEMS_SHOWN} more"] if len(remarks) > PROBLEMS_SHOWN else []
-    for line in [f"{name}: {seen}" for seen in remarks[:PROBLEMS_SHOWN]] + more:
+    for line in first_of([f"{name}: {seen}" for seen in remarks]):
         click.echo(line, err=True)
 
 
@@ -4416,43 +4519,6 @@ def look_at_receipts(db, file: CsvFile) -> None:
     remark(file.name, [f"line {row.line} may be the payment of receipt 900 0000-{row.number:08},"
                        " which the portal has credited: leave one of both out"
                        for row in many(TWINS)])
-
-
-def undo_import(number: int) -> None:
-    """Take an import back, row by row; Refused if something else built on it since."""
-    kept = one("SELECT * FROM import WHERE id = ? AND undone_at IS NULL", number)
-    if not kept:
-        raise Refused(f"There is no import {number} to undo: see `imports`. Nothing was changed.")
-    with transaction(patience=60) as db:
-        if later := one(LATER, number):
-            raise Refused(f"Import {later[0]} changed the same rows later: undo that one first."
-                          " Nothing was changed.")
-        if used := one(USED_SINCE, number, kept.at):
-            raise Refused(f"Customer {used.customer} {used.why}. Nothing was changed.")
-        db.execute("PRAGMA defer_foreign_keys = ON")
-        for table in IMPORTED:
-            restore_rows(db, number, table)
-        db.execute(f"UPDATE customer SET active = 0 WHERE number IN ({BLOCKED})")
-        db.execute("DELETE FROM import_change WHERE import = ?", (number,))
-        db.execute("UPDATE import SET undone_at = ? WHERE id = ?", (now(), number))
-
-
-def restore_rows(db, number: int, table: str) -> None:
-    """Put a table's rows back as they were before an import."""
-    columns, mine = columns_of(table), "FROM import_change WHERE import = ? AND table_name = ?"
-    values = ", ".join(f"json_extract(before, '$.{column}')" for column in columns)
-    changes = ", ".join(f"{column} = excluded.{column}" for column in columns)
-    db.execute(f"DELETE FROM {table} WHERE rowid IN (SELECT row {mine} AND before IS NULL)",
-               (number, table))
-    db.execute(f"INSERT INTO {table} ({', '.join(columns)}) SELECT {values} {mine} AND before"
-               f" IS NOT NULL ON CONFLICT ({columns[0]}) DO UPDATE SET {changes}", (number, table))
-
-
-def columns_of(table: str) -> list[str]:
-    """The columns of a table that imports write: of customers neither passwords nor links."""
-    fed = {name for name, _ in KINDS["customers"].columns.values()}
-    return [row.name for row in many(f"PRAGMA main.table_info({table})")
-            if table != "customer" or row.name in fed]
 
 
 def changes_csv(since: str) -> bytes:

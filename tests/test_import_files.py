@@ -386,6 +386,39 @@ def test_files_as_one_meets_them_are_read(run, db, newcomer, name):
     assert ledger(db, 123, 1007) == [folded(row) for row in ROWS]
 
 
+NAMES = ["Peña Núñez", "García Güemes", "Ibáñez, José", "PEÑA NÚÑEZ", "Ñandú", "Ángel O'Higgins"]
+
+
+@pytest.mark.parametrize("encoding", ["cp850", "cp1252", "utf-8"])
+def test_names_are_read_as_they_were_written_by_dos_and_windows(load, db, encoding):
+    rows = [ROWS[2]._replace(number=n, detail=name) for n, name in enumerate(NAMES)]
+    answer = load(text_of([["Nº", *HEADER], *([n, *cells_of(row)] for n, row in enumerate(rows))],
+                          ).encode(encoding), "--column", "numero=numero")
+    assert [row.detail for row in ledger(db, 123)] == NAMES
+    assert ("movements.csv: read as DOS" in answer.output) == (encoding == "cp850")
+
+
+@pytest.mark.parametrize("name", ["PEÑA", "José María Ñandú, Güemes 5", "Núñez"])
+def test_one_name_is_enough_to_know_dos(load, db, name):
+    load(text_of([HEADER, cells_of(ROWS[2]._replace(detail=name))]).encode("cp850"))
+    assert [row.detail for row in ledger(db, 123)] == [name]
+
+
+@pytest.mark.parametrize("detail", [
+    "de\N{NO-BREAK SPACE}la", "US$\N{NO-BREAK SPACE}5", "5¢ cada uno", "¡Oferta! £5", "KÖNIG S.A.",
+    "José", "100 €", "PÉREZ", "Ángela"])
+def test_nothing_that_windows_writes_is_taken_for_dos(load, db, detail):
+    load(text_of([HEADER, cells_of(ROWS[2]._replace(detail=detail))]).encode("cp1252"))
+    assert [row.detail for row in ledger(db, 123)] == [" ".join(detail.split())]
+
+
+@pytest.mark.parametrize("header", [
+    "Cód. de Cliente", "NRO CLIENTE", "N° de cliente", "Cod.Cliente"])
+def test_an_abbreviated_header_is_known(load, db, header):
+    assert load(file_of(shown=[header, *HEADER[1:]])).exit_code == 0
+    assert ledger(db, 123, 1007) == [folded(row) for row in ROWS]
+
+
 def test_a_totals_row_is_told(load):
     answer = load(file_of(below=[total_of()]))
     assert "line 13: a total" in answer.output
