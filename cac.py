@@ -1245,6 +1245,29 @@ def count_download(number: int) -> None:
         raise TooManyRequests("download", retry_after=int(wait) + 1)
 
 
+class Seats:
+    """Seats for who takes long: so many in all, and of them so many for each."""
+
+    def __init__(self, total: int, each: int):
+        """All are free."""
+        self.total, self.each, self.taken, self.lock = total, each, [], threading.Lock()
+
+    def take(self, who) -> bool:
+        """Whether there is one; it is taken."""
+        with self.lock:
+            is_free = len(self.taken) < self.total and self.taken.count(who) < self.each
+            self.taken += [who] * is_free
+        return is_free
+
+    def leave(self, who) -> None:
+        """Another may take it."""
+        with self.lock:
+            self.taken.remove(who)
+
+
+SENDING = Seats(16, 4)                          # downloads that a worker sends, each on a thread
+
+
 # === Sessions =====================================================================================
 # Passwords are hashed with argon2id; of the cookie's random token only the hash is kept.
 
@@ -3127,8 +3150,14 @@ def download(content, name: str) -> Response:
     if not seen:
         with suppress(sqlite3.OperationalError), transaction(patience=0) as db:  # pages do not wait
             record(db, current_user.number, "download", new=name)
+    number = current_user.number
     file = io.BytesIO(content) if isinstance(content, bytes) else content
-    return send_file(file, as_attachment=True, download_name=name)
+    if not SENDING.take(number):
+        raise TooManyRequests("download", retry_after=60)
+    answer = send_file(file, as_attachment=True, download_name=name)
+    answer.direct_passthrough = False   # else nobody is told when it was sent
+    answer.call_on_close(lambda: SENDING.leave(number))
+    return answer
 
 
 def is_page(url: str) -> bool:
@@ -5172,34 +5201,26 @@ class Turnstile:
         """In front of this WSGI application; behind ProxyFix, which tells whence a request is."""
         self.app = app
         self.pages, self.others = ThreadPoolExecutor(1), ThreadPoolExecutor(OTHERS)
-        self.awaited, self.counting = [], threading.Lock()  # the places whose bodies are awaited
+        self.awaited = Seats(BODIES, BODIES_EACH)
 
     def __call__(self, environ, start_response):
         """Await the body, then the turn; guard() refuses what was not awaited."""
         length = environ.get("CONTENT_LENGTH", "")
         if length.isdecimal() and int(length):
             place = address_block(environ.get("REMOTE_ADDR") or "")
-            environ["cac.is_refused"] = not self.may_send(place)
+            environ["cac.is_refused"] = not self.awaited.take(place)
             if not environ["cac.is_refused"]:
                 self.receive(environ, place, int(length))
         is_page = environ["REQUEST_METHOD"] == "GET" and not SLOW.search(environ["PATH_INFO"])
         threads = self.pages if is_page else self.others
         return threads.submit(self.app, environ, start_response).result()
 
-    def may_send(self, place: str) -> bool:
-        """Whether there is room for a body from there; it is counted."""
-        with self.counting:
-            is_room = len(self.awaited) < BODIES and self.awaited.count(place) < BODIES_EACH
-            self.awaited += [place] * is_room
-        return is_room
-
     def receive(self, environ, place: str, length: int) -> None:
         """Await a body; one that is too long counts for nothing."""
         try:
             body = environ["wsgi.input"].read(length) if length <= REQUEST_BYTES else b""
         finally:
-            with self.counting:
-                self.awaited.remove(place)
+            self.awaited.leave(place)
         environ["wsgi.input"] = io.BytesIO(body)
 
 

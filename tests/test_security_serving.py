@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import signal
 import socket
 import statistics
@@ -9,6 +10,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from http.client import HTTPConnection
+from pathlib import Path
 from urllib.parse import urlencode, urlsplit
 
 import pytest
@@ -185,6 +187,24 @@ def test_who_sends_slowly_from_one_place_keeps_nobody_else_from_signing_in(addre
                         "Content-Length: 500\r\n\r\nu".encode())
         assert {Visitor(address).sign_in(1005) for _ in range(6)} == {303}
         assert Visitor(address, f"{there}abc").sign_in(1005) == 503
+
+
+def test_who_never_reads_what_is_downloaded_keeps_nobody_out(seeded, tmp_path):
+    database = Path(shutil.copy(seeded, tmp_path / "cac.db"))
+    (tmp_path / "big.pdf").write_bytes(b"%PDF-" + b"x" * 4 * 2**20)
+    with closing(cac.connect(database)) as db:
+        db.execute("UPDATE movement SET document = 'big.pdf' WHERE id = 100108")
+    with serving(database, proxies=1, documents=tmp_path) as address, ExitStack() as slow:
+        ana, hugo, parts = Visitor(address), Visitor(address), urlsplit(address)
+        assert (ana.sign_in(1001), hugo.sign_in(1008)) == (303, 303)
+        told = set()
+        for _ in range(40):
+            one = slow.enter_context(socket.create_connection((parts.hostname, parts.port), 10))
+            one.sendall(f"GET /comprobantes/100108.pdf HTTP/1.1\r\nHost: x\r\nCookie: {ana.cookie}"
+                        "\r\n\r\n".encode())
+            told.add(one.recv(12).split()[1])
+        assert told == {b"200", b"429"}
+        assert {hugo.get(path) for path in ("/cuenta.csv", "/cuenta", "/cuenta.pdf") * 9} == {200}
 
 
 def timed(visitor, path):
