@@ -68,6 +68,7 @@ import time
 import tomllib
 import unicodedata
 import zipfile
+import zlib
 from base64 import b32encode, b64encode
 from collections import Counter, defaultdict, deque, namedtuple
 from concurrent.futures import ThreadPoolExecutor
@@ -79,7 +80,7 @@ from email.message import EmailMessage
 from email.policy import default as email_policy
 from functools import cache, lru_cache, wraps
 from http.client import HTTPException
-from itertools import accumulate, chain, groupby, islice, takewhile
+from itertools import accumulate, chain, groupby, islice, pairwise, takewhile
 from logging.handlers import QueueHandler, QueueListener
 from pathlib import Path
 from queue import Full, Queue
@@ -4569,7 +4570,8 @@ def changes_csv(since: str) -> bytes:
 
 PDF_BYTES = 5 * 2**20
 PDF_NAME = re.compile(r"(.*?)(?<![0-9])([0-9]{4,5})[^0-9]?([0-9]{8})(?![0-9]).*")
-ACTIVE_PDF = re.compile(rb"/(JavaScript|JS|Launch|EmbeddedFile)\b"
+INFLATED_BYTES = 20 * 2**20         # of a PDF's compressed objects
+ACTIVE_PDF = re.compile(rb"/(JavaScript|Launch|EmbeddedFile)\b|/JS\s*(\(|<|[0-9]+\s+[0-9]+\s+R)"
                         rb"|/OpenAction\b(?!\s*\[)")    # in brackets it is only where to look first
 TYPE_NAME = re.compile(r"(?:factura|notadecredito|notadedebito|recibo)[abcem]?|[abcem]")
 PDF_VOUCHERS = f"""SELECT line, voucher.* FROM temp.incoming_movement AS incoming
@@ -4590,6 +4592,33 @@ class Pdf(NamedTuple):
     document: str       # under which it is stored: its content's SHA-256
 
 
+def named_plainly(content: bytes) -> bytes:
+    """A PDF, its names without the other way to spell them: /J#53 is /JS."""
+    return re.sub(rb"#([0-9A-Fa-f]{2})", lambda code: bytes.fromhex(code[1].decode()), content)
+
+
+def inflated(stream: bytes, room: int) -> bytes:
+    """What a compressed stream holds; ValueError if it is locked, or holds that many bytes."""
+    inflater = zlib.decompressobj()
+    with suppress(zlib.error):
+        found = inflater.decompress(stream, room)
+        if inflater.eof and len(found) < room:
+            return found
+    raise ValueError("it is a PDF that cannot be looked through: save it without a lock on it")
+
+
+def objects_of(content: bytes):
+    """Yield a PDF, and what its compressed object streams hold; ValueError if that is unknown."""
+    yield named_plainly(content)
+    room = INFLATED_BYTES
+    for above, stream in pairwise(re.split(rb"(?<!end)stream\s*", content)):
+        words = named_plainly(above)
+        if b"/ObjStm" in words and b"/Filter" in words:
+            objects = inflated(b"" if b"/Predictor" in words else stream, room)
+            room -= len(objects)
+            yield named_plainly(objects)
+
+
 def read_pdf(path: Path) -> Pdf:
     """Look at a PDF; ValueError if it is not one that can be handed to customers."""
     if path.is_symlink() or not path.is_file():
@@ -4597,8 +4626,7 @@ def read_pdf(path: Path) -> Pdf:
     content = path.read_bytes() if path.stat().st_size <= PDF_BYTES else b""
     if not content.startswith(b"%PDF-"):
         raise ValueError("it is no PDF, or larger than 5 MB")
-    spelled = re.sub(rb"#([0-9A-Fa-f]{2})", lambda code: bytes.fromhex(code[1].decode()), content)
-    if ACTIVE_PDF.search(spelled):
+    if any(map(ACTIVE_PDF.search, objects_of(content))):
         raise ValueError("it is a PDF that does something when it is opened")
     named = PDF_NAME.fullmatch(path.stem)
     before, *numbers = named.groups() if named else ("", -1, -1)

@@ -7,13 +7,16 @@ import csv
 import io
 import random
 import re
+import zlib
 from datetime import UTC, datetime
 
 import cac
 import pytest
 from conftest import CAST, everything, link_in, text_of
 from fpdf import FPDF
-from test_import_files import HEADER, ROWS, cells_of, file_of, ledger, load, newcomer, refused
+from test_import_files import (
+    FILES, HEADER, ROWS, cells_of, file_of, ledger, load, newcomer, refused,
+)
 from test_import_files import text_of as csv_of
 from test_profile import column, emails, phones, save
 
@@ -636,6 +639,7 @@ def test_two_vouchers_of_one_number_need_the_type_in_the_name(run, db, folder):
 
 
 SCRIPT = b"\n9 0 obj\n<</S/JavaScript/JS(app.alert\\(1\\))>>\nendobj\n"
+OBJECTS = b"\n9 0 obj\n<</Type/Obj#53tm/Filter/FlateDecode>>stream\r\n%b\nendstream\nendobj\n"
 BAD_PDFS = {    # what it is: its bytes
     "no PDF": b"MZ this is a program",
     "an HTML page": b"<!DOCTYPE html><script>alert(1)</script>",
@@ -645,6 +649,10 @@ BAD_PDFS = {    # what it is: its bytes
     "with a script, spelled otherwise": pdf(extra=SCRIPT.replace(b"JavaScript", b"J#61vaScript")),
     "that does something when it is opened": pdf(extra=b"\n9 0 obj\n<</OpenAction 8 0 R>>\n"),
     "that starts a program": pdf(extra=b"\n9 0 obj\n<</S/Launch/F(cmd.exe)>>\nendobj\n"),
+    "with a script among compressed objects": (FILES / "qpdf-script.pdf").read_bytes(),
+    "with objects behind a lock": (FILES / "qpdf-locked.pdf").read_bytes(),
+    "with objects that fill the memory": pdf(extra=OBJECTS % zlib.compress(bytes(30 << 20))),
+    "with objects that are cut short": pdf(extra=OBJECTS % zlib.compress(SCRIPT)[:-9]),
 }
 
 
@@ -663,6 +671,19 @@ def test_a_pdf_that_only_says_how_large_it_is_shown_is_harmless(run, db, folder)
     (folder / "0003-00012676.pdf").write_bytes(content)
     assert run("import", "invoices", folder).exit_code == 0
     assert document_of(db, 12676)
+
+
+def test_a_pdf_of_compressed_objects_is_harmless_if_they_are(run, db, folder):
+    content = (FILES / "qpdf-plain.pdf").read_bytes()
+    assert b"/ObjStm" in content
+    (folder / "0003-00012676.pdf").write_bytes(content)
+    assert run("import", "invoices", folder).exit_code == 0
+    assert document_of(db, 12676)
+
+
+def test_letters_in_a_picture_that_look_like_a_script_are_none(run, db, folder):
+    (folder / "0003-00012676.pdf").write_bytes(pdf(extra=b"stream\n\x9d/JS\x9d\nendstream"))
+    assert run("import", "invoices", folder).exit_code == 0
 
 
 def test_a_symbolic_link_is_not_followed(run, db, folder, tmp_path):
