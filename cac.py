@@ -3576,38 +3576,48 @@ def demo_mail():
 # === Errors =======================================================================================
 # What a page says when it cannot be shown: no codes, no traces; what to do, and where to ask.
 
-ERRORS = {  # status: (title, what to do)
-    400: ("No entendimos el pedido", "Vuelva a la página anterior e intente de nuevo."),
-    403: ("Ese pago no está disponible",
-          "No se registró nada. En PAGO ONLINE puede ver cómo pagar."),
-    404: ("No encontramos esa página", "Revise la dirección o vuelva al inicio."),
-    410: ("El enlace ya no sirve", "Venció, ya se usó o se pidió otro más nuevo."),
-    413: ("El envío es demasiado grande", "No se guardó nada."),
-    429: ("Hizo demasiados intentos", "Espere y pruebe de nuevo, o use «¿Olvidó su Clave?»."),
-    500: ("Hay un problema con el sitio", "Pruebe de nuevo en unos minutos. Si recién hizo un pago,"
-          " no lo repita: fíjese primero en su cuenta corriente."),
-    503: ("El sitio está ocupado", "No se guardó nada. Pruebe de nuevo en un minuto."),
-}
-SPECIAL = {  # what abort() is told, and more: (title, what to do)
-    "document": ("No encontramos el archivo de este comprobante", "Escríbanos y se lo enviamos."),
-    "email": ("El enlace ya no sirve", "Venció, o ese correo ya está confirmado. Si le falta"
-              " confirmarlo, quítelo en Modificar Datos y escríbalo de nuevo: le enviamos otro."),
-    "download": ("Descargó demasiados archivos", "Espere y pruebe de nuevo."),
-    "old form": ("El formulario venció",
-                 "No se guardó nada. Abra la página de nuevo y repítalo."),
-    "no service": ("El servicio de pago no responde", "No se le cobró nada. Pruebe en unos"
-                   " minutos, o transfiera a las cuentas que están en PAGO ONLINE."),
+class Trouble(NamedTuple):
+    """What the page of an error says, and where its button leads."""
+
+    title: str
+    advice: str
+    page: str = "home"
+    button: str = "Ir al inicio"
+
+
+ERRORS = {  # by status, or by what abort() is told
+    400: Trouble("No entendimos el pedido", "Vuelva a la página anterior e intente de nuevo."),
+    403: Trouble("Ese pago no está disponible",
+                 "No se registró nada. En PAGO ONLINE puede ver cómo pagar."),
+    404: Trouble("No encontramos esa página", "Revise la dirección o vuelva al inicio."),
+    410: Trouble("El enlace ya no sirve", "Venció, ya se usó o se pidió otro más nuevo.",
+                 "forgot", "Pedir otro enlace"),
+    413: Trouble("El envío es demasiado grande", "No se guardó nada."),
+    429: Trouble("Hizo demasiados intentos", "Espere y pruebe de nuevo, o use «¿Olvidó su Clave?».",
+                 "forgot", "¿Olvidó su Clave?"),
+    500: Trouble("Hay un problema con el sitio", "Pruebe de nuevo en unos minutos. Si recién hizo"
+                 " un pago, no lo repita: fíjese primero en su cuenta corriente."),
+    503: Trouble("El sitio está ocupado", "No se guardó nada. Pruebe de nuevo en un minuto."),
+    "document": Trouble("No encontramos el archivo de este comprobante",
+                        "Escríbanos y se lo enviamos."),
+    "download": Trouble("Descargó demasiados archivos", "Espere y pruebe de nuevo."),
+    "email": Trouble("El enlace ya no sirve", "Venció, o ese correo ya está confirmado. Si le falta"
+                     " confirmarlo, quítelo en Modificar Datos y escríbalo de nuevo: le enviamos"
+                     " otro.", "profile", "Modificar Datos"),
+    "old form": Trouble("El formulario venció",
+                        "No se guardó nada. Abra la página de nuevo y repítalo."),
+    "no service": Trouble("El servicio de pago no responde", "No se le cobró nada. Pruebe en unos"
+                          " minutos, o transfiera a las cuentas que están en PAGO ONLINE."),
 }
 
 
-def error_page(status: int, texts: tuple[str, str] | None = None, **headers):
+def error_page(status: int, trouble: Trouble | None = None, **headers):
     """The page of an error."""
-    title, advice = texts or ERRORS.get(status, ERRORS[500 if status >= 500 else 400])
+    trouble = trouble or ERRORS.get(status, ERRORS[500 if status >= 500 else 400])
     try:
-        page = render_template("error.html", title=title, advice=advice, status=status,
-                               code=g.get("request_id"))
+        page = render_template("error.html", trouble=trouble, status=status)
     except (sqlite3.Error, Refused):  # not even the company's name can be read
-        page = current_app.jinja_env.get_template("down.html").render(title=title, advice=advice)
+        page = current_app.jinja_env.get_template("down.html").render(trouble=trouble)
     return page, status, headers
 
 
@@ -3616,24 +3626,23 @@ def http_error(error):
     """What Flask, or a view, refused."""
     if error.code < 400:  # Werkzeug's redirects
         return error
-    texts = SPECIAL.get("old form" if isinstance(error, CSRFError) else error.description)
+    trouble = ERRORS.get("old form" if isinstance(error, CSRFError) else error.description)
     if error.code == 429:
-        minutes, (title, advice) = -(-error.retry_after // 60), texts or ERRORS[429]
+        minutes, trouble = -(-error.retry_after // 60), trouble or ERRORS[429]
         wait = "un minuto" if minutes == 1 else f"{minutes} minutos"
-        texts = title, advice.replace("Espere", f"Espere {wait}")
-    headers = {name: value for name, value in error.get_headers() if name != "Content-Type"}
-    page = error_page(error.code, texts, **headers)
+        trouble = trouble._replace(advice=trouble.advice.replace("Espere", f"Espere {wait}"))
     if error.code != 404 or g.get("customer"):
         log.warning("event=denied status=%s method=%s page=%s customer=%s address=%s", error.code,
                     request.method, request.endpoint, g.get("customer"), client_address())
-    return page
+    headers = {name: value for name, value in error.get_headers() if name != "Content-Type"}
+    return error_page(error.code, trouble, **headers)
 
 
 @bp.app_errorhandler(ServiceError)
 def no_service(error):
     """A payment cannot be begun now."""
     log.warning("event=service-error page=%s error=%s", request.endpoint, error)
-    return error_page(503, SPECIAL["no service"], **{"Retry-After": 60})
+    return error_page(503, ERRORS["no service"], **{"Retry-After": 60})
 
 
 @bp.app_errorhandler(sqlite3.IntegrityError)
@@ -5559,7 +5568,7 @@ def guard():
     """Before each request: refuse what is odd; under a foreign server, do as `serve` does."""
     g.request_id = secrets.token_hex(4)
     if request.script_root and not is_local(request.script_root):  # links would lead there
-        return Response(". ".join(ERRORS[400]), 400, mimetype="text/plain")
+        return Response(". ".join(ERRORS[400][:2]), 400, mimetype="text/plain")
     is_fit = is_fit_to_serve()
     if not is_fit and request.endpoint == "cac.health":
         return {"status": "unfit"}, 503
