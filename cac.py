@@ -17,7 +17,7 @@ Contents, each part using only those above it:
     Reminders    what customers are told of by mail, each thing once
     Post         how the outbox is emptied
     Services     DineroMail and Mercado Pago, as they talk
-    Payments     how a payment becomes a receipt
+    Payments     what may be paid on line, and how a payment becomes a receipt
     Documents    CSV and PDF
     Upkeep       proven copies, the way back, and what `check` looks at
     Forms        what customers may type, and how it is saved
@@ -725,9 +725,15 @@ def now(seconds: float = 0) -> str:
     return (datetime.now(UTC) + timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def age_of(moment: str) -> float:
+def age_of(at: str) -> float:
     """Seconds since a time of the database; 0 if it is to come, as after a clock that was ahead."""
-    return max(0, (datetime.now(UTC) - datetime.fromisoformat(moment)).total_seconds())
+    return max(0, (datetime.now(UTC) - datetime.fromisoformat(at)).total_seconds())
+
+
+def due_again(since: str, first: int, give_up: int) -> str | None:
+    """When what has waited since then is tried again; None once it is so many seconds old."""
+    age = age_of(since)
+    return now(next_try(age, first)) if age < give_up else None
 
 
 def today() -> str:
@@ -978,10 +984,6 @@ A_PAYMENT = """
 UNDER_WAY = f"""
     SELECT * FROM ({A_PAYMENT} WHERE customer = ? AND state IN ('pending', 'review'))
     WHERE state = 'pending' OR is_in_review ORDER BY id"""
-PAYMENT_SERVICES = {  # name: (label, the setting without which it is not offered)
-    "dineromail": ("DineroMail", "DINEROMAIL_ACCOUNT"),
-    "mercadopago": ("Mercado Pago", "MERCADOPAGO_TOKEN"),
-}
 
 
 class Statement(NamedTuple):
@@ -1106,30 +1108,6 @@ def emails_of(number: int, *, only_confirmed: bool = False) -> list[str]:
     """A customer's addresses, the oldest first."""
     found = many("SELECT address, confirmed_at FROM email WHERE customer = ? ORDER BY id", number)
     return [email.address for email in found if email.confirmed_at or not only_confirmed]
-
-
-class Offer(NamedTuple):
-    """What the payment page offers a customer, with all it was decided from."""
-
-    balance: int
-    limit: int
-    dm_active: bool     # of the last invoice's type; False if there is no invoice
-    last_invoice: str   # its type's name, '' = none
-    services: dict      # the payment services that are configured, name: label
-    why_not: dict       # why this may not be paid on line, by what it is; '' = it may
-
-
-def payment_offer(number: int) -> Offer:
-    """What the payment page offers this customer now."""
-    last = one("SELECT type_name, dineromail FROM last_invoice WHERE customer = ?", number)
-    services = {name: label for name, (label, setting) in PAYMENT_SERVICES.items()
-                if current_app.config[setting]}
-    balance, limit = balance_of(number), business().dm_limit
-    dm_active = bool(last and last.dineromail)
-    off = "" if services else "El pago en línea no está habilitado."
-    why_not = {"saldo": why_not_dineromail(balance, limit, dm_active) or off,
-               "adelanto": why_not_advance_payment(balance, limit) or off}
-    return Offer(balance, limit, dm_active, last.type_name if last else "", services, why_not)
 
 
 # === Limits =======================================================================================
@@ -1811,8 +1789,7 @@ def send_one(smtp, mail) -> None:
         return close_mail(mail, due_at=None, needless=str(why))
     except UNWRITABLE as error:
         return close_mail(mail, due_at=None, error=f"it cannot be written: {error}")
-    age = age_of(mail.created_at)
-    later = now(next_try(age, 60)) if age < GIVE_UP_MAIL_SECONDS else None
+    later = due_again(mail.created_at, 60, GIVE_UP_MAIL_SECONDS)
     with transaction() as db:
         is_ours = db.execute("UPDATE outbox SET tries = tries + 1, due_at = ?, error = ?, held = 0"
                              " WHERE id = ? AND tries = ?",
@@ -1894,16 +1871,21 @@ class NoRedirect(HTTPRedirectHandler):
 def fetch(url: str, data: bytes | None = None, headers: dict | None = None) -> bytes:
     """A payment service's whole answer, to a GET or, with `data`, a POST; ServiceError if none."""
     seconds = PAGE_SECONDS if request else CHORE_SECONDS
-    deadline, answer = time.monotonic() + seconds, b""
-    question = Request(url, data, headers or {})
+    deadline, question = time.monotonic() + seconds, Request(url, data, headers or {})
     try:
         with build_opener(NoRedirect).open(question, timeout=seconds) as reply:
-            while chunk := reply.read1(65536):
-                answer += chunk
-                if time.monotonic() > deadline or len(answer) > ANSWER_BYTES:
-                    raise ServiceError("the answer is too slow or too long")
+            return read_reply(reply, deadline)
     except (OSError, HTTPException, ValueError) as error:
         raise ServiceError(f"{type(error).__name__}: {error}") from error
+
+
+def read_reply(reply, deadline: float) -> bytes:
+    """All that comes; ServiceError if that is too long, or goes on after the deadline."""
+    answer = b""
+    while chunk := reply.read1(65536):
+        answer += chunk
+        if time.monotonic() > deadline or len(answer) > ANSWER_BYTES:
+            raise ServiceError("the answer is too slow or too long")
     return answer
 
 
@@ -1950,9 +1932,12 @@ def centavos(decimal: str) -> int | None:
 class DineroMail:
     """Checkout of generation 1 and IPN v2, after DineroMail's manual of July 2011.
 
-    Every payment service has leads_by_form, checkout, is_genuine, subjects, look_up and query.
+    Every payment service has label, setting, leads_by_form, and the methods checkout, is_genuine,
+    subjects, look_up and query.
     """
 
+    label = "DineroMail"            # its name on pages and receipts
+    setting = "DINEROMAIL_ACCOUNT"  # without which it is not offered
     leads_by_form = True            # False: a plain link leads there
     states = {"1": "pending", "2": "credited", "3": "rejected"}     # ESTADO
     currencies = {"1": "ARS", "2": "USD"}                           # MONEDA
@@ -2000,16 +1985,12 @@ class DineroMail:
         """What the service says of what a notice spoke of, all in one question."""
         if not self.account:
             raise ServiceError("DineroMail is not configured")
-        root = ElementTree.Element("REPORTE")
-        ElementTree.SubElement(root, "NROCTA").text = self.account
-        query = ElementTree.SubElement(ElementTree.SubElement(root, "DETALLE"), "CONSULTA")
-        ElementTree.SubElement(query, "CLAVE").text = self.key
-        ElementTree.SubElement(query, "TIPO").text = "1"
-        operations = ElementTree.SubElement(query, "OPERACIONES")
-        for subject in subjects:
-            ElementTree.SubElement(operations, "ID").text = subject
-        question = urlencode({"DATA": ElementTree.tostring(root, "unicode")}).encode()
-        answer = fetch(f"{self.base}/Vender/Consulta_IPN.asp", question)
+        ids = "".join(f"<ID>{html.escape(subject, quote=False)}</ID>" for subject in subjects)
+        question = (f"<REPORTE><NROCTA>{self.account}</NROCTA><DETALLE><CONSULTA>"
+                    f"<CLAVE>{html.escape(self.key, quote=False)}</CLAVE><TIPO>1</TIPO>"
+                    f"<OPERACIONES>{ids}</OPERACIONES></CONSULTA></DETALLE></REPORTE>")
+        answer = fetch(f"{self.base}/Vender/Consulta_IPN.asp",
+                       urlencode({"DATA": question}).encode())
         found = [self.read_operation(found, subjects) for found in self.read_report(answer)]
         known = {operation.reference.upper() for operation in found}
         return found + [Operation(subject, "", "unknown", None, "") for subject in subjects
@@ -2043,14 +2024,14 @@ class DineroMail:
 class MercadoPago:
     """Checkout Pro: a preference, a signed notice that tells a payment's id, a query about it."""
 
-    leads_by_form = False
+    label, setting, leads_by_form = "Mercado Pago", "MERCADOPAGO_TOKEN", False
     states = {"approved": "credited", "pending": "pending", "in_process": "pending",
               "authorized": "pending", "rejected": "rejected", "cancelled": "rejected"}
 
     def __init__(self, config):
         """The token opens their interface; the secret is what they sign notices with."""
-        self.base, self.secret = config["MERCADOPAGO_URL"].rstrip("/"), config["MERCADOPAGO_SECRET"]
-        self.headers = {"Authorization": f"Bearer {config['MERCADOPAGO_TOKEN']}"}
+        self.base = config["MERCADOPAGO_URL"].rstrip("/")
+        self.token, self.secret = config["MERCADOPAGO_TOKEN"], config["MERCADOPAGO_SECRET"]
 
     def checkout(self, payment) -> tuple[str, dict | None]:
         """Where the customer pays; however often we ask, it is one preference for each payment."""
@@ -2071,10 +2052,11 @@ class MercadoPago:
 
     def ask(self, path: str, data: bytes | None = None, headers: dict | None = None) -> dict:
         """Their answer, from JSON. An unknown payment may be known in a moment: ServiceError."""
-        if self.headers["Authorization"] == "Bearer ":
+        if not self.token:
             raise ServiceError("Mercado Pago is not configured")
+        headers = {"Authorization": f"Bearer {self.token}"} | (headers or {})
         try:
-            return read_json(fetch(self.base + path, data, self.headers | (headers or {})))
+            return read_json(fetch(self.base + path, data, headers))
         except ValueError as error:
             raise ServiceError(f"the answer: {error}") from error
 
@@ -2096,9 +2078,9 @@ class MercadoPago:
                                 parts.get("v1", "").lower().encode())
             for tried in {subject, subject.lower(), fields.get("data.id", "")})
 
-    def sign(self, subject: str, request_id: str, moment: str) -> bytes:
+    def sign(self, subject: str, request_id: str, timestamp: str) -> bytes:
         """The signature, in hex, of a notice; '' = it had no such part."""
-        named = (("id", subject), ("request-id", request_id), ("ts", moment))
+        named = (("id", subject), ("request-id", request_id), ("ts", timestamp))
         manifest = "".join(f"{name}:{value};" for name, value in named if value)
         return hmac.new(self.secret.encode(), manifest.encode(), "sha256").hexdigest().encode()
 
@@ -2163,6 +2145,30 @@ WAIT_SECONDS = 1                    # how long the sender of a notice waits for 
 SETTLING = threading.Lock()         # in each process one notice is settled at once
 
 
+class Offer(NamedTuple):
+    """What the payment page offers a customer, with all it was decided from."""
+
+    balance: int
+    limit: int
+    dm_active: bool     # of the last invoice's type; False if there is no invoice
+    last_invoice: str   # its type's name, '' = none
+    services: dict      # the payment services that are configured, name: label
+    why_not: dict       # why this may not be paid on line, by what it is; '' = it may
+
+
+def payment_offer(number: int) -> Offer:
+    """What the payment page offers this customer now."""
+    last = one("SELECT type_name, dineromail FROM last_invoice WHERE customer = ?", number)
+    services = {name: service.label for name, service in SERVICES.items()
+                if current_app.config[service.setting]}
+    balance, limit = balance_of(number), business().dm_limit
+    dm_active = bool(last and last.dineromail)
+    off = "" if services else "El pago en línea no está habilitado."
+    why_not = {"saldo": why_not_dineromail(balance, limit, dm_active) or off,
+               "adelanto": why_not_advance_payment(balance, limit) or off}
+    return Offer(balance, limit, dm_active, last.type_name if last else "", services, why_not)
+
+
 def start_attempt(number: int, service: str, purpose: str, amount: int):
     """Commit a payment before the customer is sent away to make it; its row.
 
@@ -2185,7 +2191,7 @@ def credit(db, payment, operation: Operation) -> None:
     Its number is the payment's, if that is free: after a restore the same numbers come again, and
     the accounting program may have sent the old ones back.
     """
-    detail = f"Pago con {PAYMENT_SERVICES[payment.service][0]} {operation.service_payment}"
+    detail = f"Pago con {SERVICES[payment.service].label} {operation.service_payment}"
     receipt = db.execute(
         "INSERT INTO movement (customer, date, type, point_of_sale, number, detail, amount, origin)"
         " VALUES (?1, ?2, 900, 0, coalesce((SELECT max(number) + 1 FROM movement WHERE"
@@ -2215,8 +2221,8 @@ def put_in_review(db, service: str, operation: Operation, reason: str) -> None:
                 reason)
 
 
-def act_on(db, service: str, operation: Operation) -> str:
-    """Do what the verdict on an operation says; return it."""
+def act_on(db, service: str, operation: Operation) -> None:
+    """Do what the verdict on an operation says."""
     payment = one("SELECT * FROM payment WHERE service = ? AND reference = ?",
                   service, operation.reference)
     owner = one("SELECT * FROM payment WHERE service = ? AND service_payment = ?",
@@ -2232,41 +2238,35 @@ def act_on(db, service: str, operation: Operation) -> str:
         db.execute("UPDATE payment SET state = ?, query_at = coalesce(query_at,"
                    " iif(state = 'expired', ?, NULL)) WHERE id = ?",
                    (deed, now(FIRST_QUERY_SECONDS), payment.id))
-    return deed
 
 
-def act_on_all(service: str, operations: list[Operation]) -> list[str]:
-    """Act on what the service answered, all or nothing; the verdicts.
+def act_on_all(service: str, operations: list[Operation]) -> None:
+    """Act on what the service answered, all or nothing.
 
     The refused first: of several payments for one reference, one that may yet succeed counts.
     """
     with transaction() as db:
-        return [act_on(db, service, operation) for operation in
-                sorted(operations, key=lambda operation: operation.state != "rejected")]
+        for operation in sorted(operations, key=lambda found: found.state != "rejected"):
+            act_on(db, service, operation)
 
 
-def postpone(service: str, reference: str) -> None:
-    """Plan the next query of a payment: later and later, and none after 30 days."""
+def postpone(payment) -> None:
+    """Plan the next query of a payment that was not begun anew meanwhile; it expires in 30 days."""
+    later = due_again(payment.created_at, FIRST_QUERY_SECONDS, GIVE_UP_SECONDS)
     with transaction() as db:
-        payment = one("SELECT * FROM payment WHERE service = ? AND reference = ?"
-                      " AND query_at IS NOT NULL", service, reference)
-        if payment:
-            age = age_of(payment.created_at)
-            later = now(next_try(age, FIRST_QUERY_SECONDS)) if age < GIVE_UP_SECONDS else None
-            db.execute("UPDATE payment SET queried_at = ?, query_at = ? WHERE id = ?",
-                       (now(), later, payment.id))
-            if not later:
-                db.execute("UPDATE payment SET state = 'expired' WHERE id = ? AND state IN"
-                           " ('new', 'pending')", (payment.id,))
+        db.execute("UPDATE payment SET queried_at = ?1, query_at = ?2, state ="
+                   " iif(?2 IS NULL AND state IN ('new', 'pending'), 'expired', state)"
+                   " WHERE id = ?3 AND created_at = ?4 AND query_at IS NOT NULL",
+                   (now(), later, payment.id, payment.created_at))
 
 
-def settle(service: str, reference: str) -> list[str]:
-    """Ask the service about a reference and act on its answer; the verdicts.
+def settle(payment) -> None:
+    """Ask the service about a payment and act on its answer.
 
     ServiceError if it could not be asked: nothing changed, it will be asked again.
     """
-    postpone(service, reference)
-    return act_on_all(service, payment_service(service).query(reference))
+    postpone(payment)
+    act_on_all(payment.service, payment_service(payment.service).query(payment.reference))
 
 
 def settle_due_payments() -> None:
@@ -2274,7 +2274,7 @@ def settle_due_payments() -> None:
     due = many("SELECT * FROM payment WHERE query_at <= ? ORDER BY query_at LIMIT 20", now())
     for payment in due:
         with suppress(ServiceError):
-            settle(payment.service, payment.reference)
+            settle(payment)
 
 
 def store_notice(service: str, query: str, body: bytes) -> int:
@@ -2298,13 +2298,13 @@ def close_notice(notice: int, outcome: str) -> None:
 def settle_notice(notice: int) -> None:
     """Settle what a notice speaks of. It is postponed first: one worker does it, and may fail."""
     kept = one("SELECT * FROM notice WHERE id = ?", notice)
-    service, age = payment_service(kept.service), age_of(kept.received_at)
-    later = now(next_try(age, 15)) if age < GIVE_UP_SECONDS else None
+    later = due_again(kept.received_at, 15, GIVE_UP_SECONDS)
     with transaction() as db:
         is_ours = db.execute("UPDATE notice SET query_at = ? WHERE id = ? AND query_at = ?",
                              (later, notice, kept.query_at)).rowcount == 1
     if not is_ours:
         return
+    service = payment_service(kept.service)
     try:
         subjects = service.subjects(kept.query, kept.body)
     except ValueError as error:  # a worker died before it could refuse it
@@ -3469,10 +3469,10 @@ def payment(reference):
     is_back = "vuelta" in request.args
     if (is_back or found.state == "pending") and may_be_asked(found):
         with suppress(ServiceError, sqlite3.OperationalError):  # the page is shown regardless
-            settle(found.service, found.reference)
+            settle(found)
         found = one(sql, reference, current_user.number)
     page = render_template("payment.html", payment=found, is_back=is_back,
-                           label=PAYMENT_SERVICES[found.service][0],
+                           label=SERVICES[found.service].label,
                            checkout=None if is_back else checkout_form(found))
     is_waiting = is_awaited(found, is_back=is_back)
     return page, {"Refresh": str(REFRESH_SECONDS)} if is_waiting else {}
@@ -4990,7 +4990,7 @@ def settle_command(reference, pending):
 def settle_and_tell(payment) -> str | None:
     """Settle a payment and print what came of it; why the service could not be asked."""
     try:
-        settle(payment.service, payment.reference)
+        settle(payment)
     except ServiceError as error:
         click.echo(f"{payment.reference}: {error}", err=True)
         return str(error)
