@@ -2588,31 +2588,34 @@ def document_of(customer, voucher) -> bytes:
 def year_zip(customer, year: int, found: Statement):
     """A year's statement, and its vouchers; a file on disk, however many they are."""
     file = tempfile.TemporaryFile()  # noqa: SIM115 - closed when it was sent
-    missing, without = [], []
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
         title = f"Cuenta corriente {year}"
         archive.writestr(f"cuenta-corriente-{year}.csv", statement_csv(found))
         archive.writestr(f"cuenta-corriente-{year}.pdf", statement_pdf(customer, found, title))
+        with_pdf, without = [], []
         for line, _ in found.lines:
-            name = document_name(line)
-            if not has_pdf(line):
-                without.append(name)
-                continue
-            try:
-                archive.writestr(name, document_of(customer, line))
-            except NotFound:
-                missing.append(name)
+            (with_pdf if has_pdf(line) else without).append(line)
+        missing = [line for line in with_pdf if not is_added(archive, customer, line)]
         if missing or without:
             archive.writestr("LEAME.txt", read_me(missing, without))
     file.seek(0)
     return file
 
 
-def read_me(missing: list[str], without: list[str]) -> str:
+def is_added(archive, customer, voucher) -> bool:
+    """Put a voucher's PDF into a ZIP; False if it is not to be found."""
+    with suppress(NotFound):
+        archive.writestr(document_name(voucher), document_of(customer, voucher))
+        return True
+    return False
+
+
+def read_me(missing: list, without: list) -> str:
     """Which vouchers are not in a year's ZIP, and why."""
     lists = (("No encontramos el archivo de estos comprobantes: escríbanos.", missing),
              ("Estos comprobantes no tienen PDF en el sitio:", without))
-    return "\r\n".join(line for why, names in lists if names for line in (why, *names, ""))
+    return "\r\n".join(line for why, vouchers in lists if vouchers
+                       for line in (why, *map(document_name, vouchers), ""))
 
 
 # === Upkeep =======================================================================================
@@ -2663,23 +2666,38 @@ def ledger(db) -> str:
     return f"{counted(count, 'movement')}, total balance {plain_money(balance)}"
 
 
+def finding(is_fine: bool, what: str, level: str = "WARN") -> tuple[str, str]:
+    """A line of `check`: (ok | WARN | BAD, what was found)."""
+    return ("ok" if is_fine else level), what
+
+
+def check_content(db):
+    """Whether a database is whole, and what its view check_line counts."""
+    integrity = " ".join(db.execute("PRAGMA integrity_check").fetchone().integrity_check.split())
+    yield finding(integrity == "ok", f"integrity of the database: {integrity}", "BAD")
+    for line in db.execute("SELECT * FROM check_line").fetchall():
+        yield finding(not line.n, f"{line.what}: {line.n}", line.level)
+
+
 def proof(db) -> str:
     """What a database holds, in a line; Refused if it is damaged or does not add up."""
     known_version(db)
-    found = db.execute("PRAGMA integrity_check(1)").fetchone().integrity_check
-    faults = [" ".join(found.split())] * (found != "ok")
-    found = db.execute("SELECT * FROM check_line WHERE level = 'BAD' AND n > 0")
-    faults += [f"{line.what}: {line.n}" for line in found]
+    faults = [what for level, what in check_content(db) if level == "BAD"]
     if faults:
         raise Refused(f"It does not pass its check: {'; '.join(faults)}. Nothing was changed.")
     customers = db.execute("SELECT count(*) AS n FROM customer").fetchone().n
     return f"{counted(customers, 'customer')}, {ledger(db)}"
 
 
+def document_names(db) -> set[str]:
+    """The files of all documents that a database speaks of."""
+    found = db.execute("SELECT DISTINCT document FROM movement WHERE document IS NOT NULL")
+    return {Path(row.document).name for row in found}
+
+
 def copy_documents(db, source: Path, target: Path) -> tuple[list[Path], str]:
     """Copy the documents that target lacks: (all there that the database speaks of, how many)."""
-    found = db.execute("SELECT DISTINCT document FROM movement WHERE document IS NOT NULL")
-    names = sorted({Path(row.document).name for row in found})
+    names = sorted(document_names(db))
     new = [n for n in names if not (target / n).is_file() and (source / n).is_file()]
     if new:
         private_folder(target)
@@ -2797,11 +2815,6 @@ def bring_back(copy: Path, path: Path) -> tuple[str, Path | None]:
     return f"{held}; {told}", kept
 
 
-def finding(is_fine: bool, what: str, level: str = "WARN") -> tuple[str, str]:
-    """A line of `check`: (ok | WARN | BAD, what was found)."""
-    return ("ok" if is_fine else level), what
-
-
 def check_settings():
     """The process's settings, and whether others may read the files with secrets."""
     config = current_app.config
@@ -2818,25 +2831,20 @@ def check_settings():
 
 
 def check_database():
-    """Its structure, its content, and what its view check_line counts."""
+    """Its version, and what it holds."""
     db = get_db()
     version = known_version(db)
     yield finding(version == SCHEMA_VERSION, f"version of the database: {version}", "BAD")
-    integrity = " ".join(one("PRAGMA integrity_check").integrity_check.split())
-    yield finding(integrity == "ok", f"integrity of the database: {integrity}", "BAD")
     is_demo = is_demo_data(db)
     yield finding(not is_demo, f"the database holds the demo's data: {NO_OR_YES[is_demo]}")
-    for line in many("SELECT * FROM check_line"):
-        yield finding(not line.n, f"{line.what}: {line.n}", line.level)
+    yield from check_content(db)
     yield "ok", f"ledger: {ledger(db)}"
 
 
 def check_documents():
     """The PDFs: those that vouchers refer to are there, and no others."""
     folder = Path(current_app.config["DOCUMENTS"])
-    found = many("SELECT DISTINCT document FROM movement WHERE document IS NOT NULL")
-    wanted = {Path(row.document).name for row in found}
-    stored = {file.name for file in folder.glob("*.pdf")}
+    wanted, stored = document_names(get_db()), {file.name for file in folder.glob("*.pdf")}
     missing, useless = len(wanted - stored), len(stored - wanted)
     yield finding(not missing, f"documents missing in {folder}: {missing}", "BAD")
     yield finding(not useless, f"documents of no voucher in {folder}: {useless}")
@@ -3908,7 +3916,8 @@ def place_columns(headers: list, kind: Kind, given: dict) -> dict:
         if len(found) > 1:
             both = " or ".join(f"«{headers[place]}»" for place in found)
             raise ValueError(f"{column} could be {both}: say --column {column}=HEADER")
-        places |= dict.fromkeys(found and [column], *found)
+        if found:
+            places[column] = found[0]
     return places
 
 
@@ -4303,8 +4312,7 @@ TWICE = """SELECT line, first FROM (SELECT line, min(line) OVER (PARTITION BY {1
     FROM incoming_{0}) WHERE line <> first"""
 ON_FILE = "(SELECT {} FROM customer WHERE number = incoming_customer.number)"
 EDITED = "SELECT customer FROM event WHERE kind = 'data' AND actor = 'customer' AND field = '{}'"
-RECEIPTS = """SELECT line, receipt.amount, receipt.number, receipt.amount <> incoming.amount AS
-    differs FROM incoming_movement AS incoming
+RECEIPTS = """SELECT line, receipt.* FROM incoming_movement AS incoming
     JOIN movement AS receipt USING (customer, type, point_of_sale, number)
     WHERE receipt.origin = 'portal'"""
 TWINS = """SELECT line, receipt.number FROM incoming_movement AS incoming
@@ -4510,14 +4518,9 @@ def refuse_problems(name: str, problems: list, told) -> None:
     shown = first_of(lines, f" ({told.report or '--report FILE'} has them all)")
     click.echo("\n".join([*shown, "Nothing was saved."]), err=True)
     if told.report:
-        write_report(told.report, lines)
+        with refused_by(f"--report {told.report}", "Nothing was saved."):
+            told.report.write_text("\n".join(lines) + "\n", encoding="utf-8")
     sys.exit(1)
-
-
-def write_report(path: Path, lines: list) -> None:
-    """Write what is wrong into a file."""
-    with refused_by(f"--report {path}", "Nothing was saved."):
-        path.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 def remark(name: str, remarks: list) -> None:
@@ -4551,7 +4554,7 @@ def merge_file(db, number: int, file: CsvFile) -> Tally:
 
 def look_at_receipts(db, file: CsvFile) -> None:
     """The portal's own receipts may come back, and stay; a payment must not count twice."""
-    for row in many(f"{RECEIPTS} AND differs"):
+    for row in many(f"{RECEIPTS} AND receipt.amount <> incoming.amount"):
         raise Refused(f"line {row.line}: receipt {row.number} was written by the portal, over"
                       f" {plain_money(row.amount)}: its amount differs. Nothing was saved.")
     db.execute(f"DELETE FROM incoming_movement WHERE line IN (SELECT line FROM ({RECEIPTS}))")
