@@ -3697,8 +3697,6 @@ SIGNED = re.compile(r"(\()?([+−-])?\$?([−-])?([0-9][0-9.,]*)([−-])?(\))?")
 GROUPED = {",": re.compile(r"([0-9]{1,3}(?:\.[0-9]{3})+|[0-9]+)(?:,([0-9]{1,2}))?"),
            ".": re.compile(r"([0-9]{1,3}(?:,[0-9]{3})+|[0-9]+)(?:\.([0-9]{1,2}))?")}
 MARKS = {"comma": ",", "point": "."}
-SHORT_NAMES = (("factura", "fac|fact|fc"), ("notadecredito", "nc|ncr|notacredito"),
-               ("notadedebito", "nd|ndb|notadebito"), ("recibo", "rec|rc"))
 LONG_WORDS = {"nro": "numero", "no": "numero", "n": "numero", "cod": "codigo", "imp": "importe",
               "doc": "documento", "cbte": "comprobante", "comp": "comprobante", "pto": "punto",
               "vta": "venta", "vto": "vencimiento", "de": "", "del": ""}
@@ -3742,7 +3740,7 @@ def parse_amount(text: str, mark: str) -> int:
     >>> [parse_amount(text, ",") for text in ("$ 1.234,56", "(12)", "0,5-", "−3")]
     [123456, -1200, -50, -300]
     """
-    found = SIGNED.fullmatch(re.sub(r"\s", "", text))
+    found = SIGNED.fullmatch("".join(text.split()))
     minus = "".join(filter(None, found.group(1, 2, 3, 5))) if found else ""
     if not found or bool(found[1]) != bool(found[6]) or len(minus) > 1:
         raise ValueError("no amount such as 1234,56")
@@ -3757,18 +3755,6 @@ def parse_amount(text: str, mark: str) -> int:
     if amount >= 10**15:
         raise ValueError("too large")
     return amount if minus in ("", "+") else -amount
-
-
-def full_name(text: str) -> str:
-    """A type of voucher as `plain` has it, from an abbreviation.
-
-    >>> full_name("FAC B"), full_name("N/C A"), full_name("Recibo")
-    ('facturab', 'notadecreditoa', 'recibo')
-    """
-    name = plain(text)
-    for full, short in SHORT_NAMES:
-        name = re.sub(rf"^(?:{short})(?=[abcem]?$)", full, name)
-    return name
 
 
 def heading(text: str) -> str:
@@ -3830,13 +3816,13 @@ def file_content(path: Path) -> bytes:
 def unzipped(content: bytes) -> bytes:
     """The one CSV in a ZIP, as ARCA sends it."""
     try:
-        with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            files = [file for file in archive.infolist() if not file.is_dir()]
-            if any(file.filename.startswith(("xl/", "word/")) for file in files):
-                raise ValueError("it is an Excel workbook: save it as CSV")
-            if len(files) != 1 or files[0].file_size > IMPORT_BYTES:
-                raise ValueError("it is a ZIP with more than one CSV in it")
-            return archive.read(files[0])
+        archive = zipfile.ZipFile(io.BytesIO(content))
+        files = [file for file in archive.infolist() if not file.is_dir()]
+        if any(file.filename.startswith(("xl/", "word/")) for file in files):
+            raise ValueError("it is an Excel workbook: save it as CSV")
+        if len(files) != 1 or files[0].file_size > IMPORT_BYTES:
+            raise ValueError("it is a ZIP with more than one CSV in it")
+        return archive.read(files[0])
     except (zipfile.BadZipFile, RuntimeError, NotImplementedError) as error:
         raise ValueError(f"it is a damaged or locked ZIP: {error}") from error
 
@@ -3974,6 +3960,21 @@ def decimal_mark(text: str, layout: Layout) -> str:
 
 # === Rows =========================================================================================
 # The lines of a file, cell by cell: each becomes a row for the database, or its faults are told.
+
+SHORT_NAMES = (("factura", "fac|fact|fc"), ("notadecredito", "nc|ncr|notacredito"),
+               ("notadedebito", "nd|ndb|notadebito"), ("recibo", "rec|rc"))
+
+
+def full_name(text: str) -> str:
+    """A type of voucher as `plain` has it, from an abbreviation.
+
+    >>> full_name("FAC B"), full_name("N/C A"), full_name("Recibo")
+    ('facturab', 'notadecreditoa', 'recibo')
+    """
+    name = plain(text)
+    for full, short in SHORT_NAMES:
+        name = re.sub(rf"^(?:{short})(?=[abcem]?$)", full, name)
+    return name
 
 
 class CsvFile:
@@ -4156,8 +4157,10 @@ class CsvFile:
 
 def shaped(pattern: str, problem: str, convert=str, *, empty=None):
     """A reader of cells of this shape; an empty one, where it may be, is `empty`."""
+    shape = re.compile(pattern, re.S)
+
     def read(file, text):
-        if not re.fullmatch(pattern, text, re.S):
+        if not shape.fullmatch(text):
             raise ValueError(problem)
         return convert(text) if text else empty
     return read
@@ -4678,17 +4681,22 @@ def match_pdfs(pdfs: list[Pdf]) -> tuple[dict, list]:
     return pairs, strays
 
 
+def copy_unchanged(pdf: Pdf, draft: Path) -> None:
+    """Copy a PDF; Refused if it is no longer what was looked at."""
+    shutil.copyfile(pdf.path, draft)
+    if digest(draft) != Path(pdf.document).stem:
+        raise Refused("it changed while it was read. Nothing was saved.")
+
+
 def store_document(pdf: Pdf) -> None:
-    """Copy a PDF to where documents are kept, as it was looked at, or not at all."""
+    """Copy a PDF to where documents are kept, whole or not at all, if it is not there."""
     target = Path(current_app.config["DOCUMENTS"], pdf.document)
     with refused_by(f"{pdf.path} to {target.parent}", "Nothing was saved."):
         private_folder(target.parent)
         if target.is_file():
             return
         with whole_file(target) as draft:
-            shutil.copyfile(pdf.path, draft)
-            if digest(draft) != target.stem:
-                raise Refused("it changed while it was read. Nothing was saved.")
+            copy_unchanged(pdf, draft)
 
 
 def attach_documents(db, number: int) -> Tally:
