@@ -51,6 +51,7 @@ import io
 import ipaddress
 import json
 import logging
+import lzma
 import os
 import re
 import secrets
@@ -3687,9 +3688,11 @@ def database_busy(error):
 IMPORT_BYTES = 200 * 2**20
 TITLE_LINES = 15                    # above the header, at most
 NOT_CSV = {b"\xd0\xcf\x11\xe0": "an Excel workbook", b"%PDF-": "a PDF", b"\x89PNG": "a picture"}
+BAD_ZIP = (zipfile.BadZipFile, RuntimeError, NotImplementedError, EOFError, OSError, zlib.error,
+           lzma.LZMAError)          # of zipfile and what it calls, which promises no one error
 BETWEEN = rb"(?<=[A-Za-z])[%b]+(?=[A-Za-z])"
 DOS = re.compile(BETWEEN % rb"\x81\x82\x90\xa1-\xa5")     # üéÉíóúñÑ; in Windows quotes, coins …
-WINDOWS = re.compile(BETWEEN % rb"\xc1\xc9\xcd\xd1\xd3\xda\xdc\xe1\xe9\xed\xf1\xf3\xfa\xfc")
+WINDOWS = re.compile(BETWEEN % "áéíñóúüÁÉÍÑÓÚÜ".encode("cp1252"))
 DATE = re.compile(r"(?:((?:19|20)[0-9]{2})-([0-9]{1,2})-([0-9]{1,2})"
                   r"|([0-9]{1,2})[/.-]([0-9]{1,2})[/.-]((?:19|20)?[0-9]{2}))"
                   r"(?:[ T][0-9]{1,2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]+)?)?Z?)?")
@@ -3823,8 +3826,8 @@ def unzipped(content: bytes) -> bytes:
         if len(files) != 1 or files[0].file_size > IMPORT_BYTES:
             raise ValueError("it is a ZIP with more than one CSV in it")
         return archive.read(files[0])
-    except (zipfile.BadZipFile, RuntimeError, NotImplementedError) as error:
-        raise ValueError(f"it is a damaged or locked ZIP: {error}") from error
+    except BAD_ZIP as error:
+        raise ValueError("it is a damaged or locked ZIP") from error
 
 
 def encodings_of(content: bytes):
@@ -3885,20 +3888,17 @@ class Layout(NamedTuple):
     places: dict        # column, as we call it: its place among the cells
 
 
-def places_of(column: str, headers: list, given: dict) -> list[int]:
-    """Where a column may be: under the header that --column gives, its name, or an alias of it."""
-    wanted = plain(given.get(column, column))
-    found = [place for place, header in enumerate(headers) if plain(header) == wanted]
-    if found or column in given:
-        return found
-    return [place for place, header in enumerate(headers) if heading(header) in ALIASES[column]]
-
-
 def place_columns(headers: list, kind: Kind, given: dict) -> dict:
-    """{column: its place} of those that are there; ValueError if two headers fit equally well."""
-    places = {}
+    """{column: its place}: under the header that --column gives, its name, or an alias of it.
+
+    ValueError if two headers fit equally well.
+    """
+    names, headings, places = [*map(plain, headers)], [*map(heading, headers)], {}
     for column in (*kind.columns, "emisor"):
-        found = places_of(column, headers, given)
+        wanted = plain(given.get(column, column))
+        found = [place for place, name in enumerate(names) if name == wanted]
+        if not found and column not in given:
+            found = [place for place, name in enumerate(headings) if name in ALIASES[column]]
         if len(found) > 1:
             both = " or ".join(f"«{headers[place]}»" for place in found)
             raise ValueError(f"{column} could be {both}: say --column {column}=HEADER")

@@ -645,11 +645,13 @@ def zipped(*names):
     return file.getvalue()
 
 
+ZIP = Path(FILES, "arca-emitidos.zip").read_bytes()
 WRONG_FILES = {     # what it is: (its bytes, what is said)
     "empty": (b"", "empty"),
     "only a mark of the byte order": (codecs.BOM_UTF8, "empty"),
     "XLSX": (zipped("[Content_Types].xml", "xl/worksheets/sheet1.xml"), "CSV"),
-    "a damaged ZIP": (Path(FILES, "arca-emitidos.zip").read_bytes()[:-60], "ZIP"),
+    "a ZIP that is cut short": (ZIP[:-60], "damaged or locked ZIP"),
+    "a damaged ZIP": (ZIP[:80] + bytes(80) + ZIP[160:], "damaged or locked ZIP"),
     "a ZIP of two files": (zipped("a.csv", "b.csv"), "ZIP"),
     "an empty ZIP": (zipped(), ""),
     "XLS": (bytes.fromhex("d0cf11e0a1b11ae1") + bytes(600), "CSV"),
