@@ -2986,21 +2986,32 @@ class ProfileForm(Form):
     avisos = BooleanField("Quiero recibir avisos de comprobantes y vencimientos")
     clave_actual = password_field("Clave actual")
 
-    def __init__(self, **values):
+    def __init__(self, customer):
         """With what is on file, which may stay although it was imported in another form."""
+        phones = many("SELECT number FROM phone WHERE customer = ? ORDER BY id", customer.number)
+        self.customer, self.on_file = customer, {"emails": emails_of(customer.number),
+                                                 "telefonos": [phone.number for phone in phones]}
+        values = {field: getattr(customer, column) for field, column in PROFILE_COLUMNS.items()}
+        values |= {name: [*found, ""] for name, found in self.on_file.items()}
+        values |= {"avisos": bool(customer.wants_reminders)}
         super().__init__(data=values)
-        self.provincia.choices = sorted({"", values["provincia"], *PROVINCES})
-        self.on_file = {"emails": values["emails"], "telefonos": values["telefonos"]}
-        for name in ("emails", "telefonos"):  # a form without the list leaves it as it is
-            if request.form and not any(key.startswith(f"{name}-") for key in request.form):
+        self.provincia.choices = sorted({"", customer.province, *PROVINCES})
+        self.keep_what_was_not_sent(values)
+
+    def keep_what_was_not_sent(self, values: dict) -> None:
+        """A form without a list, or the box, leaves it as it is; a box that is off sends nothing.
+
+        So `avisos_visto` says that the box was there.
+        """
+        sent = {re.sub("-[0-9]+$|_visto$", "", key) for key in request.form}
+        for name in ("emails", "telefonos", "avisos"):
+            if sent and name not in sent:
                 self[name].process(None, values[name])
-        if request.form and not {"avisos", "avisos_visto"} & request.form.keys():
-            self.avisos.process(None, values["avisos"])  # an empty box is not sent, either
 
     def refuse_too_many(self, field):
         """Eight are enough, unless there are more on file."""
-        typed, on_file = filter(None, field.data), filter(None, self.on_file[field.name])
-        if len(list(typed)) > max(LIST_LENGTH, len(list(on_file))):
+        typed = [text for text in field.data if text]
+        if len(typed) > max(LIST_LENGTH, len(self.on_file[field.name])):
             raise StopValidation(f"Deje {LIST_LENGTH} o menos")
 
     def typed_emails(self) -> dict[str | None, str]:
@@ -3018,7 +3029,7 @@ class ProfileForm(Form):
             elif canonical in seen:
                 entry.errors = ["Ese correo ya está en la lista"]
             seen.append(canonical)
-        if not seen and emails_of(current_user.number):
+        if not seen and self.on_file["emails"]:
             raise StopValidation("Deje al menos un correo")
 
     def validate_telefonos(self, field):
@@ -3037,12 +3048,12 @@ class ProfileForm(Form):
     def validate_codigo_postal(self, field):
         """Four digits, the eight characters of the CPA, or what is on file."""
         is_code = re.fullmatch(r"([0-9]{4}|[A-Za-z][0-9]{4}[A-Za-z]{3})?", field.data)
-        if not is_code and field.data != current_user.postal_code:
+        if not is_code and field.data != self.customer.postal_code:
             raise StopValidation("Escriba el código postal como 1650 o B1650ABC")
 
     def validate_clave_actual(self, field):
         """Asked for when the addresses change: who changes them can take the account over."""
-        on_file = {canonical_email(address) for address in emails_of(current_user.number)}
+        on_file = set(map(canonical_email, self.on_file["emails"]))
         if self.typed_emails().keys() == on_file:
             return
         if not field.data:
@@ -3093,9 +3104,9 @@ def save_password(customer, password: str, serial: int | None = None) -> bool:
     return is_saved
 
 
-def save_profile(customer, form: ProfileForm) -> bool:
+def save_profile(form: ProfileForm) -> bool:
     """Save what was changed and log each change; True if there is an address to confirm."""
-    number, typed = customer.number, form.typed_emails()
+    customer, number, typed = form.customer, form.customer.number, form.typed_emails()
     with transaction() as db:
         for field, column in PROFILE_COLUMNS.items():
             save_column(db, customer, column, form[field].data)
@@ -3243,17 +3254,12 @@ def password():
 @login_required
 def profile():
     """Modificar Datos."""
-    number = current_user.number
-    emails = many("SELECT * FROM email WHERE customer = ? ORDER BY id", number)
-    phones = many("SELECT * FROM phone WHERE customer = ? ORDER BY id", number)
-    columns = {field: getattr(current_user, name) for field, name in PROFILE_COLUMNS.items()}
-    form = ProfileForm(emails=[*(email.address for email in emails), ""],
-                       telefonos=[*(phone.number for phone in phones), ""],
-                       avisos=bool(current_user.wants_reminders), **columns)
+    form = ProfileForm(current_user.customer)
     if not form.validate_on_submit():
-        unconfirmed = [email.address for email in emails if not email.confirmed_at]
-        return form_page("profile.html", form, unconfirmed=unconfirmed)
-    is_to_confirm = save_profile(current_user.customer, form)
+        unconfirmed = many("SELECT address FROM email WHERE customer = ? AND confirmed_at IS NULL",
+                           current_user.number)
+        return form_page("profile.html", form, unconfirmed=[row.address for row in unconfirmed])
+    is_to_confirm = save_profile(form)
     more = " Le enviamos un enlace al correo nuevo." * is_to_confirm
     return done(f"Guardamos sus datos.{more}", "profile")
 
@@ -3301,12 +3307,11 @@ LOG_SECONDS = 365 * 86400       # what the page shows of the account's log
 
 def in_words(event) -> tuple[str, str, str]:
     """An event of the account's log in words: what, which, from where."""
-    what = f"Cambio de {EVENT_FIELDS.get(event.field, 'datos')}"
-    which = event.new or ""
     if event.kind == "data":
+        what = f"Cambio de {EVENT_FIELDS.get(event.field, 'datos')}"
         which = f"{event.old or '(nada)'} → {event.new or '(nada)'}"
     else:
-        what = EVENTS.get(event.kind, "Otro cambio")
+        what, which = EVENTS.get(event.kind, "Otro cambio"), event.new or ""
     return what, which, event.address or ACTORS.get(event.actor, "")
 
 
@@ -4835,8 +4840,8 @@ def explain(button: str, *conditions: tuple[bool, str]) -> None:
 def customer(number):
     """Show a customer, and why each payment button shows or not."""
     found, offer = known_customer(number), payment_offer(number)
-    marks = "" if found.active else ", BLOCKED", "" if found.password else ", no password yet"
-    click.echo(f"{number} {found.name}{''.join(marks)}")
+    marks = ", BLOCKED" * (not found.active) + ", no password yet" * (not found.password)
+    click.echo(f"{number} {found.name}{marks}")
     click.echo(f"brand {found.brand}, CUIT {found.cuit or '-'}, {found.tax_condition or '-'}")
     click.echo(f"e-mails: {', '.join(emails_of(number)) or 'none'}"
                + "; wants no reminders" * (not found.wants_reminders))
@@ -4993,20 +4998,21 @@ def settle_command(reference, pending):
         raise Refused(f"There is no payment {reference}. Nothing was changed.")
     if not found:
         click.echo("No payment is pending.")
-    failures = [failure for failure in map(settle_and_tell, found) if failure]
-    if failures and len(failures) == len(found):
+    were_asked = [settle_and_tell(payment) for payment in found]
+    if found and not any(were_asked):
         raise Refused("None could be asked, nothing was changed. Try again later.")
 
 
-def settle_and_tell(payment) -> str | None:
-    """Settle a payment and print what came of it; why the service could not be asked."""
+def settle_and_tell(payment) -> bool:
+    """Settle a payment and print what came of it; whether the service could be asked."""
     try:
         settle(payment)
     except ServiceError as error:
         click.echo(f"{payment.reference}: {error}", err=True)
-        return str(error)
+        return False
     state = one("SELECT state FROM payment WHERE id = ?", payment.id).state
-    return click.echo(f"{payment.reference}: {state}")
+    click.echo(f"{payment.reference}: {state}")
+    return True
 
 
 # === Nightly ======================================================================================
@@ -5202,7 +5208,9 @@ def write_settings(path: Path) -> None:
     chosen |= {name: str(Path(config[name]).absolute()) for name in ("DATABASE", "DOCUMENTS")}
     chosen |= {"SECRET_KEY": config["SECRET_KEY"] or secrets.token_urlsafe(48),
                "BASE_URL": config["BASE_URL"]}
-    for name, (default, about) in list(SETTINGS.items())[:-1]:  # the last is the demo's
+    for name, (default, about) in SETTINGS.items():
+        if name == "DEMO":
+            continue
         value = json.dumps(chosen.get(name, default), ensure_ascii=False)
         lines += ["", f"# {about}", f"{'' if name in chosen else '# '}{name.lower()} = {value}"]
     with whole_file(path) as draft:
@@ -5466,10 +5474,10 @@ def do_round(chore: str, holder: str) -> None:
 def start_chores(app: Flask) -> None:
     """Start this worker's chores, once."""
     with app.extensions["cac.starting"]:
-        is_first, app.config["CHORES"] = app.config["CHORES"] == "on", "off"
-        if is_first:
-            app.extensions["cac.chores_since"] = now()
-    for chore in CHORES if is_first else ():
+        if app.config["CHORES"] == "off":
+            return
+        app.config["CHORES"], app.extensions["cac.chores_since"] = "off", now()
+    for chore in CHORES:
         threading.Thread(target=do_chore, args=(app, chore), daemon=True).start()
 
 
