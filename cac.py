@@ -1119,6 +1119,8 @@ TRIES = {"account": 10, "address": 200}         # to show a password, until one 
 KNOWN_SECONDS = 180 * 86400                     # whence a customer signed in lately
 WAITING_ASKS = 50                               # of a place, for a link
 MAILS_AN_HOUR = {"account": 3, "address": 20}   # with a link that was asked for
+PAYMENTS_AN_HOUR = 60                           # that a customer begins: each is asked about
+EMAIL_CHANGES_AN_HOUR = 10                      # of a customer: each is mailed to every address
 DOWNLOADS_AN_HOUR = 600                         # of a customer, from each worker
 DOWNLOADS = {}                                  # customer: (hour, how many in it)
 
@@ -1210,6 +1212,12 @@ def seconds_over(db, key: str, allowed: int, uses: int = 1) -> float:
         " tries = iif(last_at > ?4, tries, 0) + ?2, last_at = iif(last_at > ?4, last_at, ?3)"
         " RETURNING tries, last_at", (key, uses, now(), now(-3600))).fetchone()
     return max(1, 3600 - age_of(used.last_at)) if used.tries > allowed else 0
+
+
+def allow(db, key: str, allowed: int, trouble: str | None = None) -> None:
+    """Count what is allowed so often an hour; TooManyRequests if it is too often."""
+    if wait := seconds_over(db, key, allowed):
+        raise TooManyRequests(trouble, retry_after=int(wait) + 1)
 
 
 def count_download(number: int) -> None:
@@ -2177,6 +2185,7 @@ def start_attempt(number: int, service: str, purpose: str, amount: int):
     """
     reference = "CAC" + b32encode(secrets.token_bytes(10)).decode()
     with transaction() as db:
+        allow(db, f"payment:{number}", PAYMENTS_AN_HOUR, "payment")
         return db.execute(
             "INSERT INTO payment (reference, customer, service, purpose, amount, created_at,"
             " query_at) VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (customer, service, purpose,"
@@ -2282,8 +2291,7 @@ def store_notice(service: str, query: str, body: bytes) -> int:
     """Keep what a payment service sent, as it came; its id."""
     place = address_block(client_address())
     with transaction() as db:
-        if wait := seconds_over(db, f"notice:{place}", NOTICES_AN_HOUR):
-            raise TooManyRequests(retry_after=int(wait) + 1)
+        allow(db, f"notice:{place}", NOTICES_AN_HOUR)
         return db.execute(
             "INSERT INTO notice (service, received_at, address, query, body, query_at)"
             " VALUES (?, ?, ?, ?, ?, ?)",
@@ -3114,6 +3122,7 @@ def save_profile(form: ProfileForm) -> bool:
         save_list(db, number, "phone", {phone: phone for phone in form.telefonos.data if phone})
         before = save_list(db, number, "email", typed)
         if typed.keys() != before.keys():
+            allow(db, f"emails:{number}", EMAIL_CHANGES_AN_HOUR, "emails")
             new_link(db, number)
             recipients = (before | typed).values()
             enqueue(db, "emails_changed", recipients, number, name=customer.name)
@@ -3173,9 +3182,9 @@ def download(content, name: str) -> Response:
             record(db, current_user.number, "download", new=name)
     number = current_user.number
     file = io.BytesIO(content) if isinstance(content, bytes) else content
+    answer = send_file(file, as_attachment=True, download_name=name)
     if not SENDING.take(number):
         raise TooManyRequests("download", retry_after=60)
-    answer = send_file(file, as_attachment=True, download_name=name)
     answer.direct_passthrough = False   # else nobody is told when it was sent
     answer.call_on_close(lambda: SENDING.leave(number))
     return answer
@@ -3615,6 +3624,10 @@ ERRORS = {  # by status, or by what abort() is told
     "document": Trouble("No encontramos el archivo de este comprobante",
                         "Escríbanos y se lo enviamos."),
     "download": Trouble("Descargó demasiados archivos", "Espere y pruebe de nuevo."),
+    "payment": Trouble("Empezó demasiados pagos", "No se registró nada. Espere y pruebe de nuevo, o"
+                       " transfiera a las cuentas que están en PAGO ONLINE."),
+    "emails": Trouble("Cambió sus correos demasiadas veces",
+                      "No se guardó nada. Espere y pruebe de nuevo.", "profile", "Modificar Datos"),
     "email": Trouble("El enlace ya no sirve", "Venció, o ese correo ya está confirmado. Si le falta"
                      " confirmarlo, quítelo en Modificar Datos y escríbalo de nuevo: le enviamos"
                      " otro.", "profile", "Modificar Datos"),
@@ -3645,11 +3658,12 @@ def http_error(error):
         minutes, trouble = -(-error.retry_after // 60), trouble or ERRORS[429]
         wait = "un minuto" if minutes == 1 else f"{minutes} minutos"
         trouble = trouble._replace(advice=trouble.advice.replace("Espere", f"Espere {wait}"))
+    headers = {name: value for name, value in error.get_headers() if name != "Content-Type"}
+    page = error_page(error.code, trouble, **headers)   # it looks up who asks
     if error.code != 404 or g.get("customer"):
         log.warning("event=denied status=%s method=%s page=%s customer=%s address=%s", error.code,
                     request.method, request.endpoint, g.get("customer"), client_address())
-    headers = {name: value for name, value in error.get_headers() if name != "Content-Type"}
-    return error_page(error.code, trouble, **headers)
+    return page
 
 
 @bp.app_errorhandler(ServiceError)

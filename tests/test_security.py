@@ -547,6 +547,29 @@ def test_in_the_next_hour_they_may_be_downloaded_again(visit, monkeypatch, wait)
     assert visit("Ana").get("/cuenta.pdf").status_code == 200
 
 
+def test_a_customer_begins_so_many_payments_an_hour(visit, db, wait):
+    beto = visit("Beto")
+    sent = [beto.send("/pago", concepto="adelanto", medio="dineromail", importe=f"{n},00")
+            for n in range(100, 101 + cac.PAYMENTS_AN_HOUR)]
+    assert [answer.status_code for answer in sent] == [303] * cac.PAYMENTS_AN_HOUR + [429]
+    assert "Empezó demasiados pagos" in text_of(sent[-1])
+    assert db.execute("SELECT count(*) FROM payment").fetchone()[0] == cac.PAYMENTS_AN_HOUR
+    wait(minutes=61)
+    later = visit("Beto").send("/pago", concepto="adelanto", medio="dineromail", importe="9,00")
+    assert later.status_code == 303
+
+
+def test_a_customer_has_no_mail_sent_to_ever_other_addresses(visit, db):
+    ana, told = visit("Ana"), []
+    for n in range(1 + cac.EMAIL_CHANGES_AN_HOUR):
+        told.append(ana.send("/datos", provincia="Buenos Aires", clave_actual=PASSWORD,
+                             **{"emails-0": "ana@example.com", "emails-1": f"x{n}@example.org"}))
+    assert [answer.status_code for answer in told] == [303] * cac.EMAIL_CHANGES_AN_HOUR + [429]
+    assert "Cambió sus correos demasiadas veces" in text_of(told[-1])
+    addresses = [row.address for row in db.execute("SELECT address FROM email ORDER BY id")]
+    assert f"x{cac.EMAIL_CHANGES_AN_HOUR}@example.org" not in addresses
+
+
 # --- Keys and logs --------------------------------------------------------------------------------
 
 def test_a_new_key_keeps_what_an_earlier_one_signed_as_long_as_that_is_kept(
