@@ -182,6 +182,16 @@ def parse_money(text: str) -> int:
     return amount
 
 
+def centavos(decimal: str) -> int | None:
+    """Of an amount with a decimal point, as payment services write it; None if it is not one.
+
+    >>> centavos("1250.4"), centavos("1250.400"), centavos("1250.404")
+    (125040, 125040, None)
+    """
+    found = re.fullmatch(r"([0-9]{1,13})(?:\.([0-9]{1,2})0*)?", decimal)
+    return int(found[1] + (found[2] or "").ljust(2, "0")) if found else None
+
+
 def day(iso: str | None) -> str:
     """A date as read in Argentina.
 
@@ -1877,18 +1887,23 @@ class NoRedirect(HTTPRedirectHandler):
         """Follow nothing."""
 
 
-def fetch(url: str, data: bytes | None = None, headers: dict | None = None) -> bytes:
-    """A payment service's whole answer, to a GET or, with `data`, a POST; ServiceError if none."""
+def fetch(url: str, read, data: bytes | None = None, headers: dict | None = None):
+    """What `read` makes of a payment service's answer to a GET or, with `data`, a POST.
+
+    ServiceError if there is none, or it cannot be read.
+    """
     seconds = PAGE_SECONDS if request else CHORE_SECONDS
     deadline, question = time.monotonic() + seconds, Request(url, data, headers or {})
     try:
         with build_opener(NoRedirect).open(question, timeout=seconds) as reply:
-            return read_reply(reply, deadline)
-    except (OSError, HTTPException, ValueError) as error:
+            return read(whole_reply(reply, deadline))
+    except (OSError, HTTPException) as error:
         raise ServiceError(f"{type(error).__name__}: {error}") from error
+    except ValueError as error:
+        raise ServiceError(f"the answer: {error}") from error
 
 
-def read_reply(reply, deadline: float) -> bytes:
+def whole_reply(reply, deadline: float) -> bytes:
     """All that comes; ServiceError if that is too long, or goes on after the deadline."""
     answer = b""
     while chunk := reply.read1(65536):
@@ -1932,12 +1947,6 @@ def read_json(body: bytes) -> dict:
     return found
 
 
-def centavos(decimal: str) -> int | None:
-    """Of an amount with a decimal point, as payment services write it; None if it is not one."""
-    found = re.fullmatch(r"([0-9]{1,13})(?:\.([0-9]{1,2})0*)?", decimal)
-    return int(found[1] + (found[2] or "").ljust(2, "0")) if found else None
-
-
 class DineroMail:
     """Checkout of generation 1 and IPN v2, after DineroMail's manual of July 2011.
 
@@ -1973,14 +1982,15 @@ class DineroMail:
 
     def subjects(self, query: str, body: bytes) -> list[str]:
         """What a notice tells us to look up: here, our references. ValueError: unreadable."""
-        name, _, xml = body.decode("latin-1").partition("=")
-        if not re.match(r"\s*(<|&lt;)", xml):  # else it was not encoded at all
-            fields = parse_qsl(body.decode("latin-1"), encoding="latin-1")
-            name, xml = next((field for field in fields if field[0].lower() == "notificacion"),
-                             ("", ""))
-        if name.lower() != "notificacion":
+        text = body.decode("latin-1")
+        name, _, value = text.partition("=")
+        is_raw = re.match(r"\s*(<|&lt;)", value)    # it was not encoded at all
+        found = [(name, value)] if is_raw else parse_qsl(text, encoding="latin-1")
+        fields = {name.lower(): value for name, value in found}
+        if "notificacion" not in fields:
             raise ValueError("it has no field Notificacion")
-        ids = read_xml(xml.encode("latin-1")).iterfind("operaciones/operacion/id")
+        xml = fields["notificacion"].encode("latin-1")
+        ids = read_xml(xml).iterfind("operaciones/operacion/id")
         references = list(dict.fromkeys((found.text or "").strip() for found in ids))
         if not 1 <= len(references) <= 100 or not all(0 < len(found) <= 64 for found in references):
             raise ValueError("it names no operation, too many, or an impossible one")
@@ -1998,19 +2008,15 @@ class DineroMail:
         question = (f"<REPORTE><NROCTA>{self.account}</NROCTA><DETALLE><CONSULTA>"
                     f"<CLAVE>{html.escape(self.key, quote=False)}</CLAVE><TIPO>1</TIPO>"
                     f"<OPERACIONES>{ids}</OPERACIONES></CONSULTA></DETALLE></REPORTE>")
-        answer = fetch(f"{self.base}/Vender/Consulta_IPN.asp",
+        report = fetch(f"{self.base}/Vender/Consulta_IPN.asp", read_xml,
                        urlencode({"DATA": question}).encode())
-        found = [self.read_operation(found, subjects) for found in self.read_report(answer)]
+        found = [self.read_operation(found, subjects) for found in self.operations(report)]
         known = {operation.reference.upper() for operation in found}
         return found + [Operation(subject, "", "unknown", None, "") for subject in subjects
                         if subject.upper() not in known]
 
-    def read_report(self, answer: bytes) -> list:
-        """The operations of an answer; ServiceError if it does not answer the question."""
-        try:
-            report = read_xml(answer)
-        except ValueError as error:
-            raise ServiceError(f"the answer: {error}") from error
+    def operations(self, report) -> list:
+        """The operations of a report; ServiceError if it does not answer the question."""
         outcome = report.findtext("estadoreporte", "").strip()
         if outcome not in ("1", "8"):  # 8 = it knows no such operation
             raise ServiceError(f"ESTADOREPORTE {outcome or 'is missing'}")
@@ -2064,10 +2070,7 @@ class MercadoPago:
         if not self.token:
             raise ServiceError("Mercado Pago is not configured")
         headers = {"Authorization": f"Bearer {self.token}"} | (headers or {})
-        try:
-            return read_json(fetch(self.base + path, data, headers))
-        except ValueError as error:
-            raise ServiceError(f"the answer: {error}") from error
+        return fetch(self.base + path, read_json, data, headers)
 
     def is_genuine(self, headers, query: str) -> bool:
         """Whether x-signature is right; what is missing is left out of what is signed.
@@ -2078,10 +2081,9 @@ class MercadoPago:
         named = (part.partition("=") for part in headers.get("x-signature", "").split(","))
         parts = {name.strip().lower(): value.strip() for name, _, value in named}
         fields, request_id = dict(parse_qsl(query)), headers.get("x-request-id", "")
-        kind = fields.get("type") or fields.get("topic") or "payment"
-        if kind != "payment" and "x-signature" not in headers:
+        kind, subject = self.named(fields)
+        if kind not in ("", "payment") and "x-signature" not in headers:
             return True
-        subject = fields.get("data.id", fields.get("id", ""))
         return bool(self.secret) and any(
             hmac.compare_digest(self.sign(tried, request_id, parts.get("ts", "")),
                                 parts.get("v1", "").lower().encode())
@@ -2095,17 +2097,21 @@ class MercadoPago:
 
     def subjects(self, query: str, body: bytes) -> list[str]:
         """Their payment's id, in the new and in the old form; nothing if it is not of a payment."""
-        fields = dict(parse_qsl(query))
-        if not (fields.get("data.id") or fields.get("id")):  # then only the body tells
+        kind, subject = self.named(dict(parse_qsl(query)))
+        if not subject:  # then only the body tells
             told = read_json(body)
             data = told.get("data") if isinstance(told.get("data"), dict) else {}
-            fields = {"type": told.get("type") or told.get("topic"), "id": data.get("id")} | fields
-        if (fields.get("type") or fields.get("topic")) != "payment":
+            kind, subject = kind or self.named(told)[0], str(data.get("id") or "")
+        if kind != "payment":
             return []
-        subject = str(fields.get("data.id") or fields.get("id") or "")
         if not re.fullmatch(r"[A-Za-z0-9_-]{1,30}", subject):
             raise ValueError("it names no payment, or an impossible one")
         return [subject]
+
+    def named(self, fields: dict) -> tuple[str, str]:
+        """(kind, id) of what a notice speaks of, in the new form and in the old; '' = not told."""
+        return (fields.get("type") or fields.get("topic") or "",
+                fields.get("data.id") or fields.get("id") or "")
 
     def look_up(self, subjects: list[str]) -> list[Operation]:
         """What the service says of its payments."""
@@ -2139,7 +2145,7 @@ SERVICES = {"dineromail": DineroMail, "mercadopago": MercadoPago}
 
 
 def payment_service(name: str):
-    """The payment service of this name, as configured."""
+    """The one of this name, as configured."""
     return SERVICES[name](current_app.config)
 
 
@@ -2311,20 +2317,24 @@ def settle_notice(notice: int) -> None:
     with transaction() as db:
         is_ours = db.execute("UPDATE notice SET query_at = ? WHERE id = ? AND query_at = ?",
                              (later, notice, kept.query_at)).rowcount == 1
-    if not is_ours:
-        return
+    if is_ours:
+        settle_kept(kept)
+
+
+def settle_kept(kept) -> None:
+    """Ask the service about what a notice speaks of, act on its answer, write what came of it."""
     service = payment_service(kept.service)
     try:
         subjects = service.subjects(kept.query, kept.body)
     except ValueError as error:  # a worker died before it could refuse it
-        close_notice(notice, f"refused: {error}")
-        return
+        return close_notice(kept.id, f"refused: {error}")
     try:
         act_on_all(kept.service, service.look_up(subjects))
-        close_notice(notice, "settled")
     except ServiceError as error:
         with transaction() as db:
-            db.execute("UPDATE notice SET outcome = ? WHERE id = ?", (str(error), notice))
+            db.execute("UPDATE notice SET outcome = ? WHERE id = ?", (str(error), kept.id))
+        return None
+    return close_notice(kept.id, "settled")
 
 
 def settle_soon(notice: int) -> None:
