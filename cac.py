@@ -851,6 +851,11 @@ def transaction(db: sqlite3.Connection | None = None, kind: str = "IMMEDIATE",
                 db.execute("ROLLBACK")
 
 
+def reason_of(error: Exception) -> str:
+    """What went wrong, without the number and the name that the system puts beside it."""
+    return getattr(error, "strerror", None) or str(error)
+
+
 @contextmanager
 def refused_by(place, outcome: str = "Nothing was changed."):
     """What cannot be done there is refused, in a sentence: no space, no permission, damaged."""
@@ -859,8 +864,7 @@ def refused_by(place, outcome: str = "Nothing was changed."):
     except Refused as error:
         raise Refused(f"{place}: {error.message}") from error
     except (OSError, sqlite3.Error) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise Refused(f"{place}: {reason}. {outcome}") from error
+        raise Refused(f"{place}: {reason_of(error)}. {outcome}") from error
 
 
 def sha256(content: str | bytes) -> str:
@@ -2386,6 +2390,7 @@ def checkout_form(payment) -> tuple[str, dict] | None:
 # === Documents ====================================================================================
 # What is downloaded. fpdf2 is imported only here, where it is needed: it costs 300 ms and 22 MB.
 
+FORMULA = re.compile(r"(?!-[0-9]+,[0-9]{2}$)[=+\-@\t\r\n\0]")     # an amount is none
 FONT = "helvetica"      # built into every reader; shows Windows-1252, which is all of Spanish
 LINE_HEIGHT = 4.4       # of tables, in mm
 QR_PLACE = 15, 240, 34  # from the left, from above, its side, in mm
@@ -2396,31 +2401,33 @@ def debit_and_credit(line, show) -> tuple[str, str]:
     return (show(line.amount), "") if line.amount >= 0 else ("", show(-line.amount))
 
 
-def csv_text(text: str) -> str:
-    """A text that no spreadsheet takes for a formula."""
-    return f"'{text}" if re.match(r"[=+\-@\t\r\n\0]", text) else text
-
-
 def csv_money(amount: int) -> str:
     """An amount as spreadsheets in Argentina read numbers: 1234,56."""
     return plain_money(amount).replace(".", "").replace("−", "-")
 
 
-def csv_file(*rows: tuple) -> bytes:
-    """Rows for a spreadsheet: UTF-8 with BOM, semicolons."""
+def csv_file(head: tuple, rows) -> bytes:
+    """Rows of texts for a spreadsheet, none a formula: UTF-8 with BOM, semicolons."""
     file = io.StringIO()
-    csv.writer(file, delimiter=";").writerows(rows)
+    table = csv.writer(file, delimiter=";")
+    for row in (head, *rows):
+        table.writerow([f"'{cell}" if FORMULA.match(cell) else cell for cell in row])
     return file.getvalue().encode("utf-8-sig")
+
+
+def statement_rows(found: Statement, show):
+    """Yield a statement's lines, between the balances before and after; `show` writes amounts."""
+    yield "", "Saldo anterior", "", "", "", "", show(found.opening)
+    for line, balance in found.lines:
+        yield (day(line.date), line.type_name, voucher_number(line), line.detail,
+               *debit_and_credit(line, show), show(balance))
+    yield "", "Saldo", "", "", "", "", show(found.closing)
 
 
 def statement_csv(found: Statement) -> bytes:
     """The statement for a spreadsheet."""
-    lines = [(day(line.date), line.type_name, voucher_number(line), csv_text(line.detail),
-              *debit_and_credit(line, csv_money), csv_money(balance))
-             for line, balance in found.lines]
     return csv_file(("Fecha", "Comprobante", "Número", "Detalle", "Debe", "Haber", "Saldo"),
-                    ("", "Saldo anterior", "", "", "", "", csv_money(found.opening)), *lines,
-                    ("", "Saldo", "", "", "", "", csv_money(found.closing)))
+                    statement_rows(found, csv_money))
 
 
 def new_pdf(title: str, colour: str):
@@ -2501,13 +2508,10 @@ def statement_pdf(customer, found: Statement, title: str = "Cuenta corriente") -
     write_lines(pdf, 15, 14, (business().company_name, 14, "B"), (title, 12))
     write_lines(pdf, 110, 14, (customer.name, 11, "B"), (f"Usuario {customer.number}", 9),
                 (f"Al {day(today())}, importes en pesos", 9))
-    lines = [(day(line.date), f"{line.type_name} {voucher_number(line)}", line.detail,
-              *debit_and_credit(line, plain_money), plain_money(balance))
-             for line, balance in found.lines]
-    write_table(pdf, 36, (18, 49, 51, 21, 21, 20), [
-        ("Fecha", "Comprobante", "Detalle", "Debe", "Haber", "Saldo"),
-        ("", "Saldo anterior", "", "", "", plain_money(found.opening)), *lines,
-        ("", "Saldo", "", "", "", plain_money(found.closing))])
+    rows = [(date, f"{voucher} {number}", *rest)
+            for date, voucher, number, *rest in statement_rows(found, plain_money)]
+    write_table(pdf, 36, (18, 49, 51, 21, 21, 20),
+                [("Fecha", "Comprobante", "Detalle", "Debe", "Haber", "Saldo"), *rows])
     return bytes(pdf.output())
 
 
@@ -4603,10 +4607,10 @@ def changes_csv(since: str) -> bytes:
                  " FROM event JOIN customer ON number = customer"
                  " WHERE kind = 'data' AND actor = 'customer' AND date(at, '-3 hours') >= ?"
                  " ORDER BY event.id", since)
-    lines = [(day(row.at), row.at[11:], row.customer, csv_text(row.name),
-              names.get(row.field, row.field), csv_text(row.old or ""), csv_text(row.new or ""))
-             for row in found]
-    return csv_file(("fecha", "hora", "usuario", "nombre", "campo", "anterior", "nuevo"), *lines)
+    return csv_file(("fecha", "hora", "usuario", "nombre", "campo", "anterior", "nuevo"),
+                    [(day(row.at), row.at[11:], str(row.customer), row.name,
+                      names.get(row.field, row.field), row.old or "", row.new or "")
+                     for row in found])
 
 
 # === Invoices =====================================================================================
@@ -4739,11 +4743,13 @@ def attach_documents(db, number: int) -> Tally:
 def import_invoices(folder: Path, kind: str, told) -> None:
     """Import the PDFs of a folder. They are stored under their content, which never changes."""
     pdfs, problems = [], []
-    for path in sorted(path for path in folder.iterdir() if path.suffix.lower() == ".pdf"):
+    with refused_by(folder, "Nothing was saved."):
+        paths = sorted(path for path in folder.iterdir() if path.suffix.lower() == ".pdf")
+    for path in paths:
         try:
             pdfs.append(read_pdf(path))
         except (ValueError, OSError) as error:
-            problems.append((path.name, error))
+            problems.append((path.name, reason_of(error)))
     refuse_problems(folder.name, problems, told)
     pairs, strays = match_pdfs(pdfs)
     content = "".join(pdf.path.name + pdf.document for pdf in pdfs)
@@ -5129,8 +5135,6 @@ def import_command(kind, file, **told):
     """
     told = SimpleNamespace(**told)
     with import_lock():
-        if kind == "invoices" and not file.is_dir():
-            raise Refused(f"{file}: there is no such folder. Nothing was saved.")
         (import_invoices if kind == "invoices" else import_csv)(file, kind, told)
         if told.dry_run:
             click.echo("This was a dry run: nothing was saved.")
