@@ -32,7 +32,8 @@ Contents, each part using only those above it:
     Commands     what the operator types
     Nightly      the commands that timers run
     Server       init, serve and the demo
-    Application  create_app, and the chores of the running service
+    Chores       what the running service does by itself
+    Application  create_app, and what goes with every page and every line of the log
 
 Words: movement = a line of the statement; voucher = an invoice, a receipt, any comprobante;
 balance = the sum of a customer's movements, positive when the customer owes; limit = the DineroMail
@@ -4922,17 +4923,14 @@ def invite(numbers, new):
 def password_link_command(number, mail):
     """Print a link with which the customer chooses a password, good for 60 minutes."""
     password_link(number, 0)  # refused now if links cannot be made, not after the old ones died
-    if mail:
-        customer, recipients = reachable_customer(number)
-        with transaction() as db:
-            enqueue(db, "reset", recipients, number, accounts=[link_to_mail(db, customer)])
-        return click.echo(f"The running service sends it to {', '.join(recipients)}.")
-    if not known_customer(number).active:
+    found, recipients = reachable_customer(number) if mail else (known_customer(number), [])
+    if not found.active:
         raise Refused(f"Customer {number} is blocked. Nothing was changed.")
     with transaction() as db:
-        serial = new_link(db, number)
-        record(db, number, "reset", "operator")
-    return click.echo(password_link(number, serial))
+        link = link_to_mail(db, found)
+        enqueue(db, "reset", recipients, number, accounts=[link])
+    click.echo(f"The running service sends it to {', '.join(recipients)}." if mail
+               else password_link(number, link["serial"]))
 
 
 @command("unlock", "unlock 1001")
@@ -5437,12 +5435,10 @@ def demo(host, port, database):
             serve_demo(host, port)
 
 
-# === Application ==================================================================================
-# create_app has no side effect: what opens, starts or writes waits for a request, or the server.
+# === Chores =======================================================================================
+# What the running service does by itself, whatever server it is that runs it.
 
-MAX_FIELDS = 500                    # of a form
-LOG_LINES = 10_000                  # that wait to be written
-LEASE_SECONDS = 15                  # a dead worker's chores are taken over after this
+LEASE_SECONDS = 15      # a dead worker's chores are taken over after this
 
 
 def tidy() -> None:
@@ -5507,6 +5503,13 @@ def start_chores(app: Flask) -> None:
         app.config["CHORES"], app.extensions["cac.chores_since"] = "off", now()
     for chore in CHORES:
         threading.Thread(target=do_chore, args=(app, chore), daemon=True).start()
+
+
+# === Application ==================================================================================
+# create_app has no side effect: what opens, starts or writes waits for a request, or the server.
+
+MAX_FIELDS = 500                    # of a form
+LOG_LINES = 10_000                  # that wait to be written
 
 
 @cache
@@ -5639,6 +5642,20 @@ def ask_to_sign_in():
     return redirect(url_for("cac.sign_in", next=target))
 
 
+def equip_templates(app: Flask) -> None:
+    """What templates use besides a view's values, by the function's own name mostly."""
+    jinja = app.jinja_env
+    jinja.trim_blocks = jinja.lstrip_blocks = True
+    filters = (money, plain_money, day, moment, month_name, voucher_number, device, likely_address,
+               in_words)
+    jinja.filters |= {function.__name__: function for function in filters}
+    jinja.filters["cuit"] = cuit.format
+    functions = (asset, brand_mark, has_pdf, style, today)
+    jinja.globals |= {function.__name__: function for function in functions}
+    jinja.globals["url_for"] = page_url
+    app.context_processor(page_values)
+
+
 def create_app(**settings) -> Flask:
     """The WSGI application. Settings in lower case, as database="…", win over the environment.
 
@@ -5657,14 +5674,7 @@ def create_app(**settings) -> Flask:
     app.url_map.merge_slashes = False   # Werkzeug would redirect to the Host that was named
     app.extensions |= {"cac.connections": threading.local(), "cac.starting": threading.Lock(),
                        "cac.is_fit": bool(settings)}
-    app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
-    filters = (money, plain_money, day, moment, month_name, voucher_number, device, likely_address,
-               in_words)
-    app.jinja_env.filters |= {function.__name__: function for function in filters}
-    app.jinja_env.filters["cuit"] = cuit.format
-    app.jinja_env.globals |= {"has_pdf": has_pdf, "asset": asset, "style": style, "today": today,
-                              "brand_mark": brand_mark, "url_for": page_url}
-    app.context_processor(page_values)
+    equip_templates(app)
     app.before_request(guard)
     app.after_request(add_headers)
     login_manager.init_app(app)
