@@ -3716,8 +3716,8 @@ def database_busy(error):
 
 
 # === Files ========================================================================================
-# How accounting programs write: a file's bytes, its header, days and amounts. Pure functions but
-# for the one that reads the file; a ValueError says what is wrong.
+# How accounting programs write: a file's bytes, its header, days and amounts. Pure functions, whose
+# ValueError says what is wrong.
 
 IMPORT_BYTES = 200 * 2**20
 TITLE_LINES = 15                    # above the header, at most
@@ -3730,7 +3730,7 @@ WINDOWS = re.compile(BETWEEN % "áéíñóúüÁÉÍÑÓÚÜ".encode("cp1252"))
 DATE = re.compile(r"(?:((?:19|20)[0-9]{2})-([0-9]{1,2})-([0-9]{1,2})"
                   r"|([0-9]{1,2})[/.-]([0-9]{1,2})[/.-]((?:19|20)?[0-9]{2}))"
                   r"(?:[ T][0-9]{1,2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]+)?)?Z?)?")
-SIGNED = re.compile(r"(\()?([+−-])?\$?([−-])?([0-9][0-9.,]*)([−-])?(\))?")
+SIGNED = re.compile(r"([+−-]?)\$?([−-]?)([0-9][0-9.,]*)([−-]?)")
 GROUPED = {",": re.compile(r"([0-9]{1,3}(?:\.[0-9]{3})+|[0-9]+)(?:,([0-9]{1,2}))?"),
            ".": re.compile(r"([0-9]{1,3}(?:,[0-9]{3})+|[0-9]+)(?:\.([0-9]{1,2}))?")}
 MARKS = {"comma": ",", "point": "."}
@@ -3777,21 +3777,29 @@ def parse_amount(text: str, mark: str) -> int:
     >>> [parse_amount(text, ",") for text in ("$ 1.234,56", "(12)", "0,5-", "−3")]
     [123456, -1200, -50, -300]
     """
-    found = SIGNED.fullmatch("".join(text.split()))
-    minus = "".join(filter(None, found.group(1, 2, 3, 5))) if found else ""
-    if not found or bool(found[1]) != bool(found[6]) or len(minus) > 1:
+    bare = "".join(text.split())
+    if bare.startswith("(") and bare.endswith(")"):
+        bare = f"-{bare[1:-1]}"
+    found = SIGNED.fullmatch(bare)
+    signs = found[1] + found[2] + found[4] if found else "?"
+    if signs not in ("", "+", "-", "−"):
         raise ValueError("no amount such as 1234,56")
-    if not mark and re.search("[.,]", found[4]):
+    return centavos_of(found[3], mark) * (1 if signs in ("", "+") else -1)
+
+
+def centavos_of(digits: str, mark: str) -> int:
+    """The same of an amount without sign."""
+    if not mark and re.search("[.,]", digits):
         raise ValueError("ambiguous: say --decimal comma or --decimal point")
-    parts = GROUPED[mark or ","].fullmatch(found[4])
+    parts = GROUPED[mark or ","].fullmatch(digits)
     if not parts:
-        fitting = [name for name, other in MARKS.items() if GROUPED[other].fullmatch(found[4])]
+        fitting = [name for name, other in MARKS.items() if GROUPED[other].fullmatch(digits)]
         raise ValueError(f"decimal {fitting[0]}? use --decimal {fitting[0]}" if fitting
                          else "no amount such as 1234,56")
     amount = int(re.sub("[.,]", "", parts[1]) + (parts[2] or "").ljust(2, "0"))
     if amount >= 10**15:
         raise ValueError("too large")
-    return amount if minus in ("", "+") else -amount
+    return amount
 
 
 def heading(text: str) -> str:
@@ -3837,17 +3845,6 @@ ALIASES = {column: {heading(name) for name in (column, *filter(None, aliases.spl
     "servicio": "abono|plan",
     "desde": "fecha alta|alta",
 }.items()}
-
-
-def file_content(path: Path) -> bytes:
-    """All of a file, which must not change meanwhile; or Refused."""
-    with refused_by(path, "Nothing was saved."), path.open("rb") as file:
-        before, content = os.fstat(file.fileno()), file.read(IMPORT_BYTES + 1)
-        after = path.stat()
-    if (before.st_mtime_ns, len(content)) != (after.st_mtime_ns, after.st_size):
-        raise Refused(f"{path}: it is too large, or changed while it was read: try again when it"
-                      " is complete. Nothing was saved.")
-    return content
 
 
 def unzipped(content: bytes) -> bytes:
@@ -4011,6 +4008,17 @@ def full_name(text: str) -> str:
     return name
 
 
+def file_content(path: Path) -> bytes:
+    """All of a file, which must not change meanwhile; or Refused."""
+    with refused_by(path, "Nothing was saved."), path.open("rb") as file:
+        before, content = os.fstat(file.fileno()), file.read(IMPORT_BYTES + 1)
+        after = path.stat()
+    if (before.st_mtime_ns, len(content)) != (after.st_mtime_ns, after.st_size):
+        raise Refused(f"{path}: it is too large, or changed while it was read: try again when it"
+                      " is complete. Nothing was saved.")
+    return content
+
+
 class CsvFile:
     """A CSV file of a kind. What is wrong with it is kept, by line."""
 
@@ -4158,7 +4166,7 @@ class CsvFile:
     def moved(self, told: dict, voucher_type: int) -> int:
         """How a line moves the balance."""
         amount, debit, credit = told["importe"], told["debe"], told["haber"]
-        if amount is None and debit is None and credit is None:
+        if {amount, debit, credit} == {None}:
             raise ValueError("importe is missing")
         if amount is None:
             return (debit or 0) - (credit or 0)
@@ -4524,8 +4532,8 @@ def carry_out(feed: Feed, told, work) -> None:
         db.execute("UPDATE import SET gone = ?, changed = ?, added = ?, balance_after = ?"
                    " WHERE id = ?", (*tally, after, number))
         click.echo(summary(feed, tally, before, after))
-        doubt = import_doubt(tally.gone, movements, before, after) if last else ""
-        if doubt and feed.kind == "movements" and not told.force:
+        doubt = import_doubt(tally.gone, movements, before, after)
+        if doubt and last and feed.kind == "movements" and not told.force:
             raise Refused(f"{doubt}. If that is right, say --force. Nothing was saved.")
         if told.dry_run:
             raise DryRun
@@ -4668,6 +4676,20 @@ def objects_of(content: bytes):
             yield named_plainly(objects)
 
 
+def read_name(name: str) -> tuple:
+    """(point of sale, number, type's code, type's name) that a PDF's name tells; -1 = it does not.
+
+    >>> read_name("FAC B 0003-00001234"), read_name("30712345671_006_00003_00001234")
+    ((3, 1234, None, 'facturab'), (3, 1234, 6, ''))
+    """
+    found = PDF_NAME.fullmatch(name)
+    before, *numbers = found.groups() if found else ("", -1, -1)
+    code = re.search(r"(?<![0-9])([0-9]{1,3})[^0-9A-Za-z]*$", before)
+    words = re.findall("[A-Za-z]+", before)
+    types = filter(TYPE_NAME.fullmatch, (full_name("".join(words[-n:])) for n in (2, 1)))
+    return *map(int, numbers), code and int(code[1]), next(types, "")
+
+
 def read_pdf(path: Path) -> Pdf:
     """Look at a PDF; ValueError if it is not one that can be handed to customers."""
     if path.is_symlink() or not path.is_file():
@@ -4677,14 +4699,7 @@ def read_pdf(path: Path) -> Pdf:
         raise ValueError("it is no PDF, or larger than 5 MB")
     if any(map(ACTIVE_PDF.search, objects_of(content))):
         raise ValueError("it is a PDF that does something when it is opened")
-    named = PDF_NAME.fullmatch(path.stem)
-    before, *numbers = named.groups() if named else ("", -1, -1)
-    code = re.search(r"(?<![0-9])([0-9]{1,3})[^0-9A-Za-z]*$", before)
-    words = re.findall("[A-Za-z]+", before)
-    names = [full_name("".join(words[-count:])) for count in (2, 1)]
-    return Pdf(path, *map(int, numbers), code and int(code[1]),
-               next(filter(TYPE_NAME.fullmatch, names), ""),
-               f"{sha256(content)}.pdf")
+    return Pdf(path, *read_name(path.stem), f"{sha256(content)}.pdf")
 
 
 def is_of(pdf: Pdf, voucher) -> bool:
