@@ -1876,8 +1876,6 @@ def send_due_mail() -> None:
 
 PAGE_SECONDS = 4                    # while somebody looks at a page, a service has so long
 CHORE_SECONDS = 20                  # and so long while nobody does; then it is asked again later
-NOTICE_BYTES = 64 * 1024
-NOTICES_AN_HOUR = 6000              # from one place on the net
 ANSWER_BYTES = 256 * 1024
 
 
@@ -2161,6 +2159,8 @@ FIRST_QUERY_SECONDS = 180           # a new payment is asked about if there was 
 ASK_AGAIN_SECONDS = 5               # a payment's page does not ask more often
 REFRESH_SECONDS = 15                # it asks by itself while the customer waits
 GIVE_UP_SECONDS = 30 * 86400
+NOTICE_BYTES = 64 * 1024
+NOTICES_AN_HOUR = 6000              # from one place on the net
 WAIT_SECONDS = 1                    # how long the sender of a notice waits for it to be settled
 SETTLING = threading.Lock()         # in each process one notice is settled at once
 
