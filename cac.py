@@ -5356,11 +5356,6 @@ def unfit_database(path: str) -> list[str]:
     return []
 
 
-def unfit_to_serve(config) -> list[str]:
-    """What keeps this process from serving customers, a line each."""
-    return unsafe_settings(config) + unfit_database(config["DATABASE"])
-
-
 @command("serve", "serve --port 8000 --workers 2")
 @click.option("--host", default="127.0.0.1", show_default=True)
 @click.option("--port", default=8000, show_default=True, type=click.IntRange(1, 65535))
@@ -5368,10 +5363,11 @@ def unfit_to_serve(config) -> list[str]:
               help="Processes; as many as there are cores, but 2 to 4, unless told.")
 def serve(host, port, workers):
     """Serve customers; refuses while a setting is missing or unsafe."""
-    if problems := unfit_to_serve(current_app.config):
+    config = current_app.config
+    if problems := unsafe_settings(config) + unfit_database(config["DATABASE"]):
         raise Refused("not started.\n" + "\n".join(f"  {problem}" for problem in problems))
     refuse_used_port(host, port)
-    click.echo(f"Serving {current_app.config['BASE_URL']} on http://{host}:{port}", err=True)
+    click.echo(f"Serving {config['BASE_URL']} on http://{host}:{port}", err=True)
     new_server(host, port, workers=workers, stop_seconds=30).serve()
 
 
@@ -5618,26 +5614,12 @@ def refuse_odd_form() -> None:
 FOREIGN_FORMS = {"cac.receive_notice", "cac.unsubscribe"}    # what others send, and may look odd
 
 
-def is_fit_to_serve() -> bool:
-    """Whether `serve` would serve this, as seen once: another server does not ask before."""
-    known = current_app.extensions
-    if not known["cac.is_fit"]:
-        problems = unfit_to_serve(current_app.config)
-        known["cac.is_fit"] = not problems
-        for problem in problems:
-            log.error("event=unfit problem=%r", problem)
-    return known["cac.is_fit"]
-
-
 def guard():
-    """Before each request: refuse what is odd; under a foreign server, do as `serve` does."""
+    """Before each request: refuse what is odd; under a foreign server, start the chores."""
     g.request_id = secrets.token_hex(4)
     if request.script_root and not is_local(request.script_root):  # links would lead there
         return Response(". ".join(ERRORS[400][:2]), 400, mimetype="text/plain")
-    is_fit = is_fit_to_serve()
-    if not is_fit and request.endpoint == "cac.health":
-        return {"status": "unfit"}, 503
-    if not is_fit or request.environ.get("cac.is_refused"):
+    if request.environ.get("cac.is_refused"):
         abort(503)
     if request.method == "POST" and request.endpoint not in FOREIGN_FORMS:
         refuse_odd_form()
@@ -5672,10 +5654,7 @@ def equip_templates(app: Flask) -> None:
 
 
 def create_app(**settings) -> Flask:
-    """The WSGI application. Settings in lower case, as database="…", win over the environment.
-
-    Whoever gives any knows what is served; else nothing is that `serve` would refuse.
-    """
+    """The WSGI application. Settings in lower case, as database="…", win over the environment."""
     app = Flask(__name__, root_path=str(HERE))
     app.config.from_mapping(read_settings(**settings))
     is_https = app.config["BASE_URL"].startswith("https://")
@@ -5687,8 +5666,7 @@ def create_app(**settings) -> Flask:
         WTF_CSRF_TIME_LIMIT=None,   # as long as the session
         WTF_CSRF_SSL_STRICT=False)  # guard() does it without the Referer, which some browsers omit
     app.url_map.merge_slashes = False   # Werkzeug would redirect to the Host that was named
-    app.extensions |= {"cac.connections": threading.local(), "cac.starting": threading.Lock(),
-                       "cac.is_fit": bool(settings)}
+    app.extensions |= {"cac.connections": threading.local(), "cac.starting": threading.Lock()}
     equip_templates(app)
     app.before_request(guard)
     app.after_request(add_headers)
@@ -5742,7 +5720,6 @@ def serving_app() -> Flask:
     start_log()
     sys.setswitchinterval(0.0005)   # or each SQL statement of a form waits 5 ms for pages that show
     app = create_app()
-    app.extensions["cac.is_fit"] = True     # `serve` has looked, and the demo may
     app.wsgi_app.app = Turnstile(app.wsgi_app.app)
     start_chores(app)
     return app

@@ -121,43 +121,6 @@ def test_health_of_a_damaged_database_is_503(browser, database):
     assert browser.get("/salud").status_code == 503
 
 
-# --- Another server than `serve` ------------------------------------------------------------------
-
-@pytest.fixture
-def foreign(database, monkeypatch):
-    """foreign(base_url=None): a browser of create_app(), as any WSGI server calls it."""
-    def served(**settings):
-        settings = {"database": str(database), "secret_key": SECRET_KEY, "chores": "off",
-                    "base_url": "http://cac.example.com"} | settings
-        for name, value in settings.items():
-            monkeypatch.setenv(f"CAC_{name.upper()}", value)
-        return cac.create_app().test_client()
-    return served
-
-
-@pytest.mark.parametrize(("setting", "problem"), [
-    ({"secret_key": ""}, "CAC_SECRET_KEY: needs 32 random characters or more"),
-    ({"secret_key": "x" * 40}, "CAC_SECRET_KEY: needs 32 random characters or more"),
-    ({"base_url": ""}, "CAC_BASE_URL: the public address"),
-    ({"demo": "/tmp"}, "CAC_DEMO: is for the demo alone"),      # noqa: S108 - only told
-    ({"database": "/nowhere/cac.db"}, "CAC_DATABASE: there is no /nowhere/cac.db")])
-def test_another_server_serves_nothing_that_serve_refuses(foreign, db, caplog, setting, problem):
-    db.execute("DELETE FROM setting WHERE name = 'demo'")
-    browser = foreign(**setting)
-    assert {browser.get(page).status_code for page in ("/", "/ingresar", "/demo/correo")} == {503}
-    assert browser.post("/olvido").status_code == 503 and problem in caplog.text
-    answer = browser.get("/salud")
-    assert (answer.status_code, answer.get_json()) == (503, {"status": "unfit"})
-
-
-def test_another_server_shows_no_demo_data_and_serves_once_they_are_gone(foreign, db, caplog):
-    browser = foreign()
-    assert browser.get("/ingresar").status_code == 503
-    assert "cac.db holds the demo's data" in caplog.text
-    db.execute("DELETE FROM setting WHERE name = 'demo'")
-    assert browser.get("/ingresar").status_code == browser.get("/salud").status_code == 200
-
-
 # --- serve and its workers ------------------------------------------------------------------------
 
 class Service:
