@@ -541,6 +541,12 @@ def test_a_customer_downloads_so_many_papers_an_hour(ana, visit, monkeypatch, ad
     assert visit("Beto").get("/cuenta.pdf").status_code == ana.get("/cuenta").status_code == 200
 
 
+def test_a_download_that_is_not_sent_takes_no_seat(ana):
+    beyond = [ana.get("/cuenta.csv", headers={"Range": "bytes=9999999-"}) for _ in range(5)]
+    assert {answer.status_code for answer in beyond} == {416}
+    assert ana.get("/cuenta.csv").status_code == 200
+
+
 def test_in_the_next_hour_they_may_be_downloaded_again(visit, monkeypatch, wait):
     monkeypatch.setattr(cac, "DOWNLOADS", {1001: (cac.now()[:13], cac.DOWNLOADS_AN_HOUR)})
     wait(minutes=60)
@@ -568,6 +574,11 @@ def test_a_customer_has_no_mail_sent_to_ever_other_addresses(visit, db):
     assert "Cambió sus correos demasiadas veces" in text_of(told[-1])
     addresses = [row.address for row in db.execute("SELECT address FROM email ORDER BY id")]
     assert f"x{cac.EMAIL_CHANGES_AN_HOUR}@example.org" not in addresses
+
+
+def test_the_proxy_of_the_readme_lets_nobody_say_whence():
+    lines = (HERE.parent / "README.md").read_text().splitlines()    # WSGI takes _ for -
+    assert {"\trequest_header -X_*", "\trequest_header -X-Forwarded_*"} <= set(lines)
 
 
 # --- Keys and logs --------------------------------------------------------------------------------
