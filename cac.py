@@ -4969,8 +4969,8 @@ def set_active(number: int, *, active: bool) -> str:
         new_link(db, number)
         ended = end_sessions(db, number)
         record(db, number, "unblock" if active else "block", "operator")
-    done = "may sign in again" if active else f"is blocked; sessions ended: {ended}"
-    return f"{number} {found.name} {done}."
+    outcome = "may sign in again" if active else f"is blocked; sessions ended: {ended}"
+    return f"{number} {found.name} {outcome}."
 
 
 @command("block", "block 1001")
@@ -5125,8 +5125,8 @@ def notify(dry_run):
         print_table(rows, "", "amount")
         click.echo()
     counts = Counter(kind for kind, _, _ in told)
-    done = "Customers that would be told" if dry_run else "Customers told"
-    click.echo(f"{done}: " + ", ".join(f"{kind} {counts[kind]}" for kind in REMINDERS))
+    what = "Customers that would be told" if dry_run else "Customers told"
+    click.echo(f"{what}: " + ", ".join(f"{kind} {counts[kind]}" for kind in REMINDERS))
 
 
 @command("import", "import movements movimientos.csv --dry-run")

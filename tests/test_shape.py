@@ -124,6 +124,21 @@ def test_the_style_sheet_is_short_and_shouts_at_nobody():
     assert "!important" not in css
 
 
+def test_each_class_of_the_style_sheet_is_used():
+    css = (ROOT / "static" / "cac.css").read_text(encoding="utf-8")
+    selectors = re.sub(r"/\*.*?\*/|\{[^{}]*\}", "", css, flags=re.S)
+    names = set(re.findall(r"\.([a-z][\w-]*)", selectors))
+    markup = [*TEMPLATES, ROOT / "static" / "cac.js"]
+    used = "".join(file.read_text(encoding="utf-8") for file in markup)
+    assert len(names) > 50
+    assert [name for name in names if not re.search(rf"[\" ]{name}[\" {{]", used)] == []
+
+
+@pytest.mark.parametrize("file", PAGES, ids=lambda file: file.name)
+def test_each_page_is_short(file):
+    assert len(file.read_text(encoding="utf-8").splitlines()) <= 40
+
+
 # --- schema.sql -----------------------------------------------------------------------------------
 
 @pytest.mark.parametrize("name", re.findall(r"CREATE TABLE (\w+)", SCHEMA))
