@@ -852,6 +852,17 @@ def transaction(db: sqlite3.Connection | None = None, kind: str = "IMMEDIATE",
                 db.execute("ROLLBACK")
 
 
+def sha256(content: str | bytes) -> str:
+    """Of a token, or of what a file holds; in hex."""
+    return hashlib.sha256(content.encode() if isinstance(content, str) else content).hexdigest()
+
+
+def file_sha256(path: Path) -> str:
+    """Of a file, however large; in hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 def reason_of(error: Exception) -> str:
     """What went wrong, without the number and the name that the system puts beside it."""
     return getattr(error, "strerror", None) or str(error)
@@ -866,11 +877,6 @@ def refused_by(place, outcome: str = "Nothing was changed."):
         raise Refused(f"{place}: {error.message}") from error
     except (OSError, sqlite3.Error) as error:
         raise Refused(f"{place}: {reason_of(error)}. {outcome}") from error
-
-
-def sha256(content: str | bytes) -> str:
-    """Of a token, or of what a file holds; in hex."""
-    return hashlib.sha256(content.encode() if isinstance(content, str) else content).hexdigest()
 
 
 def flush(path: Path) -> None:
@@ -2391,7 +2397,7 @@ def checkout_form(payment) -> tuple[str, dict] | None:
 # === Documents ====================================================================================
 # What is downloaded. fpdf2 is imported only here, where it is needed: it costs 300 ms and 22 MB.
 
-FORMULA = re.compile(r"(?!-[0-9]+,[0-9]{2}$)[=+\-@\t\r\n\0]")     # an amount is none
+FORMULA = re.compile(r"[=+@\t\r\n\0]|-(?![0-9]+,[0-9]{2}$)")      # an amount is none
 FONT = "helvetica"      # built into every reader; shows Windows-1252, which is all of Spanish
 LINE_HEIGHT = 4.4       # of tables, in mm
 QR_PLACE = 15, 240, 34  # from the left, from above, its side, in mm
@@ -2410,9 +2416,9 @@ def csv_money(amount: int) -> str:
 def csv_file(head: tuple, rows) -> bytes:
     """Rows of texts for a spreadsheet, none a formula: UTF-8 with BOM, semicolons."""
     file = io.StringIO()
-    table = csv.writer(file, delimiter=";")
-    for row in (head, *rows):
-        table.writerow([f"'{cell}" if FORMULA.match(cell) else cell for cell in row])
+    is_formula = FORMULA.match
+    csv.writer(file, delimiter=";").writerows(
+        [f"'{cell}" if is_formula(cell) else cell for cell in row] for row in (head, *rows))
     return file.getvalue().encode("utf-8-sig")
 
 
@@ -2678,12 +2684,6 @@ def snapshot(path, draft: Path) -> None:
         db.execute("VACUUM INTO ?", (str(draft),))
 
 
-def digest(path: Path) -> str:
-    """The SHA-256 of a file, in hex."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def ledger(db) -> str:
     """What a database's ledger holds, in words."""
     count, balance = db.execute(LEDGER).fetchone()
@@ -2735,8 +2735,8 @@ def copy_documents(db, source: Path, target: Path) -> tuple[list[Path], str]:
 
 def write_manifest(copy: Path, content: Path, documents: list[Path]) -> None:
     """What a copy consists of, for `sha256sum -c`."""
-    lines = [f"{digest(content)}  {copy.name}"]
-    lines += [f"{digest(file)}  {file.relative_to(copy.parent)}" for file in documents]
+    lines = [f"{file_sha256(content)}  {copy.name}"]
+    lines += [f"{file_sha256(file)}  {file.relative_to(copy.parent)}" for file in documents]
     with whole_file(copy.with_suffix(".sha256")) as draft:
         draft.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
@@ -4733,7 +4733,7 @@ def match_pdfs(pdfs: list[Pdf]) -> tuple[dict, list]:
 def copy_unchanged(pdf: Pdf, draft: Path) -> None:
     """Copy a PDF; Refused if it is no longer what was looked at."""
     shutil.copyfile(pdf.path, draft)
-    if digest(draft) != Path(pdf.document).stem:
+    if file_sha256(draft) != Path(pdf.document).stem:
         raise Refused("it changed while it was read. Nothing was saved.")
 
 
