@@ -1808,11 +1808,16 @@ def close_mail(mail, **columns) -> None:
         db.execute(f"UPDATE outbox SET {names} WHERE id = :id", columns | {"id": mail.id})
 
 
-def send_one(smtp, mail) -> None:
-    """Send a mail and write down what became of it; OSError if the server takes no other now.
+def postpone_mail(mail, later: str | None) -> bool:
+    """Before a mail is sent: if this worker dies, it is not lost. False if another one sends it."""
+    with transaction() as db:
+        return db.execute("UPDATE outbox SET tries = tries + 1, due_at = ?, error = ?, held = 0"
+                          " WHERE id = ? AND tries = ?",
+                          (later, CUT_SHORT, mail.id, mail.tries)).rowcount == 1
 
-    It is postponed first: by one worker, and if that dies, it is not lost.
-    """
+
+def send_one(smtp, mail) -> None:
+    """Send a mail and write down what became of it; OSError if the server takes no other now."""
     try:
         message = write_mail(mail)
     except NeedlessError as why:
@@ -1820,11 +1825,7 @@ def send_one(smtp, mail) -> None:
     except UNWRITABLE as error:
         return close_mail(mail, due_at=None, error=f"it cannot be written: {error}")
     later = due_again(mail.created_at, 60, GIVE_UP_MAIL_SECONDS)
-    with transaction() as db:
-        is_ours = db.execute("UPDATE outbox SET tries = tries + 1, due_at = ?, error = ?, held = 0"
-                             " WHERE id = ? AND tries = ?",
-                             (later, CUT_SHORT, mail.id, mail.tries)).rowcount == 1
-    if not is_ours:
+    if not postpone_mail(mail, later):
         return None
     try:
         smtp.send_message(message)
@@ -1982,8 +1983,7 @@ class DineroMail:
             "TipoMoneda": "1", "PrecioItem": f"{payment.amount // 100}.{payment.amount % 100:02}",
             "E_Comercio": self.account, "NroItem": f"CC-{payment.customer}",
             "trx_id": payment.reference, "image_url": "http://", "DireccionExito": back,
-            "DireccionFracaso": back, "DireccionEnvio": "0", "Mensaje": "0", "MediosPago": "",
-        }
+            "DireccionFracaso": back, "DireccionEnvio": "0", "Mensaje": "0", "MediosPago": ""}
 
     def is_genuine(self, headers, query: str) -> bool:
         """Whether a notice is signed by the service. DineroMail signs none, so we believe none."""
@@ -2277,7 +2277,7 @@ def act_on_all(service: str, operations: list[Operation]) -> None:
             act_on(db, service, operation)
 
 
-def postpone(payment) -> None:
+def postpone_query(payment) -> None:
     """Plan the next query of a payment that was not begun anew meanwhile; it expires in 30 days."""
     later = due_again(payment.created_at, FIRST_QUERY_SECONDS, GIVE_UP_SECONDS)
     with transaction() as db:
@@ -2292,7 +2292,7 @@ def settle(payment) -> None:
 
     ServiceError if it could not be asked: nothing changed, it will be asked again.
     """
-    postpone(payment)
+    postpone_query(payment)
     act_on_all(payment.service, payment_service(payment.service).query(payment.reference))
 
 
@@ -3516,7 +3516,7 @@ def payment(reference):
     return page, {"Refresh": str(REFRESH_SECONDS)} if is_waiting else {}
 
 
-@bp.post("/aviso/<any(dineromail, mercadopago):service>")
+@bp.post(f"/aviso/<any({', '.join(SERVICES)}):service>")
 @csrf.exempt
 def receive_notice(service):
     """A payment service tells of a payment: kept as it came, then the service is asked."""

@@ -156,6 +156,12 @@ def test_each_index_names_the_page_that_it_serves():
     assert [index for index in indexes if " -- " not in index] == []
 
 
+def test_the_payment_services_of_the_schema_are_those_of_the_code():
+    named = re.findall(r"CHECK \(service IN (\(.*?\))\)", SCHEMA)
+    assert named == [str(tuple(cac.SERVICES))] * 2
+    assert all(service.setting in cac.SETTINGS for service in cac.SERVICES.values())
+
+
 # --- README and requirements ----------------------------------------------------------------------
 
 @pytest.mark.parametrize("name", sorted(cac.bp.cli.commands))
