@@ -1274,7 +1274,7 @@ class Seats:
             self.taken.remove(who)
 
 
-SENDING = Seats(16, 4)                          # downloads that a worker sends, each on a thread
+SENDING = Seats(32, 8)                          # downloads that a worker sends, each on a thread
 
 
 # === Sessions =====================================================================================
