@@ -1140,8 +1140,8 @@ TRIES = {"account": 10, "address": 200}         # to show a password, until one 
 KNOWN_SECONDS = 180 * 86400                     # whence a customer signed in lately
 WAITING_ASKS = 50                               # of a place, for a link
 MAILS_AN_HOUR = {"account": 3, "address": 20}   # with a link that was asked for
-PAYMENTS_AN_HOUR = 60                           # that a customer begins: each is asked about
-EMAIL_CHANGES_AN_HOUR = 10                      # of a customer: each is mailed to every address
+PAYMENTS_AN_HOUR = 300                          # that a customer begins: each is asked about
+EMAIL_CHANGES_AN_HOUR = 30                      # of a customer: each is mailed to every address
 DOWNLOADS_AN_HOUR = 600                         # of a customer, from each worker
 DOWNLOADS = {}                                  # customer: (hour, how many in it)
 
