@@ -2794,6 +2794,13 @@ def keep_older(path: Path) -> Path | None:
     return kept
 
 
+def move_beside(old: Path, new: Path) -> None:
+    """Rename what a crash left beside a database: it would spoil another one of that name."""
+    for suffix in ("-wal", "-shm"):
+        with suppress(FileNotFoundError):
+            Path(f"{old}{suffix}").rename(f"{new}{suffix}")
+
+
 @contextmanager
 def set_aside(path: Path):
     """Give a database a dated name, with what belongs to it, while another takes its own.
@@ -2805,15 +2812,12 @@ def set_aside(path: Path):
         return
     kept = former(path)
     kept.hardlink_to(path)
-    left = [suffix for suffix in ("-wal", "-shm") if Path(f"{path}{suffix}").exists()]
-    for suffix in left:  # by a crash: they would spoil the new one
-        Path(f"{path}{suffix}").rename(f"{kept}{suffix}")
     try:
+        move_beside(path, kept)
         yield kept
     finally:
         if kept.samefile(path):
-            for suffix in left:
-                Path(f"{kept}{suffix}").rename(f"{path}{suffix}")
+            move_beside(kept, path)
             kept.unlink()
 
 
@@ -4702,6 +4706,19 @@ def read_pdf(path: Path) -> Pdf:
     return Pdf(path, *read_name(path.stem), f"{sha256(content)}.pdf")
 
 
+def read_folder(folder: Path) -> tuple[list[Pdf], list]:
+    """(the PDFs in a folder, (name, what is wrong) of the others)."""
+    pdfs, problems = [], []
+    with refused_by(folder, "Nothing was saved."):
+        paths = sorted(path for path in folder.iterdir() if path.suffix.lower() == ".pdf")
+    for path in paths:
+        try:
+            pdfs.append(read_pdf(path))
+        except (ValueError, OSError) as error:
+            problems.append((path.name, reason_of(error)))
+    return pdfs, problems
+
+
 def is_of(pdf: Pdf, voucher) -> bool:
     """Whether a PDF's name fits a voucher of that number."""
     if pdf.code:
@@ -4758,14 +4775,7 @@ def attach_documents(db, number: int) -> Tally:
 
 def import_invoices(folder: Path, kind: str, told) -> None:
     """Import the PDFs of a folder. They are stored under their content, which never changes."""
-    pdfs, problems = [], []
-    with refused_by(folder, "Nothing was saved."):
-        paths = sorted(path for path in folder.iterdir() if path.suffix.lower() == ".pdf")
-    for path in paths:
-        try:
-            pdfs.append(read_pdf(path))
-        except (ValueError, OSError) as error:
-            problems.append((path.name, reason_of(error)))
+    pdfs, problems = read_folder(folder)
     refuse_problems(folder.name, problems, told)
     pairs, strays = match_pdfs(pdfs)
     content = "".join(pdf.path.name + pdf.document for pdf in pdfs)
