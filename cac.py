@@ -1235,10 +1235,13 @@ def seconds_over(db, key: str, allowed: int, uses: int = 1) -> float:
     return max(1, 3600 - age_of(used.last_at)) if used.tries > allowed else 0
 
 
-def allow(db, key: str, allowed: int, trouble: str | None = None) -> None:
-    """Count what is allowed so often an hour; TooManyRequests if it is too often."""
-    if wait := seconds_over(db, key, allowed):
-        raise TooManyRequests(trouble, retry_after=int(wait) + 1)
+def allow(db, key: str, allowed: int, uses: int = 1) -> None:
+    """Count what is allowed so often an hour; TooManyRequests if it is too often.
+
+    Its page is that of ERRORS under the key's first word, if there is one.
+    """
+    if wait := seconds_over(db, key, allowed, uses):
+        raise TooManyRequests(key.partition(":")[0], retry_after=int(wait) + 1)
 
 
 def count_download(number: int) -> None:
@@ -2163,10 +2166,11 @@ def payment_service(name: str):
 
 FIRST_QUERY_SECONDS = 180           # a new payment is asked about if there was no notice by then
 ASK_AGAIN_SECONDS = 5               # a payment's page does not ask more often
+ASKING = Seats(2, 1)                # pages of a worker, and of a customer, that ask at once
 REFRESH_SECONDS = 15                # it asks by itself while the customer waits
 GIVE_UP_SECONDS = 30 * 86400
 NOTICE_BYTES = 64 * 1024
-NOTICES_AN_HOUR = 6000              # from one place on the net
+NOTICES_AN_HOUR = 6000              # from one place on the net; of long ones, as many KiB
 WAIT_SECONDS = 1                    # how long the sender of a notice waits for it to be settled
 SETTLING = threading.Lock()         # in each process one notice is settled at once
 
@@ -2202,7 +2206,7 @@ def start_attempt(number: int, service: str, purpose: str, amount: int):
     """
     reference = "CAC" + b32encode(secrets.token_bytes(10)).decode()
     with transaction() as db:
-        allow(db, f"payment:{number}", PAYMENTS_AN_HOUR, "payment")
+        allow(db, f"payment:{number}", PAYMENTS_AN_HOUR)
         return db.execute(
             "INSERT INTO payment (reference, customer, service, purpose, amount, created_at,"
             " query_at) VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (customer, service, purpose,"
@@ -2308,7 +2312,7 @@ def store_notice(service: str, query: str, body: bytes) -> int:
     """Keep what a payment service sent, as it came; its id."""
     place = address_block(client_address())
     with transaction() as db:
-        allow(db, f"notice:{place}", NOTICES_AN_HOUR)
+        allow(db, f"notice:{place}", NOTICES_AN_HOUR, 1 + len(body) // 1024)
         return db.execute(
             "INSERT INTO notice (service, received_at, address, query, body, query_at)"
             " VALUES (?, ?, ?, ?, ?, ?)",
@@ -2375,6 +2379,20 @@ def may_be_asked(payment) -> bool:
     """Whether the service may be asked about a payment now: not settled, and not asked just now."""
     is_asked_lately = payment.queried_at and age_of(payment.queried_at) < ASK_AGAIN_SECONDS
     return bool(payment.query_at) and not is_asked_lately
+
+
+def settle_at_once(payment) -> None:
+    """Settle a payment whose page is looked at: it is shown in any case.
+
+    Few pages at once wait for a service, as they keep the threads on which others send forms.
+    """
+    if not may_be_asked(payment) or not ASKING.take(payment.customer):
+        return
+    try:
+        with suppress(ServiceError, sqlite3.OperationalError):
+            settle(payment)
+    finally:
+        ASKING.leave(payment.customer)
 
 
 def checkout_form(payment) -> tuple[str, dict] | None:
@@ -3141,7 +3159,7 @@ def save_profile(form: ProfileForm) -> bool:
         save_list(db, number, "phone", {phone: phone for phone in form.telefonos.data if phone})
         before = save_list(db, number, "email", typed)
         if typed.keys() != before.keys():
-            allow(db, f"emails:{number}", EMAIL_CHANGES_AN_HOUR, "emails")
+            allow(db, f"emails:{number}", EMAIL_CHANGES_AN_HOUR)
             new_link(db, number)
             recipients = (before | typed).values()
             enqueue(db, "emails_changed", recipients, number, name=customer.name)
@@ -3509,9 +3527,8 @@ def payment(reference):
     sql = f"{A_PAYMENT} WHERE reference = ? AND customer = ?"
     found = one(sql, reference, current_user.number) or abort(404)
     is_back = "vuelta" in request.args
-    if (is_back or found.state == "pending") and may_be_asked(found):
-        with suppress(ServiceError, sqlite3.OperationalError):  # the page is shown regardless
-            settle(found)
+    if is_back or found.state == "pending":
+        settle_at_once(found)
         found = one(sql, reference, current_user.number)
     page = render_template("payment.html", payment=found, is_back=is_back,
                            label=SERVICES[found.service].label,

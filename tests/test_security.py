@@ -5,9 +5,11 @@ At the end REQUIREMENTS says which test, of any file, shows which requirement.
 
 import logging
 import re
+import socket
 import statistics
 import time
 import unicodedata
+from concurrent.futures import ThreadPoolExecutor
 from itertools import cycle, islice
 from pathlib import Path
 from urllib.parse import quote
@@ -530,6 +532,29 @@ def test_a_place_sends_six_thousand_notices_an_hour(browser, db):
     answer = browser.post("/aviso/dineromail", data={"Notificacion": "<x/>"})
     assert answer.status_code == 429 and 2990 < int(answer.headers["Retry-After"]) <= 3001
     assert db.execute("SELECT count(*) FROM notice").fetchone()[0] == 0
+
+
+def test_long_notices_count_more_often(browser, db):
+    browser.post("/aviso/dineromail", data={"Notificacion": "<x/>", "more": "x" * 60_000})
+    counted = db.execute("SELECT tries FROM throttle WHERE key = 'notice:127.0.0.1'").fetchone()
+    assert counted.tries == 59
+
+
+def test_one_page_of_a_customer_at_once_waits_for_a_payment_service(
+        app, visit, db, monkeypatch):
+    monkeypatch.setattr(cac, "PAGE_SECONDS", 2)
+    db.executemany("INSERT INTO payment (reference, customer, service, purpose, amount, created_at,"
+                   " query_at) VALUES (?, 1002, 'dineromail', 'advance', ?, ?, ?)",
+                   [(f"CAC{n}", 100 + n, cac.now(), cac.now()) for n in range(6)])
+    visitors = [visit("Beto") for _ in range(6)]
+    with socket.create_server(("127.0.0.1", 0)) as silent, ThreadPoolExecutor(6) as pool:
+        app.config["DINEROMAIL_URL"] = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        shown = pool.map(lambda n: visitors[n].get(f"/pago/CAC{n}?vuelta=1"), range(6))
+        assert {answer.status_code for answer in shown} == {200}
+        silent.settimeout(0)
+        silent.accept()[0].close()
+        with pytest.raises(BlockingIOError):
+            silent.accept()
 
 
 @pytest.mark.parametrize("address", ["/cuenta.pdf", "/comprobantes/100108.pdf"])
