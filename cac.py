@@ -1673,7 +1673,7 @@ def switch_reminders(db, number: int, *, wanted: bool) -> None:
 SMTP_SECONDS = 10                   # for each answer of the SMTP server
 SMTP_PORTS = {"smtp": 25, "smtps": 465, "smtp+starttls": 587}
 ROUND_SECONDS = 5                   # of sending, in one go: less than a chore's lease
-AWAITED = "reset", "confirm_email", "invite"     # somebody sits there until it comes: these first
+AWAITED = "reset", "confirm_email"   # somebody sits there until it comes: these first
 GIVE_UP_MAIL_SECONDS = 3 * 86400
 KEEP_MAIL_SECONDS = 30 * 86400      # once it is sent, or given up
 CUT_SHORT = "it was cut short while it was sent: it may have arrived"
