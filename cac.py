@@ -2959,11 +2959,10 @@ class Form(FlaskForm):
 
     def problems(self) -> list[tuple[str, str]]:
         """(the field's id, what to do) for the summary on top."""
-        fields = [part for field in self for part in getattr(field, "entries", [field])]
-        lists = [field for field in self if isinstance(field, FieldList)]
-        return [(field.id, error) for field in fields for error in field.errors] + [
-            (f"{field.id}-0", error) for field in lists for error in field.errors
-            if isinstance(error, str)]
+        parts = [(part.id, part) for field in self for part in getattr(field, "entries", [field])]
+        parts += [(f"{field.id}-0", field) for field in self if isinstance(field, FieldList)]
+        return [(place, error) for place, part in parts for error in part.errors
+                if isinstance(error, str)]  # the rest of a list's are its parts' own, again
 
 
 class SignInForm(Form):
