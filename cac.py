@@ -1352,9 +1352,9 @@ def may_sign_in(typed: str, password: str):
         renewed = hash_password(password) if is_weak else customer.password
         with transaction() as db:
             forgive(db, "sign-in", number)
-            db.execute("UPDATE customer SET password = ? WHERE number = ? AND password = ?",
-                       (renewed, number, customer.password))
-        return customer
+            is_still = db.execute("UPDATE customer SET password = ? WHERE number = ?"
+                                  " AND password = ?", (renewed, number, customer.password))
+        return customer if is_still.rowcount else None
     log.warning("event=sign-in-refused customer=%s address=%s", number, client_address())
     note_refused(customer, account)
     return None
@@ -3131,14 +3131,14 @@ class PaymentForm(Form):
             raise StopValidation(f"Escriba un importe {limits}")
 
 
-def save_password(customer, password: str, serial: int | None = None) -> bool:
-    """Save it, end all sessions, tell every address; False if the link's serial was used up."""
+def save_password(customer, password: str) -> bool:
+    """Save it, end all sessions, tell every address; False if another was saved meanwhile."""
     hashed = hash_password(password)
     with transaction() as db:
         is_saved = db.execute(
             "UPDATE customer SET password = ?1, link_serial = link_serial + 1 WHERE number = ?2"
-            " AND active = 1 AND coalesce(?3, link_serial) = link_serial",
-            (hashed, customer.number, serial)).rowcount == 1
+            " AND active = 1 AND link_serial = ?3",
+            (hashed, customer.number, customer.link_serial)).rowcount == 1
         if is_saved:
             end_sessions(db, customer.number)
             forget_tries(db, customer.number)
@@ -3278,7 +3278,7 @@ def new_password(token):
     form = NewPasswordForm(customer)
     if not form.validate_on_submit():
         return form_page("new_password.html", form, customer=customer)
-    if not save_password(customer, form.clave_nueva.data, customer.link_serial):
+    if not save_password(customer, form.clave_nueva.data):
         abort(410)  # another tab was faster
     return done("Cambió su clave. Ya puede ingresar.", "sign_in")
 
@@ -3290,7 +3290,8 @@ def password():
     form = PasswordForm(current_user)
     if not form.validate_on_submit():
         return form_page("password.html", form)
-    save_password(current_user.customer, form.clave_nueva.data)
+    if not save_password(current_user.customer, form.clave_nueva.data):
+        abort(400, "old form")
     open_session(current_user.number)
     return done("Cambió su clave. Cerramos sus otras sesiones.", "home")
 

@@ -103,6 +103,20 @@ def test_of_a_link_used_twenty_times_at_once_one_use_counts(stage, address, db):
     assert sorted(statuses) == [303] + [410] * 19
 
 
+def test_of_passwords_chosen_at_once_one_counts_and_one_session_is_left(address, db):
+    browsers = [Visitor(address) for _ in range(8)]
+    assert {browser.sign_in(1013) for browser in browsers} == {303}
+    tokens = [re.search(rb'name="csrf_token"[^>]* value="([^"]+)"', browser.ask("GET", "/clave")[2])
+              for browser in browsers]
+    with ThreadPoolExecutor(8) as pool:
+        sent = [pool.submit(browser.ask, "POST", "/clave", {
+            "clave_actual": PASSWORD, "clave_nueva": f"caballo verde {browser.cookie[-9:]}",
+            "csrf_token": token[1].decode()})
+            for browser, token in zip(browsers, tokens, strict=True)]
+    assert [one.result()[0] for one in sent].count(303) == 1
+    assert sorted(browser.get("/cuenta") for browser in browsers) == [200] + [302] * 7
+
+
 def test_tries_are_counted_in_all_workers_and_survive_a_kill(seeded, tmp_path):
     database = tmp_path / "cac.db"
     database.write_bytes(seeded.read_bytes())
