@@ -4845,16 +4845,22 @@ def known_customer(number: int):
     return customer
 
 
-def print_table(rows: list, nothing: str, *amounts: str) -> None:
-    """Print rows under the names of their columns, some of which are amounts."""
-    rows = [row._replace(**{name: plain_money(getattr(row, name)) for name in amounts
-                            if getattr(row, name) is not None}) for row in rows]
+def tables():
+    """The database by sqlite-utils, for commands: a page does not have the time to import it."""
+    from sqlite_utils import Database
+    return Database(get_db())
+
+
+def print_table(rows, nothing: str, *amounts: str) -> None:
+    """Print rows, each a dict, under the names of their columns, some of which are amounts."""
+    rows = [row | {name: plain_money(row[name]) for name in amounts if row[name] is not None}
+            for row in rows]
     click.echo(tabulate(rows, headers="keys", disable_numparse=True) if rows else nothing)
 
 
-def shown_setting(setting) -> str:
+def shown_setting(setting: dict) -> str:
     """A setting's value as the operator types it."""
-    return plain_money(int(setting.value)) if setting.kind == "money" else setting.value
+    return plain_money(int(setting["value"])) if setting["kind"] == "money" else setting["value"]
 
 
 @command("settings", "settings")
@@ -4864,8 +4870,8 @@ def settings():
         value = current_app.config[name]
         value = ("(set)" if value else "") if name in SECRETS else value
         click.echo(f"CAC_{name:22} {value or '(not set)':32} {about}")
-    for setting in many("SELECT * FROM setting WHERE kind <> 'mark' ORDER BY name"):
-        click.echo(f"{setting.name:26} {shown_setting(setting):32} {setting.about}")
+    for setting in tables()["setting"].rows_where("kind <> 'mark'", order_by="name"):
+        click.echo(f"{setting['name']:26} {shown_setting(setting):32} {setting['about']}")
 
 
 @command("set", "set dm_limit 5000,00")
@@ -4873,18 +4879,18 @@ def settings():
 @click.argument("value")
 def set_setting(name, value):
     """Change a setting of the business."""
-    before = one("SELECT * FROM setting WHERE name = ? AND kind <> 'mark'", name)
+    settings = tables()["setting"]
+    before = next(settings.rows_where("name = ? AND kind <> 'mark'", [name]), None)
     if not before:
         raise Refused(f"There is no setting {name}: see `settings`. Nothing was changed.")
     try:
-        parsed = parse_setting(before.kind, value)
+        parsed = parse_setting(before["kind"], value)
     except ValueError as error:
-        takes = SETTING_TAKES[before.kind]
+        takes = SETTING_TAKES[before["kind"]]
         raise Refused(f"{name} takes {takes}, not {value!r}. Nothing was changed.") from error
-    with transaction() as db:
-        db.execute("UPDATE setting SET value = ? WHERE name = ?", (parsed, name))
-    after = before._replace(value=parsed)
-    click.echo(f"{name}: {shown_setting(after)} (before: {shown_setting(before)})")
+    settings.update(name, {"value": parsed})
+    after = shown_setting(settings.get(name))
+    click.echo(f"{name}: {after} (before: {shown_setting(before)})")
 
 
 @command("voucher-type", "voucher-type 6 --dineromail on")
@@ -4893,12 +4899,11 @@ def set_setting(name, value):
               help="Whether a customer whose last invoice is of this type may pay on line.")
 def voucher_type(code, dineromail):
     """Switch DineroMail on or off for a type of voucher, by its AFIP code."""
-    with transaction() as db:
-        found = db.execute("UPDATE voucher_type SET dineromail = ? WHERE code = ? RETURNING name",
-                           (dineromail == "on", code)).fetchone()
-    if not found:
+    types = tables()["voucher_type"]
+    if not types.count_where("code = ?", [code]):
         raise Refused(f"There is no voucher type {code}. Nothing was changed.")
-    click.echo(f"{code} {found.name}: DineroMail {dineromail}")
+    types.update(code, {"dineromail": dineromail == "on"})
+    click.echo(f"{code} {types.get(code)['name']}: DineroMail {dineromail}")
 
 
 def explain(button: str, *conditions: tuple[bool, str]) -> None:
@@ -5040,9 +5045,11 @@ def payments(review, close):
     """List the last 50 payments, or those that were not credited because something is odd."""
     if close:
         return close_review(close)
-    rows = many("SELECT * FROM review_line ORDER BY at" if review else
-                "SELECT * FROM payment_line ORDER BY begun DESC LIMIT 50")
-    return print_table(rows, "Nothing to review." if review else "No payments.", "amount")
+    if review:
+        rows = tables()["review_line"].rows_where(order_by="at")
+        return print_table(rows, "Nothing to review.", "amount")
+    rows = tables()["payment_line"].rows_where(order_by="begun DESC", limit=50)
+    return print_table(rows, "No payments.", "amount")
 
 
 def close_review(number: int) -> None:
@@ -5089,18 +5096,19 @@ def settle_and_tell(payment) -> bool:
 # What timers run, and what one looks at the next morning: feeding, mail, copies, checks.
 
 
+MAIL_COLUMNS = "id, mail, recipient, since, next_try, tries, why"
+
+
 def show_mail() -> None:
     """Print what waits, what was given up and why, and how many were sent today."""
-    since = f"{today()}T03:00:00Z"  # midnight in Argentina
+    lines, since = tables()["mail_line"], f"{today()}T03:00:00Z"     # midnight in Argentina
     for state in ("waiting", "given up", "needless"):
-        rows = many("SELECT id, mail, recipient, since, next_try, tries, why FROM mail_line"
-                    " WHERE state = ? ORDER BY id", state)
+        rows = list(lines.rows_where("state = ?", [state], order_by="id", select=MAIL_COLUMNS))
         click.echo(f"{state}: {len(rows)}")
         if rows:
             print_table(rows[-100:], "")
             click.echo()
-    sent = one("SELECT count(*) AS n FROM mail_line WHERE sent_at >= ?", since)
-    click.echo(f"sent today: {sent.n}")
+    click.echo(f"sent today: {lines.count_where('sent_at >= ?', [since])}")
 
 
 def send_test_mail(address: str) -> None:
@@ -5145,9 +5153,9 @@ def mail(test, retry):
 def notify(dry_run):
     """Mail customers what is new, falls due within 3 days or is overdue, each thing once."""
     told = remind_all(dry_run=dry_run)
-    columns = row_type("kind", "customer", "voucher", "due", "amount")
-    rows = [columns(kind, number, f"{line.type_name} {voucher_number(line)}", line.due_date, owed)
-            for kind, number, lines in told for line, owed in lines]
+    rows = [{"kind": kind, "customer": number,
+             "voucher": f"{line.type_name} {voucher_number(line)}", "due": line.due_date,
+             "amount": owed} for kind, number, lines in told for line, owed in lines]
     if dry_run and rows:
         print_table(rows, "", "amount")
         click.echo()
@@ -5192,9 +5200,9 @@ def parse_columns(values: tuple) -> dict:
 @command("imports", "imports")
 def imports():
     """List the last 50 imports, and what each changed."""
-    rows = many("SELECT id, at, kind, file, rows, added AS new, changed, gone, balance_before,"
-                " balance_after, coalesce('undone ' || undone_at, '') AS undone"
-                " FROM import ORDER BY id DESC LIMIT 50")
+    columns = ("id, at, kind, file, rows, added AS new, changed, gone, balance_before,"
+               " balance_after, coalesce('undone ' || undone_at, '') AS undone")
+    rows = tables()["import"].rows_where(select=columns, order_by="id DESC", limit=50)
     print_table(rows, "No imports.", "balance_before", "balance_after")
 
 
