@@ -5271,8 +5271,11 @@ REQUEST_BYTES = 2**20               # of a request: more is refused
 BODIES = 30                         # that a worker awaits at once: each takes a thread
 BODIES_EACH = 8                     # … from one place on the net
 THREADS = 64                        # of a worker; all of them wait, for bodies or their turn
-OTHERS = 4                          # that send something, or want what SLOW names, at once
-SLOW = re.compile(r"/pago/|\.(csv|pdf|zip)$")    # asks a payment service, or makes a document
+LANES = (                           # who waits for whom: (which requests, how many at once)
+    ("(GET /pago/|POST /pago$|POST /aviso/)", 4),   # ask a payment service
+    (r"GET .*\.(csv|pdf|zip)$", 2),                 # make a document
+    ("POST /(ingresar|clave)", 2),                  # hash a password
+    ("POST ", 2), ("", 1))                          # write; show a page
 HEADER_BYTES = 64 * 1024
 
 
@@ -5321,18 +5324,18 @@ def refuse_used_port(host: str, port: int) -> None:
 
 
 class Turnstile:
-    """A worker shows pages one after the other; a few threads do what may wait for others.
+    """In a worker each kind of request waits for its own kind only, and none for a body.
 
-    So whoever looks does not wait for forms, documents and services, nor these for a crowd that
-    looks; and threads that share Python's lock are the slower the more they are. Bodies are
-    awaited before: who sends slowly keeps nobody waiting. When too many do, or too many of a place
-    on the net, whoever sends more is refused.
+    So nobody who looks, signs in or pays waits for a crowd that does something else; and threads
+    that share Python's lock are the slower the more they are. Bodies are awaited before: who sends
+    slowly keeps nobody waiting. When too many do, or too many of a place on the net, whoever sends
+    more is refused.
     """
 
     def __init__(self, app):
         """In front of this WSGI application; behind ProxyFix, which tells whence a request is."""
         self.app = app
-        self.pages, self.others = ThreadPoolExecutor(1), ThreadPoolExecutor(OTHERS)
+        self.lanes = [(re.compile(which), ThreadPoolExecutor(count)) for which, count in LANES]
         self.awaited = Seats(BODIES, BODIES_EACH)
 
     def __call__(self, environ, start_response):
@@ -5343,8 +5346,8 @@ class Turnstile:
             environ["cac.is_refused"] = not self.awaited.take(place)
             if not environ["cac.is_refused"]:
                 self.receive(environ, place, int(length))
-        is_page = environ["REQUEST_METHOD"] == "GET" and not SLOW.search(environ["PATH_INFO"])
-        threads = self.pages if is_page else self.others
+        line = f"{environ['REQUEST_METHOD']} {environ['PATH_INFO']}"
+        threads = next(threads for which, threads in self.lanes if which.match(line))
         return threads.submit(self.app, environ, start_response).result()
 
     def receive(self, environ, place: str, length: int) -> None:
