@@ -112,7 +112,6 @@ from itsdangerous import BadSignature, URLSafeTimedSerializer
 from jinja2 import TemplateError
 from markupsafe import Markup
 from stdnum.ar import cbu, cuit
-from tabulate import tabulate
 from werkzeug.exceptions import HTTPException as HTTPError
 from werkzeug.exceptions import NotFound, TooManyRequests
 from werkzeug.middleware.proxy_fix import ProxyFix
@@ -4853,6 +4852,7 @@ def tables():
 
 def print_table(rows, nothing: str, *amounts: str) -> None:
     """Print rows, each a dict, under the names of their columns, some of which are amounts."""
+    from tabulate import tabulate
     rows = [row | {name: plain_money(row[name]) for name in amounts if row[name] is not None}
             for row in rows]
     click.echo(tabulate(rows, headers="keys", disable_numparse=True) if rows else nothing)
