@@ -4264,7 +4264,7 @@ KINDS = {
             "vencimiento_cae": ("cae_due_date", NO_DAY),
             "moneda": ("moneda", shaped(r"(?i:\$|pes|ars|pesos)?",
                                         "a foreign currency, accounts are in pesos"))},
-        "origin = 'imported' AND customer IN (SELECT customer FROM incoming_movement)",
+        "customer IN (SELECT customer FROM incoming_movement)",
         ("customer", "point_of_sale", "amount"), CsvFile.movement),
     "news": Kind("news", ("date", "title"), ("fecha", "titulo", "texto"), {
         "fecha": ("date", A_DAY), "titulo": ("title", A_NAME),
@@ -4377,9 +4377,9 @@ TWICE = """SELECT line, first FROM (SELECT line, min(line) OVER (PARTITION BY {1
     FROM incoming_{0}) WHERE line <> first"""
 ON_FILE = "(SELECT {} FROM customer WHERE number = incoming_customer.number)"
 EDITED = "SELECT customer FROM event WHERE kind = 'data' AND actor = 'customer' AND field = '{}'"
-RECEIPTS = """SELECT line, receipt.* FROM incoming_movement AS incoming
+WRONG_RECEIPTS = """SELECT line, receipt.* FROM incoming_movement AS incoming
     JOIN movement AS receipt USING (customer, type, point_of_sale, number)
-    WHERE receipt.origin = 'portal'"""
+    WHERE receipt.origin = 'portal' AND receipt.amount <> incoming.amount"""
 TWINS = """SELECT line, receipt.number FROM incoming_movement AS incoming
     JOIN movement AS receipt USING (customer, amount)
     WHERE receipt.origin = 'portal' AND (incoming.type <> receipt.type
@@ -4470,16 +4470,21 @@ def stage_file(file: CsvFile) -> None:
 
 
 def merge(db, table: str, key: tuple, scope: str = "0") -> Tally:
-    """Make a table's rows those of incoming_<table>; what lacks there goes, within `scope`."""
+    """Make a table's rows those of incoming_<table>; what lacks there goes, within `scope`.
+
+    The portal's own receipts stay as they are, in the file or not.
+    """
+    owned = "movement.origin = 'imported'" if table == "movement" else "1"
     columns = [row.name for row in many(f"PRAGMA temp.table_info(incoming_{table})")][1:]
     names, values = ", ".join(columns), [name for name in columns if name not in key]
     same = " AND ".join(f"{table}.{name} = incoming.{name}" for name in key)
     is_there = f"(SELECT 1 FROM incoming_{table} AS incoming WHERE {same})"
     differs = " OR ".join(f"{table}.{name} IS NOT incoming.{name}" for name in values)
     changes = ", ".join(f"{name} = incoming.{name}" for name in values)
-    gone = db.execute(f"DELETE FROM {table} WHERE {scope} AND NOT EXISTS {is_there}").rowcount
+    gone = db.execute(f"DELETE FROM {table} WHERE {owned} AND {scope}"
+                      f" AND NOT EXISTS {is_there}").rowcount
     changed = db.execute(f"UPDATE {table} SET {changes} FROM incoming_{table} AS incoming"
-                         f" WHERE {same} AND ({differs})").rowcount if values else 0
+                         f" WHERE {same} AND {owned} AND ({differs})").rowcount if values else 0
     added = db.execute(f"INSERT INTO {table} ({names}) SELECT {names} FROM incoming_{table} AS"
                        f" incoming WHERE NOT EXISTS (SELECT 1 FROM {table} WHERE {same})"
                        " ORDER BY line").rowcount
@@ -4613,16 +4618,15 @@ def merge_file(db, number: int, file: CsvFile) -> Tally:
     if kind.table == "customer":
         return merge_customers(db, number, file)
     if kind.table == "movement":
-        look_at_receipts(db, file)
+        look_at_receipts(file)
     return merge(db, kind.table, kind.key, "0" if file.is_partial else kind.scope)
 
 
-def look_at_receipts(db, file: CsvFile) -> None:
+def look_at_receipts(file: CsvFile) -> None:
     """The portal's own receipts may come back, and stay; a payment must not count twice."""
-    for row in many(f"{RECEIPTS} AND receipt.amount <> incoming.amount"):
+    for row in many(WRONG_RECEIPTS):
         raise Refused(f"line {row.line}: receipt {row.number} was written by the portal, over"
                       f" {plain_money(row.amount)}: its amount differs. Nothing was saved.")
-    db.execute(f"DELETE FROM incoming_movement WHERE line IN (SELECT line FROM ({RECEIPTS}))")
     remark(file.name, [f"line {row.line} may be the payment of receipt 900 0000-{row.number:08},"
                        " which the portal has credited: leave one of both out"
                        for row in many(TWINS)])

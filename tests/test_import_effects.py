@@ -93,6 +93,16 @@ def test_a_file_cannot_touch_a_receipt_of_the_portal(load, db):
     assert db.execute("SELECT * FROM movement WHERE origin = 'portal'").fetchall() == before
 
 
+def test_a_file_of_a_customer_s_receipt_alone_is_their_whole_account_too(load, db):
+    load(file_of())
+    db.execute("INSERT INTO movement (customer, date, type, point_of_sale, number, amount, origin)"
+               " VALUES (1007, '2026-11-01', 900, 0, 1, -100, 'portal')")
+    receipt = ROWS[8]._replace(date="2026-11-02", type=900, point_of_sale=0, number=1, amount=-100)
+    answer = load(movements([receipt]), "--force")
+    assert "1 line: 0 new, 0 changed, 1 equal, 0 refused, 5 gone" in answer.output
+    assert [(row.number, row.date) for row in ledger(db, 1007)] == [(1, "2026-11-01")]
+
+
 def test_a_payment_that_may_count_twice_is_pointed_out(load, db):
     db.execute("INSERT INTO movement (customer, date, type, point_of_sale, number, amount, origin)"
                " VALUES (1007, '2026-09-14', 900, 0, 1, -123456, 'portal')")
