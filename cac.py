@@ -115,6 +115,7 @@ from stdnum.ar import cbu, cuit
 from werkzeug.exceptions import HTTPException as HTTPError
 from werkzeug.exceptions import NotFound, TooManyRequests
 from werkzeug.middleware.proxy_fix import ProxyFix
+from werkzeug.wsgi import ClosingIterator
 from wtforms import BooleanField, FieldList, PasswordField, SelectField, StringField
 from wtforms.validators import AnyOf, DataRequired, Length, StopValidation
 
@@ -1276,9 +1277,6 @@ class Seats:
             self.taken.remove(who)
 
 
-SENDING = Seats(32, 8)                          # downloads that a worker sends, each on a thread
-
-
 # === Sessions =====================================================================================
 # Passwords are hashed with argon2id; of the cookie's random token only the hash is kept.
 
@@ -2383,7 +2381,7 @@ def may_be_asked(payment) -> bool:
 def settle_at_once(payment) -> None:
     """Settle a payment whose page is looked at: it is shown in any case.
 
-    Few pages at once wait for a service, as they keep the threads on which others send forms.
+    Few pages at once wait for a service, as they keep the threads on which others pay.
     """
     if not may_be_asked(payment) or not ASKING.take(payment.customer):
         return
@@ -3215,14 +3213,8 @@ def download(content, name: str) -> Response:
     if not seen:
         with suppress(sqlite3.OperationalError), transaction(patience=0) as db:  # pages do not wait
             record(db, current_user.number, "download", new=name)
-    number = current_user.number
     file = io.BytesIO(content) if isinstance(content, bytes) else content
-    answer = send_file(file, as_attachment=True, download_name=name)
-    if not SENDING.take(number):
-        raise TooManyRequests("download", retry_after=60)
-    answer.direct_passthrough = False   # else nobody is told when it was sent
-    answer.call_on_close(lambda: SENDING.leave(number))
-    return answer
+    return send_file(file, as_attachment=True, download_name=name)
 
 
 def is_page(url: str) -> bool:
@@ -4849,8 +4841,12 @@ def known_customer(number: int):
 
 
 def tables():
-    """The database by sqlite-utils, for commands: a page does not have the time to import it."""
+    """The database by sqlite-utils, for commands: a page does not have the time to import it.
+
+    A table that is not there is empty to it: so another's database is refused.
+    """
     from sqlite_utils import Database
+    known_version(get_db())
     return Database(get_db())
 
 
@@ -5049,11 +5045,9 @@ def payments(review, close):
     """List the last 50 payments, or those that were not credited because something is odd."""
     if close:
         return close_review(close)
-    if review:
-        rows = tables()["review_line"].rows_where(order_by="at")
-        return print_table(rows, "Nothing to review.", "amount")
-    rows = tables()["payment_line"].rows_where(order_by="begun DESC", limit=50)
-    return print_table(rows, "No payments.", "amount")
+    rows = tables().query("SELECT * FROM review_line ORDER BY at" if review else
+                          "SELECT * FROM payment_line ORDER BY begun DESC LIMIT 50")
+    return print_table(rows, "Nothing to review." if review else "No payments.", "amount")
 
 
 def close_review(number: int) -> None:
@@ -5100,19 +5094,18 @@ def settle_and_tell(payment) -> bool:
 # What timers run, and what one looks at the next morning: feeding, mail, copies, checks.
 
 
-MAIL_COLUMNS = "id, mail, recipient, since, next_try, tries, why"
-
-
 def show_mail() -> None:
     """Print what waits, what was given up and why, and how many were sent today."""
-    lines, since = tables()["mail_line"], f"{today()}T03:00:00Z"     # midnight in Argentina
+    since = f"{today()}T03:00:00Z"  # midnight in Argentina
     for state in ("waiting", "given up", "needless"):
-        rows = list(lines.rows_where("state = ?", [state], order_by="id", select=MAIL_COLUMNS))
+        rows = list(tables().query("SELECT id, mail, recipient, since, next_try, tries, why FROM"
+                                   " mail_line WHERE state = ? ORDER BY id", [state]))
         click.echo(f"{state}: {len(rows)}")
         if rows:
             print_table(rows[-100:], "")
             click.echo()
-    click.echo(f"sent today: {lines.count_where('sent_at >= ?', [since])}")
+    sent = tables()["mail_line"].count_where("sent_at >= ?", [since])
+    click.echo(f"sent today: {sent}")
 
 
 def send_test_mail(address: str) -> None:
@@ -5204,9 +5197,9 @@ def parse_columns(values: tuple) -> dict:
 @command("imports", "imports")
 def imports():
     """List the last 50 imports, and what each changed."""
-    columns = ("id, at, kind, file, rows, added AS new, changed, gone, balance_before,"
-               " balance_after, coalesce('undone ' || undone_at, '') AS undone")
-    rows = tables()["import"].rows_where(select=columns, order_by="id DESC", limit=50)
+    rows = tables().query("SELECT id, at, kind, file, rows, added AS new, changed, gone,"
+                          " balance_before, balance_after, coalesce('undone ' || undone_at, '')"
+                          " AS undone FROM import ORDER BY id DESC LIMIT 50")
     print_table(rows, "No imports.", "balance_before", "balance_after")
 
 
@@ -5272,14 +5265,13 @@ def restore(file):
 # What serving takes: settings and a database, the server itself, and the demo with its stand-ins.
 
 REQUEST_BYTES = 2**20               # of a request: more is refused
-BODIES = 30                         # that a worker awaits at once: each takes a thread
-BODIES_EACH = 8                     # … from one place on the net
-THREADS = 64                        # of a worker; all of them wait, for bodies or their turn
+THREADS = 128                       # of a worker: on each somebody waits, sends or is sent to
+SEATS = 112, 32                     # of them for more than a page: in all, for a place on the net
 LANES = (                           # who waits for whom: (which requests, how many at once)
-    ("(GET /pago/|POST /pago$|POST /aviso/)", 4),   # ask a payment service
-    (r"GET .*\.(csv|pdf|zip)$", 2),                 # make a document
-    ("POST /(ingresar|clave)", 2),                  # hash a password
-    ("POST ", 2), ("", 1))                          # write; show a page
+    ("(GET|HEAD) /pago/|POST /pago$|POST /aviso/", 4),      # ask a payment service
+    (r"(GET|HEAD) .*\.(csv|pdf|zip)$", 2),                  # make a document
+    ("POST /(ingresar|clave)", 2),                          # hash a password
+    ("POST ", 2), ("", 1))                                  # write; show a page
 HEADER_BYTES = 64 * 1024
 
 
@@ -5327,40 +5319,63 @@ def refuse_used_port(host: str, port: int) -> None:
         raise Refused(f"{host}:{port}: {error.strerror}. Choose another with --port.") from error
 
 
+def has_body(environ) -> bool:
+    """Whether something is sent."""
+    return environ.get("CONTENT_LENGTH", "") not in ("", "0") or "HTTP_TRANSFER_ENCODING" in environ
+
+
+def receive(environ) -> None:
+    """Await what is sent, of a length that was told or not; what is too long counts for nothing."""
+    length = environ.get("CONTENT_LENGTH", "")
+    most = int(length) if length.isdecimal() else REQUEST_BYTES + 1
+    body = environ["wsgi.input"].read(most) if most <= REQUEST_BYTES + 1 else b""
+    if environ.pop("HTTP_TRANSFER_ENCODING", None):
+        environ["CONTENT_LENGTH"] = str(len(body))
+    environ["wsgi.input"] = io.BytesIO(body)
+
+
 class Turnstile:
     """In a worker each kind of request waits for its own kind only, and none for a body.
 
     So nobody who looks, signs in or pays waits for a crowd that does something else; and threads
-    that share Python's lock are the slower the more they are. Bodies are awaited before: who sends
-    slowly keeps nobody waiting. When too many do, or too many of a place on the net, whoever sends
-    more is refused.
+    that share Python's lock are the slower the more they are. Whoever does more than look at a
+    page has a seat until the answer is sent: who sends or reads slowly keeps nobody else waiting.
     """
 
     def __init__(self, app):
         """In front of this WSGI application; behind ProxyFix, which tells whence a request is."""
-        self.app = app
+        self.app, self.seats = app, Seats(*SEATS)
         self.lanes = [(re.compile(which), ThreadPoolExecutor(count)) for which, count in LANES]
-        self.awaited = Seats(BODIES, BODIES_EACH)
+        self.pages = self.lanes[-1][1]
 
     def __call__(self, environ, start_response):
-        """Await the body, then the turn; guard() refuses what was not awaited."""
-        length = environ.get("CONTENT_LENGTH", "")
-        if length.isdecimal() and int(length):
-            place = address_block(environ.get("REMOTE_ADDR") or "")
-            environ["cac.is_refused"] = not self.awaited.take(place)
-            if not environ["cac.is_refused"]:
-                self.receive(environ, place, int(length))
+        """The answer; guard() refuses who gets no seat, or no turn in time."""
         line = f"{environ['REQUEST_METHOD']} {environ['PATH_INFO']}"
-        threads = next(threads for which, threads in self.lanes if which.match(line))
-        return threads.submit(self.app, environ, start_response).result()
+        lane = next(lane for which, lane in self.lanes if which.match(line))
+        if lane is self.pages and not has_body(environ):
+            return lane.submit(self.app, environ, start_response).result()
+        place = address_block(environ.get("REMOTE_ADDR") or "")
+        if not self.seats.take(place):
+            return self.refuse(environ, start_response)
+        with ExitStack() as leaving:
+            leaving.callback(self.seats.leave, place)
+            answer = self.seated(lane, environ, start_response)
+            return ClosingIterator(answer, leaving.pop_all().close)
 
-    def receive(self, environ, place: str, length: int) -> None:
-        """Await a body; one that is too long counts for nothing."""
-        try:
-            body = environ["wsgi.input"].read(length) if length <= REQUEST_BYTES else b""
-        finally:
-            self.awaited.leave(place)
-        environ["wsgi.input"] = io.BytesIO(body)
+    def seated(self, lane, environ, start_response):
+        """Await the body, then the turn."""
+        if has_body(environ):
+            receive(environ)
+        turn = lane.submit(self.app, environ, start_response)
+        with suppress(TimeoutError):
+            return turn.result(PATIENCE_SECONDS)
+        return self.refuse(environ, start_response) if turn.cancel() else turn.result()
+
+    def refuse(self, environ, start_response):
+        """Have guard() say that there is no room."""
+        environ |= {"cac.is_refused": True, "wsgi.input": io.BytesIO(), "CONTENT_LENGTH": "0"}
+        environ.pop("HTTP_TRANSFER_ENCODING", None)
+        return self.pages.submit(self.app, environ, start_response).result()
 
 
 def new_server(host: str, port: int, *, workers: int, stop_seconds: int):

@@ -46,10 +46,6 @@ OWED, PAID = (125040, []), (0, [-125040])       # Ana's ledger before and after:
 class Browser(FlaskClient):
     """A test client that reads pages, and fills in their forms with the token that they carry."""
 
-    def open(self, *request, **options):
-        """Ask, and take the whole answer, as a server does that sends it."""
-        return super().open(*request, **options | {"buffered": True})
-
     def page(self, address: str) -> BeautifulSoup:
         """The page, parsed; it must be there."""
         answer = self.get(address)

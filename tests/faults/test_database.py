@@ -5,6 +5,7 @@ import random
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from itertools import pairwise
 from pathlib import Path
@@ -87,6 +88,22 @@ def test_while_the_operator_holds_the_lock_pages_are_shown_and_writes_refused(da
     assert sorted(seconds for _, seconds in shown)[len(shown) // 2] < cac.PATIENCE_SECONDS / 2
     assert customers.refusals
     assert_nothing_is_lost(database, customers)
+
+
+def test_a_crowd_that_writes_to_a_locked_database_is_refused_in_time_and_pages_go_on(database):
+    with serving(database, **SETTINGS) as address, ThreadPoolExecutor(50) as crowd, \
+            closing(cac.connect(database)) as operator:
+        ana = Customer(address)
+        assert ana.sign_in("Ana")[0] == 303
+        operator.execute("BEGIN IMMEDIATE")
+        begun = time.monotonic()
+        sent = [crowd.submit(Customer(address).send, "/olvido", usuario="1002") for _ in range(50)]
+        while not all(one.done() for one in sent):
+            assert ana.ask("/cuenta")[0] == 200
+        seconds = time.monotonic() - begun
+        operator.execute("ROLLBACK")
+    assert {one.result()[0] for one in sent} == {503}
+    assert seconds < 4 * cac.PATIENCE_SECONDS
 
 
 TOOLS = [["vacuum"], ["analyze"], ["create-index", "phone", "number"],
