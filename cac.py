@@ -3749,6 +3749,7 @@ MARKS = {"comma": ",", "point": "."}
 LONG_WORDS = {"nro": "numero", "no": "numero", "n": "numero", "cod": "codigo", "imp": "importe",
               "doc": "documento", "cbte": "comprobante", "comp": "comprobante", "pto": "punto",
               "vta": "venta", "vto": "vencimiento", "de": "", "del": ""}
+VAGUE = {"n", "no", "cod", "imp", "cbte", "comp"}   # alone: «N°» may be a counter of rows
 
 
 def parse_date(text: str) -> str:
@@ -3934,14 +3935,15 @@ class Layout(NamedTuple):
 def place_columns(headers: list, kind: Kind, given: dict) -> dict:
     """{column: its place}: under the header that --column gives, its name, or an alias of it.
 
-    ValueError if two headers fit equally well.
+    A vague header counts only if no other one fits; ValueError if two fit equally well.
     """
     names, headings, places = [*map(plain, headers)], [*map(heading, headers)], {}
     for column in (*kind.columns, "emisor"):
         wanted = plain(given.get(column, column))
-        found = [place for place, name in enumerate(names) if name == wanted]
-        if not found and column not in given:
-            found = [place for place, name in enumerate(headings) if name in ALIASES[column]]
+        aliases = () if column in given else ALIASES[column]
+        by_alias = [place for place, name in enumerate(headings) if name in aliases]
+        found = ([place for place, name in enumerate(names) if name == wanted]
+                 or [place for place in by_alias if names[place] not in VAGUE] or by_alias)
         if len(found) > 1:
             both = " or ".join(f"«{headers[place]}»" for place in found)
             raise ValueError(f"{column} could be {both}: say --column {column}=HEADER")

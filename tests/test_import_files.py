@@ -13,6 +13,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import NamedTuple
 
+import cac
 import pytest
 from conftest import HERE, everything
 
@@ -417,6 +418,41 @@ def test_nothing_that_windows_writes_is_taken_for_dos(load, db, detail):
 def test_an_abbreviated_header_is_known(load, db, header):
     assert load(file_of(shown=[header, *HEADER[1:]])).exit_code == 0
     assert ledger(db, 123, 1007) == [folded(row) for row in ROWS]
+
+
+@pytest.mark.parametrize(("column", "header", "beside"), [
+    ("numero", "Nro. Comprobante", "N°"),       # a counter of rows
+    ("numero", "Nro.", "N°"), ("numero", "Comprobante", "Nº"), ("numero", "Nro.", "Cbte."),
+    ("usuario", "Cliente", "Cód."), ("importe", "Total", "Imp."), ("numero", "Número", "N°")])
+def test_a_vague_header_yields_to_one_that_says_more(load, db, column, header, beside):
+    shown = [header if name == column else name for name in HEADER]
+    lines = [[beside, *shown], *(["x", *cells_of(row)] for row in ROWS)]
+    assert load(text_of(lines).encode()).exit_code == 0
+    assert ledger(db, 123, 1007) == [folded(row) for row in ROWS]
+
+
+@pytest.mark.parametrize(("column", "headers"), [
+    ("usuario", "cliente|cod. cliente|cód. de cliente|código cliente|código de cliente|nro. cliente"
+     "|nro. de cliente|nº cliente|nº de cliente|número de cliente|id cliente|código|cuenta|Cód."),
+    ("fecha", "fecha de emisión|fecha emisión|fecha comprobante|fecha cbte.|emisión"),
+    ("tipo", "tipo de comprobante|tipo comprobante|tipo cbte.|cód. comprobante|t. comp."),
+    ("punto_venta", "punto de venta|pto. venta|pto. de venta|pto. vta.|p.v.|sucursal"),
+    ("numero", "número|nro.|nº|número desde|número de comprobante|nro. comprobante"
+     "|nro. de comprobante|comprobante|N°"),
+    ("detalle", "concepto|descripción|observaciones|leyenda"),
+    ("importe", "monto|importe total|imp. total|total|Imp."),
+    ("vencimiento", "fecha de vencimiento|fecha vencimiento|vto.|fecha vto."),
+    ("cae", "nro. cae|nº cae|cód. autorización|código de autorización"),
+    ("vencimiento_cae", "vencimiento del cae|vencimiento cae|vto. cae|fecha vto. cae"),
+    ("nombre", "razón social|apellido y nombre|denominación"),
+    ("cuit", "cuit/cuil|c.u.i.t.|nro. doc. receptor|nro. documento receptor"),
+    ("codigo_postal", "código postal|cp|c.p.|cod. postal"),
+    ("emails", "email|e-mail|e-mails|correo|correos|correo electrónico|mail"),
+    ("telefonos", "teléfonos|teléfono|tel|tel.")])
+def test_each_spelling_of_a_header_is_known(column, headers):
+    kind = next(kind for kind in cac.KINDS.values() if column in kind.columns)
+    for header in headers.split("|"):
+        assert cac.place_columns(["x", header], kind, {})[column] == 1
 
 
 def test_a_totals_row_is_told(load):
