@@ -3734,8 +3734,8 @@ def database_busy(error):
 IMPORT_BYTES = 200 * 2**20
 TITLE_LINES = 15                    # above the header, at most
 NOT_CSV = {b"\xd0\xcf\x11\xe0": "an Excel workbook", b"%PDF-": "a PDF", b"\x89PNG": "a picture"}
-BAD_ZIP = (zipfile.BadZipFile, RuntimeError, NotImplementedError, EOFError, OSError, zlib.error,
-           lzma.LZMAError)          # of zipfile and what it calls, which promises no one error
+BAD_ZIP = (zipfile.BadZipFile, RuntimeError, EOFError, OSError, ValueError, LookupError,
+           zlib.error, lzma.LZMAError)  # zipfile promises no one error
 BETWEEN = rb"(?<=[A-Za-z])[%b]+(?=[A-Za-z])"
 DOS = re.compile(BETWEEN % rb"\x81\x82\x90\xa1-\xa5")     # üéÉíóúñÑ; in Windows quotes, coins …
 WINDOWS = re.compile(BETWEEN % "áéíñóúüÁÉÍÑÓÚÜ".encode("cp1252"))
@@ -3860,18 +3860,26 @@ ALIASES = {column: {heading(name) for name in (column, *filter(None, aliases.spl
 }.items()}
 
 
-def unzipped(content: bytes) -> bytes:
-    """The one CSV in a ZIP, as ARCA sends it."""
+@contextmanager
+def zip_told():
+    """Whatever zipfile raises is told as what it is: the ZIP cannot be read."""
     try:
-        archive = zipfile.ZipFile(io.BytesIO(content))
-        files = [file for file in archive.infolist() if not file.is_dir()]
-        if any(file.filename.startswith(("xl/", "word/")) for file in files):
-            raise ValueError("it is an Excel workbook: save it as CSV")
-        if len(files) != 1 or files[0].file_size > IMPORT_BYTES:
-            raise ValueError("it is a ZIP with more than one CSV in it")
-        return archive.read(files[0])
+        yield
     except BAD_ZIP as error:
         raise ValueError("it is a damaged or locked ZIP") from error
+
+
+def unzipped(content: bytes) -> bytes:
+    """The one CSV in a ZIP, as ARCA sends it."""
+    with zip_told():
+        archive = zipfile.ZipFile(io.BytesIO(content))
+        files = [file for file in archive.infolist() if not file.is_dir()]
+    if any(file.filename.startswith(("xl/", "word/")) for file in files):
+        raise ValueError("it is an Excel workbook: save it as CSV")
+    if len(files) != 1 or files[0].file_size > IMPORT_BYTES:
+        raise ValueError("it is a ZIP with more than one CSV in it")
+    with zip_told():
+        return archive.read(files[0])
 
 
 def encodings_of(content: bytes):

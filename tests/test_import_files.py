@@ -690,6 +690,9 @@ WRONG_FILES = {     # what it is: (its bytes, what is said)
     "a damaged ZIP": (ZIP[:80] + bytes(80) + ZIP[160:], "damaged or locked ZIP"),
     "a ZIP of two files": (zipped("a.csv", "b.csv"), "ZIP"),
     "an empty ZIP": (zipped(), ""),
+    "a ZIP of a file without a name": (zipped("a.csv").replace(b"a.csv", b"\0.csv"), ""),
+    "a ZIP that says it begins before itself": (
+        ZIP[:-6] + (10**6).to_bytes(4, "little") + ZIP[-2:], "damaged or locked ZIP"),
     "XLS": (bytes.fromhex("d0cf11e0a1b11ae1") + bytes(600), "CSV"),
     "an HTML page": (b"<!DOCTYPE html>\n<html><head><title>Error 500</title></head></html>", ""),
     "a PDF": (b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n1 0 obj\n<<>>\nendobj\n", ""),
@@ -759,6 +762,20 @@ def damaged(content, lottery):
         content[:first] + lottery.randbytes(2) + content[first:],
         content[:first] + lottery.choice(b'";,\t\r\n\0 -(').to_bytes() + content[first:],
         b"\n".join(lottery.sample(lines := content.split(b"\n"), len(lines)))])
+
+
+def test_a_damaged_zip_is_read_or_refused_in_one_sentence():
+    lottery, whole = random.Random(7), zipped("a.csv")      # noqa: S311 - a lottery
+    said = set()
+    for _ in range(600):
+        content = bytearray(whole)
+        for place in lottery.sample(range(4, len(whole)), lottery.randint(1, 4)):
+            content[place] = lottery.randrange(256)
+        try:
+            cac.unzipped(bytes(content))
+        except ValueError as error:
+            said.add(str(error))
+    assert said == {"it is a damaged or locked ZIP", "it is a ZIP with more than one CSV in it"}
 
 
 @pytest.mark.parametrize("seed", range(5))
