@@ -3042,11 +3042,12 @@ class ProfileForm(Form):
     def keep_what_was_not_sent(self, values: dict) -> None:
         """A form without a list, or the box, leaves it as it is; a box that is off sends nothing.
 
-        So `avisos_visto` says that the box was there.
+        So `avisos_visto` says that the box was there. Who only looks sends no form to be read.
         """
-        sent = {re.sub("-[0-9]+$|_visto$", "", key) for key in request.form}
-        for name in ("emails", "telefonos", "avisos"):
-            if sent and name not in sent:
+        keys = {"emails": "emails-[0-9]+", "telefonos": "telefonos-[0-9]+",
+                "avisos": "avisos(_visto)?"} if self.is_submitted() else {}
+        for name, key in keys.items():
+            if not any(re.fullmatch(key, sent) for sent in request.form):
                 self[name].process(None, values[name])
 
     def refuse_too_many(self, field):
@@ -3149,16 +3150,17 @@ def save_profile(form: ProfileForm) -> bool:
     """Save what was changed and log each change; True if there is an address to confirm."""
     customer, number, typed = form.customer, form.customer.number, form.typed_emails()
     with transaction() as db:
+        before = dict(many("SELECT canonical, address FROM email WHERE customer = ?", number))
+        if typed.keys() != before.keys():
+            allow(db, f"emails:{number}", EMAIL_CHANGES_AN_HOUR)    # before anything is logged
+            new_link(db, number)
+            recipients = (before | typed).values()
+            enqueue(db, "emails_changed", recipients, number, name=customer.name)
         for field, column in PROFILE_COLUMNS.items():
             save_column(db, customer, column, form[field].data)
         switch_reminders(db, number, wanted=form.avisos.data)
         save_list(db, number, "phone", {phone: phone for phone in form.telefonos.data if phone})
-        before = save_list(db, number, "email", typed)
-        if typed.keys() != before.keys():
-            allow(db, f"emails:{number}", EMAIL_CHANGES_AN_HOUR)
-            new_link(db, number)
-            recipients = (before | typed).values()
-            enqueue(db, "emails_changed", recipients, number, name=customer.name)
+        save_list(db, number, "email", typed)
         for added in typed.keys() - before.keys():
             email = one("SELECT * FROM email WHERE customer = ? AND canonical = ?", number, added)
             enqueue(db, "confirm_email", [email.address], number, name=customer.name,
@@ -3174,8 +3176,8 @@ def save_column(db, customer, column: str, new: str) -> None:
         record(db, customer.number, "data", field=column, old=old, new=new)
 
 
-def save_list(db, number: int, table: str, new: dict) -> dict:
-    """Make a customer's phones or e-mails these, {as compared: as typed}; return what they were."""
+def save_list(db, number: int, table: str, new: dict) -> None:
+    """Make a customer's phones or e-mails these, {as compared: as typed}."""
     key, shown = {"phone": ("number", "number"), "email": ("canonical", "address")}[table]
     old = dict(many(f"SELECT {key} AS key, {shown} FROM {table} WHERE customer = ?", number))
     for gone in old.keys() - new.keys():
@@ -3186,7 +3188,6 @@ def save_list(db, number: int, table: str, new: dict) -> dict:
         db.execute(f"INSERT INTO {table} ({', '.join(row)}) VALUES"
                    f" ({', '.join('?' * len(row))})", list(row.values()))
         record(db, number, "data", field=table, new=new[added])
-    return old
 
 
 # === Access =======================================================================================

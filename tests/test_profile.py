@@ -1,9 +1,10 @@
 """Modificar Datos, and the confirmation of a new address."""
 
+import logging
 import re
 
 import pytest
-from conftest import PASSWORD, everything, link_in, mail_text, text_of
+from conftest import PASSWORD, cac, everything, link_in, mail_text, text_of
 
 NEW = "ana.nueva@example.com"
 
@@ -159,6 +160,22 @@ def test_phones_are_in_the_log(ana, db):
     assert changes(db) == [("phone", "11 4567-8901", None), ("phone", None, "11 4444-5555")]
 
 
+@pytest.mark.parametrize("name", ["telefonos", "telefonos-", "telefonos-x", "telefonos_visto",
+                                  "emails", "emails-", "emails_visto"])
+def test_what_is_almost_the_name_of_a_list_empties_none(ana, db, name):
+    shown = fields_of(ana.page("/datos"))
+    fields = {key: text for key, text in shown.items() if not key.startswith(("tel", "emails"))}
+    assert ana.post("/datos", data=fields | {name: ""}).status_code == 303
+    assert (len(phones(db)), len(emails(db))) == (2, 1)
+
+
+def test_looking_at_the_form_reads_no_form_that_is_sent_along(ana):
+    usual, endless = ana.page("/datos"), {"contacto": "x" * 2**20}     # to read it would be 413
+    answer = ana.get("/datos", data=endless)
+    assert answer.status_code == 200 and text_of(answer) == " ".join(
+        usual.main.get_text(" ").split())
+
+
 # Addresses
 
 def test_a_new_address_is_on_file_but_not_confirmed(ana, db):
@@ -225,6 +242,15 @@ def test_a_password_link_dies_when_the_addresses_change(app, ana, mails):
     assert ana.get(link).status_code == 200
     save(ana, emails_1=NEW, clave_actual=PASSWORD)
     assert ana.get(link).status_code == 410
+
+
+def test_a_change_that_is_one_too_many_is_not_in_the_log_either(ana, db, caplog):
+    caplog.set_level(logging.INFO)
+    db.execute("INSERT INTO throttle VALUES ('emails:1001', ?, ?)",
+               (cac.EMAIL_CHANGES_AN_HOUR, cac.now()))
+    answer = save(ana, domicilio="Otra 1", emails_1=NEW, clave_actual=PASSWORD)
+    assert (answer.status_code, changes(db)) == (429, [])
+    assert "event=denied" in caplog.text and "event=data" not in caplog.text
 
 
 # Confirming one
