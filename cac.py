@@ -982,6 +982,7 @@ TOTAL = f"{LEDGER} WHERE customer = ?"
 VOUCHER = """
     SELECT movement.*, voucher_type.name AS type_name, letter, kind FROM movement
     JOIN voucher_type ON voucher_type.code = movement.type"""
+IS_INVOICE = "voucher_type.kind IN ('invoice', 'debit note', 'credit note')"
 LINES = f"""
     SELECT * FROM (
         {VOUCHER} WHERE customer = ? ORDER BY date DESC, movement.id DESC LIMIT ? OFFSET ?)
@@ -1581,8 +1582,7 @@ def by_recipient(rows: list) -> dict[str, list]:
 # mail in the same transaction: nothing is told twice, however often and by whomever this is run.
 
 REMINDERS = {  # kind: (the movements of which it tells on the day ?1, why it is needless later on)
-    "new": ("origin = 'imported' AND date >= date(?1, '-7 days')"
-            " AND voucher_type.kind IN ('invoice', 'debit note', 'credit note')",
+    "new": (f"origin = 'imported' AND date >= date(?1, '-7 days') AND {IS_INVOICE}",
             "the vouchers are no longer on file"),
     "due": ("amount > 0 AND due_date BETWEEN ?1 AND date(?1, '+3 days')",
             "it was paid, or fell due, meanwhile"),
@@ -3729,8 +3729,8 @@ def database_busy(error):
 
 
 # === Files ========================================================================================
-# How accounting programs write: a file's bytes, its header, days and amounts. Pure functions, whose
-# ValueError says what is wrong.
+# How accounting programs write: a file's bytes, its header, days and amounts. Nothing of the
+# database is asked here; a ValueError says what is wrong.
 
 IMPORT_BYTES = 200 * 2**20
 TITLE_LINES = 15                    # above the header, at most
@@ -3989,9 +3989,9 @@ def lines_below(text: str, layout: Layout):
     deque(islice(lines, layout.line), maxlen=0)
     table, line = csv.reader(lines, delimiter=layout.delimiter), 1
     for cells in table:
-        stripped = [cell.strip() for cell in cells]
-        if any(stripped):
-            yield layout.line + line, stripped
+        found = [cell.strip() for cell in cells]
+        if any(found):
+            yield layout.line + line, found
         line = table.line_num + 1
 
 
@@ -4661,8 +4661,8 @@ TYPE_NAME = re.compile(r"(?:factura|notadecredito|notadedebito|recibo)[abcem]?|[
 PDF_VOUCHERS = f"""SELECT line, voucher.* FROM temp.incoming_movement AS incoming
     CROSS JOIN ({VOUCHER}) AS voucher USING (point_of_sale, number)
     WHERE origin = 'imported' ORDER BY line, id"""
-WITHOUT_PDF = f"""{VOUCHER} WHERE document IS NULL AND origin = 'imported'
-    AND kind IN ('invoice', 'debit note', 'credit note') ORDER BY date DESC, movement.id DESC"""
+WITHOUT_PDF = f"""{VOUCHER} WHERE document IS NULL AND origin = 'imported' AND {IS_INVOICE}
+    ORDER BY date DESC, movement.id DESC"""
 
 
 class Pdf(NamedTuple):
