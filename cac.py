@@ -4045,6 +4045,8 @@ def file_content(path: Path) -> bytes:
 class CsvFile:
     """A CSV file of a kind. What is wrong with it is kept, by line."""
 
+    line = 0    # that is read now; the first is 1
+
     def __init__(self, path: Path, kind: str, told):
         """`told` is what the command line told; Refused if it is no CSV or lacks a column."""
         self.name, self.kind, self.told = path.name, KINDS[kind], told
@@ -4080,24 +4082,25 @@ class CsvFile:
     def rows(self):
         """Yield (line, {column of the table: value}) of each line that is right."""
         for line, cells in lines_below(self.text, self.layout):
-            if row := self.tried(line, "", CsvFile.row, (line, cells)):
+            self.line = line
+            if row := self.tried("", CsvFile.row, cells):
                 yield line, row
 
-    def tried(self, line: int, column: str, read, found):
+    def tried(self, column: str, read, found):
         """What was read; or its problem is kept."""
         try:
             return read(self, found)
         except ValueError as error:
             where = f"{column} «{found[:40]}»: " if column else ""
-            return self.problems.append((line, f"{where}{error}"))
+            return self.problems.append((self.line, f"{where}{error}"))
 
-    def row(self, found: tuple) -> dict | None:
+    def row(self, cells: list) -> dict | None:
         """The row that a line's cells make; None = it is none, or some of them were wrong."""
-        line, record = found[0], record_of(found[1], self.layout)
+        record = record_of(cells, self.layout)
         if self.is_total(record):
-            return self.remarks.append(f"line {line}: a total of nobody's, not read")
+            return self.remarks.append(f"line {self.line}: a total of nobody's, not read")
         before = len(self.problems)
-        row = {name: self.tried(line, column, read, record[column])
+        row = {name: self.tried(column, read, record[column])
                for column, (name, read) in self.kind.columns.items() if column in record}
         if len(self.problems) > before:
             return None
