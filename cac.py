@@ -1339,22 +1339,31 @@ def is_password(hashed: str | None, password: str) -> bool:
     return False
 
 
+def customer_of_password(number: int | None, password: str):
+    """The active customer whose password it is, as now on file, or None."""
+    customer = one("SELECT * FROM customer WHERE number = ?", number)
+    is_right = is_password(customer and customer.password, password)
+    return customer if is_right and customer.active else None
+
+
 def may_sign_in(typed: str, password: str):
     """The customer who may, or None: unknown, wrong, blocked and without password look alike."""
     number = customer_number(typed)
     account = number or sha256(typed)
     throttle("sign-in", account)
-    customer = one("SELECT * FROM customer WHERE number = ?", number)
-    if is_password(customer and customer.password, password) and customer.active:
-        is_weak = HASHER.check_needs_rehash(customer.password)
-        renewed = hash_password(password) if is_weak else customer.password
+    customer = customer_of_password(number, password)
+    if customer and HASHER.check_needs_rehash(customer.password):
+        renewed = hash_password(password)
+        with transaction() as db:
+            db.execute("UPDATE customer SET password = ? WHERE number = ? AND password = ?",
+                       (renewed, number, customer.password))
+        customer = customer_of_password(number, password)   # perhaps another one was faster
+    if customer:
         with transaction() as db:
             forgive(db, "sign-in", number)
-            is_still = db.execute("UPDATE customer SET password = ? WHERE number = ?"
-                                  " AND password = ?", (renewed, number, customer.password))
-        return customer if is_still.rowcount else None
+        return customer
     log.warning("event=sign-in-refused customer=%s address=%s", number, client_address())
-    note_refused(customer, account)
+    note_refused(one("SELECT * FROM customer WHERE number = ?", number), account)
     return None
 
 
@@ -1368,19 +1377,26 @@ def confirms_password(password: str) -> bool:
     return True
 
 
-def open_session(number: int) -> None:
-    """Sign a customer in here, under a new token; what the cookie held before is gone."""
+def open_session(customer) -> bool:
+    """Sign a customer in here, under a new token; what the cookie held before is gone.
+
+    False if the password is not the one of this row any more: it was changed meanwhile.
+    """
     token, agent = secrets.token_urlsafe(32), request.user_agent.string[:200]
     close_session()
     with transaction() as db:
-        record(db, number, "sign-in", new=device(agent))
         db.execute("DELETE FROM session WHERE customer = ?1 AND token_hash NOT IN (SELECT"
                    " token_hash FROM session WHERE customer = ?1"
                    " ORDER BY created_at DESC LIMIT ?2)",
-                   (number, SESSIONS_EACH - 1))
-        db.execute("INSERT INTO session VALUES (?, ?, ?, ?, ?, ?)",
-                   (sha256(token), number, now(), now(), client_address(), agent))
-    login_user(SignedIn(one("SELECT * FROM customer WHERE number = ?", number), token))
+                   (customer.number, SESSIONS_EACH - 1))
+        is_open = db.execute(
+            "INSERT INTO session SELECT ?1, number, ?2, ?2, ?3, ?4 FROM customer"
+            " WHERE number = ?5 AND password = ?6 AND active = 1",
+            (sha256(token), now(), client_address(), agent, customer.number, customer.password)
+        ).rowcount == 1
+        if is_open:
+            record(db, customer.number, "sign-in", new=device(agent))
+    return is_open and login_user(SignedIn(customer, token))
 
 
 def close_session() -> None:
@@ -3129,21 +3145,21 @@ class PaymentForm(Form):
             raise StopValidation(f"Escriba un importe {limits}")
 
 
-def save_password(customer, password: str) -> bool:
-    """Save it, end all sessions, tell every address; False if another was saved meanwhile."""
+def save_password(customer, password: str):
+    """Save it, end all sessions, tell every address; the new row, None if another was faster."""
     hashed = hash_password(password)
     with transaction() as db:
-        is_saved = db.execute(
+        saved = db.execute(
             "UPDATE customer SET password = ?1, link_serial = link_serial + 1 WHERE number = ?2"
-            " AND active = 1 AND link_serial = ?3",
-            (hashed, customer.number, customer.link_serial)).rowcount == 1
-        if is_saved:
+            " AND active = 1 AND link_serial = ?3 RETURNING *",
+            (hashed, customer.number, customer.link_serial)).fetchone()
+        if saved:
             end_sessions(db, customer.number)
             forget_tries(db, customer.number)
             recipients = emails_of(customer.number)
             enqueue(db, "password_changed", recipients, customer.number, name=customer.name)
             record(db, customer.number, "password")
-    return is_saved
+    return saved
 
 
 def save_profile(form: ProfileForm) -> bool:
@@ -3236,9 +3252,8 @@ def sign_in():
     if not form.validate_on_submit():
         return form_page("sign_in.html", form)
     customer = may_sign_in(form.usuario.data, form.clave.data)
-    if not customer:
+    if not customer or not open_session(customer):
         return render_template("sign_in.html", form=form, refused=True), 401
-    open_session(customer.number)
     target = request.args.get("next", "")
     return redirect(target if is_page(target) else url_for(".home"), 303)
 
@@ -3282,9 +3297,8 @@ def password():
     form = PasswordForm(current_user)
     if not form.validate_on_submit():
         return form_page("password.html", form)
-    if not save_password(current_user.customer, form.clave_nueva.data):
-        abort(400, "old form")
-    open_session(current_user.number)
+    saved = save_password(current_user.customer, form.clave_nueva.data) or abort(400, "old form")
+    open_session(saved)
     return done("Cambió su clave. Cerramos sus otras sesiones.", "home")
 
 

@@ -125,3 +125,14 @@ def test_what_is_said_to_be_saved_is_saved(app, visit, db, monkeypatch):
 def test_a_form_without_the_new_password_is_asked_for_it(visit):
     answer = visit("Ana").send("/clave", clave_actual=PASSWORD)
     assert (answer.status_code, "Escriba una clave nueva" in text_of(answer)) == (422, True)
+
+
+def test_of_two_changes_the_earlier_leaves_no_session(visit, db, monkeypatch):
+    browser = visit("Ana")
+    def make_token(_):  # after the password was saved, before the new session is there
+        db.execute("UPDATE customer SET password = 'another' WHERE number = 1001")
+        return "x" * 43
+    monkeypatch.setattr(cac.secrets, "token_urlsafe", make_token)
+    assert change(browser).status_code == 303
+    assert browser.get("/cuenta").status_code == 302
+    assert db.execute("SELECT count(*) FROM session").fetchone()[0] == 0

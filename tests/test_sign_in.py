@@ -1,6 +1,7 @@
 """Ingrese a su Cuenta, the session that follows, and Salir."""
 
 import itertools
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
 import pytest
@@ -114,6 +115,32 @@ def test_signing_in_as_somebody_else_ends_the_first_session(visit, db):
     fields = {"usuario": 1002, "clave": PASSWORD, "csrf_token": token}
     assert browser.post("/ingresar", data=fields).status_code == 303
     assert sessions(db, 1001) == 0 and "Beto" in browser.page("/").h1.text
+
+
+@pytest.mark.parametrize("meanwhile", ["password = 'another'", "active = 0"])
+def test_no_session_is_opened_once_the_password_that_was_shown_counts_no_more(
+        browser, db, monkeypatch, meanwhile):
+    def make_token(_):  # after the password was found right, before the session is there
+        db.execute(f"UPDATE customer SET {meanwhile} WHERE number = 1001")
+        return "x" * 43
+    monkeypatch.setattr(cac.secrets, "token_urlsafe", make_token)
+    answer = sign_in(browser, "1001")
+    assert (answer.status_code, sessions(db)) == (401, 0) and REFUSED in text_of(answer)
+    assert browser.get("/cuenta").status_code == 302
+
+
+def test_of_two_who_renew_a_weak_hash_at_once_both_get_in(app, browser, db, monkeypatch):
+    weak = cac.PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash(PASSWORD)
+    db.execute("UPDATE customer SET password = ? WHERE number = 1001", (weak,))
+    hash_password, statuses = cac.hash_password, []
+    def hash_while_another_signs_in(password):
+        monkeypatch.setattr(cac, "hash_password", hash_password)
+        with ThreadPoolExecutor(1) as pool:
+            statuses.append(pool.submit(sign_in, app.test_client(), "1001").result().status_code)
+        return hash_password(password)
+    monkeypatch.setattr(cac, "hash_password", hash_while_another_signs_in)
+    statuses.append(sign_in(browser, "1001").status_code)
+    assert (statuses, sessions(db)) == ([303, 303], 2)
 
 
 # Too many tries
