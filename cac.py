@@ -1198,7 +1198,8 @@ def throttle(deed: str, account) -> None:
     if wait:
         log.warning("event=throttled deed=%s account=%s address=%s", deed, account,
                     client_address())
-        raise TooManyRequests(retry_after=int(wait) + 1)
+        page = None if current_user.is_authenticated else deed
+        raise TooManyRequests(page, retry_after=int(wait) + 1)
 
 
 def forgive(db, deed: str, account) -> None:
@@ -3658,8 +3659,8 @@ ERRORS = {  # by status, or by what abort() is told
     410: Trouble("El enlace ya no sirve", "Venció, ya se usó o se pidió otro más nuevo.",
                  "forgot", "Pedir otro enlace"),
     413: Trouble("El envío es demasiado grande", "No se guardó nada."),
-    429: Trouble("Hizo demasiados intentos", "Espere y pruebe de nuevo, o use «¿Olvidó su Clave?».",
-                 "forgot", "¿Olvidó su Clave?"),
+    429: Trouble("Hizo demasiados intentos",
+                 "Espere y pruebe de nuevo, o use «¿Olvidó su Clave?»."),
     500: Trouble("Hay un problema con el sitio", "Pruebe de nuevo en unos minutos. Si recién hizo"
                  " un pago, no lo repita: fíjese primero en su cuenta corriente."),
     503: Trouble("El sitio está ocupado", "No se guardó nada. Pruebe de nuevo en un minuto."),
@@ -3678,6 +3679,7 @@ ERRORS = {  # by status, or by what abort() is told
     "no service": Trouble("El servicio de pago no responde", "No se le cobró nada. Pruebe en unos"
                           " minutos, o transfiera a las cuentas que están en PAGO ONLINE."),
 }
+ERRORS["sign-in"] = ERRORS[429]._replace(page="forgot", button="¿Olvidó su Clave?")
 
 
 def error_page(status: int, trouble: Trouble | None = None, **headers):

@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
 import pytest
+from bs4 import BeautifulSoup
 from conftest import CAST, PASSWORD, SECRET_KEY, cac, everything, text_of
 
 REFUSED = "El usuario o la clave no coinciden."
@@ -163,6 +164,25 @@ def test_after_ten_wrong_passwords_even_the_right_one_waits(locked_out, db):
 
 def test_a_blocked_wait_lets_other_customers_in(locked_out):
     assert sign_in(locked_out, "1002").status_code == 303
+
+
+def button_of(answer):
+    """Where the button of an error's page leads."""
+    return BeautifulSoup(answer.data, "html.parser").select_one("main a.button")["href"]
+
+
+def test_whoever_tried_too_often_is_led_to_a_link_but_home_who_is_in(locked_out, visit, db):
+    beto = visit("Beto")
+    token = beto.page("/").find(attrs={"name": "csrf_token"})["value"]
+    fields = {"usuario": 1001, "clave": PASSWORD, "csrf_token": token}
+    inside = beto.post("/ingresar", data=fields)
+    for key in ("password:1002@127.0.0.1", "notice:127.0.0.1"):
+        db.execute("INSERT INTO throttle VALUES (?, 9999, ?)", (key, cac.now()))
+    refused = beto.send("/clave", clave_actual=PASSWORD, clave_nueva="caballo verde")
+    notice = locked_out.post("/aviso/dineromail", data={"Notificacion": "<x/>"})
+    answers = [sign_in(locked_out, "1001"), inside, refused, notice]
+    assert {answer.status_code for answer in answers} == {429}
+    assert [button_of(answer) for answer in answers] == ["/olvido", "/", "/", "/"]
 
 
 def test_after_the_wait_the_right_password_is_enough(locked_out, wait):
