@@ -1520,6 +1520,8 @@ def enqueue(db, template: str, recipients, customer: int, **data) -> None:
 
     What is held because the server was away is tried with it, in a moment.
     """
+    if not recipients:
+        return
     db.executemany(
         "INSERT INTO outbox (template, recipient, customer, data, created_at, due_at)"
         " VALUES (?, ?, ?, ?, ?, ?)",

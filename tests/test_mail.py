@@ -258,6 +258,16 @@ def test_a_new_mail_has_what_is_held_tried_with_it_and_overtakes_none(fill, smtp
     assert office.recipients() == ["0@early.example", "0@late.example"]
 
 
+def test_what_is_mailed_to_nobody_has_nothing_tried(fill, smtp_port, send, db, run):
+    fill(1)
+    send()
+    db.execute("UPDATE outbox SET due_at = ? WHERE held = 1", (cac.now(600),))  # for long
+    held_until = next_due(db)
+    fill(0)
+    assert run("password", "1001").exit_code == 0   # printed
+    assert next_due(db) == held_until
+
+
 def test_who_asks_for_a_link_when_smtp_is_back_gets_it_within_seconds_and_before_all_others(
         fill, database, db, smtp_port, browser):
     with serving(database, smtp_url=f"smtp://127.0.0.1:{smtp_port}"):
