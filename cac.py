@@ -3765,10 +3765,7 @@ SIGNED = re.compile(r"([+−-]?)\$?([−-]?)([0-9][0-9.,]*)([−-]?)")
 GROUPED = {",": re.compile(r"([0-9]{1,3}(?:\.[0-9]{3})+|[0-9]+)(?:,([0-9]{1,2}))?"),
            ".": re.compile(r"([0-9]{1,3}(?:,[0-9]{3})+|[0-9]+)(?:\.([0-9]{1,2}))?")}
 MARKS = {"comma": ",", "point": "."}
-LONG_WORDS = {"nro": "numero", "no": "numero", "n": "numero", "cod": "codigo", "imp": "importe",
-              "doc": "documento", "cbte": "comprobante", "comp": "comprobante", "pto": "punto",
-              "vta": "venta", "vto": "vencimiento", "de": "", "del": ""}
-VAGUE = {"n", "no", "cod", "imp", "cbte", "comp"}   # alone: «N°» may be a counter of rows
+VAGUE = {"n", "no", "cod", "imp"}   # headers that yield to others: «N°» may be a counter of rows
 
 
 def parse_date(text: str) -> str:
@@ -3834,48 +3831,41 @@ def centavos_of(digits: str, mark: str) -> int:
     return amount
 
 
-def heading(text: str) -> str:
-    """A header as `plain` has it, its words in full, without the small ones.
-
-    >>> heading("Cód. de Cliente"), heading("FECHA VTO."), heading("Nº")
-    ('codigocliente', 'fechavencimiento', 'numero')
-    """
-    words = map(plain, re.findall(r"[^\W_]+", text))
-    return "".join(LONG_WORDS.get(word, word) for word in words)
-
-
-ALIASES = {column: {heading(name) for name in (column, *filter(None, aliases.split("|")))}
-           for column, aliases in {
-    "usuario": "cliente|código cliente|número cliente|id cliente|código|cuenta",
-    "nombre": "razón social|apellido y nombre|denominación",
-    "cuit": "cuit/cuil|número documento receptor",
-    "condicion_iva": "condición iva|condición frente al iva|situación iva",
-    "domicilio": "dirección|calle|domicilio comercial",
-    "localidad": "ciudad",
-    "provincia": "",
-    "codigo_postal": "cp",
-    "emails": "e-mails|email|correo|correos|correo electrónico|mail",
-    "telefonos": "teléfono|tel",
-    "marca": "línea|unidad de negocio",
-    "activo": "habilitado",
-    "fecha": "fecha emisión|fecha comprobante|emisión",
-    "tipo": "tipo comprobante|código comprobante|t. comp.",
-    "punto_venta": "punto venta|p.v.|sucursal",
-    "numero": "número desde|número comprobante|comprobante",
-    "detalle": "concepto|descripción|observaciones|leyenda",
-    "importe": "monto|importe total|total",
-    "debe": "débito|débitos",
-    "haber": "crédito|créditos",
-    "saldo": "saldo acumulado",
-    "vencimiento": "fecha vencimiento",
-    "cae": "número cae|código autorización",
-    "vencimiento_cae": "fecha vencimiento cae",
-    "moneda": "",
-    "emisor": "número documento emisor",    # only in ARCA's list of the vouchers that we received
-    "titulo": "",
-    "texto": "cuerpo|noticia",
-    "servicio": "abono|plan",
-    "desde": "fecha alta|alta",
+ALIASES = {column: {plain(alias) for alias in aliases.split("|")} for column, aliases in {
+    "usuario": "usuario|cliente|cod. cliente|cód. de cliente|código cliente|código de cliente|"
+               "nro. cliente|nro. de cliente|nº cliente|nº de cliente|n° cliente|n° de cliente|"
+               "número de cliente|id cliente|código|cód.|cuenta",
+    "nombre": "nombre|razón social|apellido y nombre|denominación",
+    "cuit": "cuit|cuit/cuil|c.u.i.t.|nro. doc. receptor|nro. documento receptor",
+    "condicion_iva": "condición iva|condición de iva|condición frente al iva|situación iva",
+    "domicilio": "domicilio|dirección|calle|domicilio comercial",
+    "localidad": "localidad|ciudad",
+    "provincia": "provincia",
+    "codigo_postal": "código postal|cp|c.p.|cod. postal",
+    "emails": "emails|email|e-mail|e-mails|correo|correos|correo electrónico|mail",
+    "telefonos": "teléfonos|teléfono|tel|tel.",
+    "marca": "marca|línea|unidad de negocio",
+    "activo": "activo|habilitado",
+    "fecha": "fecha|fecha de emisión|fecha emisión|fecha comprobante|fecha cbte.|emisión",
+    "tipo": "tipo|tipo de comprobante|tipo comprobante|tipo cbte.|cód. comprobante|t. comp.",
+    "punto_venta": "punto_venta|punto de venta|pto. venta|pto. de venta|pto. vta.|p.v.|sucursal",
+    "numero": "número|nro.|nº|n°|número desde|número de comprobante|nro. comprobante|"
+              "nro. de comprobante|comprobante",
+    "detalle": "detalle|concepto|descripción|observaciones|leyenda",
+    "importe": "importe|monto|importe total|imp. total|imp.|total",
+    "debe": "debe|débito|débitos",
+    "haber": "haber|crédito|créditos",
+    "saldo": "saldo|saldo acumulado",
+    "vencimiento": "vencimiento|fecha de vencimiento|fecha vencimiento|vto.|fecha vto.",
+    "cae": "cae|nro. cae|nº cae|cód. autorización|código de autorización",
+    "vencimiento_cae": "vencimiento_cae|vencimiento del cae|vencimiento cae|vto. cae|"
+                       "fecha vto. cae",
+    "moneda": "moneda",
+    "emisor": "nro. doc. emisor",   # only in ARCA's list of the vouchers that we received
+    "titulo": "título",
+    "texto": "texto|cuerpo|noticia",
+    "servicio": "servicio|abono|plan",
+    "desde": "desde|fecha de alta|alta",
 }.items()}
 
 
@@ -3964,11 +3954,11 @@ def place_columns(headers: list, kind: Kind, given: dict) -> dict:
 
     A vague header counts only if no other one fits; ValueError if two fit equally well.
     """
-    names, headings, places = [*map(plain, headers)], [*map(heading, headers)], {}
+    names, places = [*map(plain, headers)], {}
     for column in (*kind.columns, "emisor"):
         wanted = plain(given.get(column, column))
         aliases = () if column in given else ALIASES[column]
-        by_alias = [place for place, name in enumerate(headings) if name in aliases]
+        by_alias = [place for place, name in enumerate(names) if name in aliases]
         found = ([place for place, name in enumerate(names) if name == wanted]
                  or [place for place in by_alias if names[place] not in VAGUE] or by_alias)
         if len(found) > 1:

@@ -448,7 +448,10 @@ def test_a_vague_header_yields_to_one_that_says_more(load, db, column, header, b
     ("cuit", "cuit/cuil|c.u.i.t.|nro. doc. receptor|nro. documento receptor"),
     ("codigo_postal", "código postal|cp|c.p.|cod. postal"),
     ("emails", "email|e-mail|e-mails|correo|correos|correo electrónico|mail"),
-    ("telefonos", "teléfonos|teléfono|tel|tel.")])
+    ("telefonos", "teléfonos|teléfono|tel|tel."),
+    ("punto_venta", "PtoVta|PtoVenta|PuntoDeVenta|PTO_VTA"), ("usuario", "CodCliente|NroCliente"),
+    ("tipo", "TipoCbte|TipoDeComprobante"), ("numero", "NroComprobante"), ("importe", "ImpTotal"),
+    ("vencimiento", "FechaVto|FechaDeVencimiento"), ("fecha", "FechaCbte|FechaDeEmisión")])
 def test_each_spelling_of_a_header_is_known(column, headers):
     kind = next(kind for kind in cac.KINDS.values() if column in kind.columns)
     for header in headers.split("|"):
