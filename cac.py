@@ -1134,7 +1134,8 @@ def emails_of(number: int, *, only_confirmed: bool = False) -> list[str]:
 
 
 # === Limits =======================================================================================
-# The account's log, and how often anybody may try: counted in the database, for all workers.
+# The account's log, and how often anybody may try: counted in the database, for all workers; but
+# downloads, and seats, in the memory of each worker.
 
 FORGET_SECONDS = 15 * 60                        # without a try, the earlier ones are forgotten
 TRIES = {"account": 10, "address": 200}         # to show a password, until one has to wait
@@ -3311,8 +3312,8 @@ def profile():
     """Modificar Datos."""
     form = ProfileForm(current_user.customer)
     if not form.validate_on_submit():
-        unconfirmed = many("SELECT address FROM email WHERE customer = ? AND confirmed_at IS NULL",
-                           current_user.number)
+        unconfirmed = many("SELECT address FROM email WHERE customer = ? AND confirmed_at IS NULL"
+                           " ORDER BY id", current_user.number)
         return form_page("profile.html", form, unconfirmed=[row.address for row in unconfirmed])
     is_to_confirm = save_profile(form)
     more = " Le enviamos un enlace al correo nuevo." * is_to_confirm
