@@ -5296,6 +5296,7 @@ LANES = (                           # who waits for whom: (which requests, how m
     ("POST /(ingresar|clave)", 2),                          # hash a password
     ("POST ", 2), ("", 1))                                  # write; show a page
 HEADER_BYTES = 64 * 1024
+READY = []      # the application for the workers: made before them, they share its memory
 
 
 def write_settings(path: Path) -> None:
@@ -5448,6 +5449,7 @@ def serve(host, port, workers):
         raise Refused("not started.\n" + "\n".join(f"  {problem}" for problem in problems))
     refuse_used_port(host, port)
     click.echo(f"Serving {config['BASE_URL']} on http://{host}:{port}", err=True)
+    READY.append(current_app._get_current_object())
     new_server(host, port, workers=workers, stop_seconds=30).serve()
 
 
@@ -5799,7 +5801,7 @@ def serving_app() -> Flask:
     """The application in a worker of `serve` and `demo`: its chores start with it."""
     start_log()
     sys.setswitchinterval(0.0005)   # or each SQL statement of a form waits 5 ms for pages that show
-    app = create_app()
+    app = READY.pop() if READY else create_app()    # none after SIGHUP: settings are read anew
     app.wsgi_app.app = Turnstile(app.wsgi_app.app)
     start_chores(app)
     return app
