@@ -18,9 +18,10 @@ from load import SETTINGS, Customer, assert_nothing_is_lost, load
 
 pytestmark = pytest.mark.faults
 FAULTS = int(os.environ.get("CAC_FAULTS", "6"))
-PLACES = list(itertools.islice(     # (what fails, how, at first at this call, then at each …th)
-    ((call, error, first, 1 + first % 4) for first in itertools.count(1) for call, error in
-     [("pwrite64", "ENOSPC"), ("fdatasync", "EIO"), ("pwrite64", "EIO")]), FAULTS))
+KINDS = [("pwrite64", "ENOSPC"), ("fdatasync", "EIO"), ("pwrite64", "EIO")]
+PLACES = list(itertools.islice(     # (what fails, how, at which call+at each …th after it)
+    ((call, error, f"{first}+{1 + first % 4}")
+     for first in itertools.count(1) for call, error in KINDS), FAULTS))
 
 
 def processes_of(database):
@@ -97,17 +98,17 @@ def test_on_a_full_disk_pages_are_shown_writes_are_refused_and_then_all_goes_on(
 
 
 @contextmanager
-def failing(database, call, error, first, step):
-    """The service's writes fail as told, by strace."""
+def failing(database, call, error, when):
+    """The service's writes fail as told, by strace; a function tells whether one has."""
     pids = [word for pid in processes_of(database) for word in ("-p", str(pid))]
-    fault = f"inject={call}:error={error}:when={first}+{step}"
+    fault = f"inject={call}:error={error}:when={when}"
     command = [shutil.which("strace"), "-f", *pids, "-e", f"trace={call}", "-e", fault]
-    with subprocess.Popen([*command, "-o", "/dev/null"], stderr=subprocess.PIPE,
-                          text=True) as strace:
+    told = database.with_suffix(".strace")
+    with subprocess.Popen([*command, "-o", told], stderr=subprocess.PIPE, text=True) as strace:
         for _ in pids[::2]:
             assert "attached" in strace.stderr.readline()
         try:
-            yield
+            yield lambda: "(INJECTED)" in told.read_text()
         finally:
             strace.send_signal(signal.SIGINT)
 
@@ -121,4 +122,14 @@ def test_a_failing_disk_breaks_no_promise_and_then_all_goes_on(database, place):
         customers.go_on()
         for process in processes_of(database):
             os.kill(process, signal.SIGKILL)
+    assert_nothing_is_lost(database, customers)
+
+
+@pytest.mark.parametrize("kind", KINDS, ids="-".join)
+def test_a_write_that_fails_once_breaks_no_promise_whichever_it_is(database, kind):
+    with serving(database, **SETTINGS) as address, load(address) as customers:
+        for nth in range(1, FAULTS + 1):
+            with failing(database, *kind, nth) as has_failed:
+                wait_for(has_failed, 60)
+            customers.go_on()
     assert_nothing_is_lost(database, customers)
