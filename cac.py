@@ -131,7 +131,7 @@ log = logging.getLogger("cac")
 MAX_AMOUNT = 2**63 - 1              # centavos: what SQLite's INTEGER holds
 FIVE_DIGITS_SINCE = "2018-08-06"    # RG 4290: points of sale are printed with five digits
 AMOUNT = re.compile(r"(?:\$\s*)?(?:([1-9][0-9]{0,2}(?:\.[0-9]{3})+),([0-9]{1,2})"
-                    r"|([0-9]{1,17})(?:[.,]([0-9]{1,2}))?)")
+                    r"|([0-9]{1,99})(?:[.,]([0-9]{1,2}))?)")
 AMBIGUOUS = re.compile(r"(?:\$\s*)?[0-9]{1,3}(?:[.,][0-9]{3})+")
 MAIL_DOMAINS = """gmail.com hotmail.com hotmail.com.ar yahoo.com yahoo.com.ar outlook.com
     outlook.com.ar live.com live.com.ar icloud.com mail.com ymail.com msn.com fibertel.com.ar
@@ -692,7 +692,7 @@ SETTING_TAKES = {  # kind: what `set` accepts
     "text": "a line of text", "money": "an amount such as 5000,00",
     "length": "a whole number from 8 to 64",
     "count": "a whole number from 1 to 999999", "hour": "an hour from 0 to 23, or off",
-    "cuit": "a CUIT with the right check digit",
+    "cuit": "a CUIT with the right check digit", "email": "an e-mail address",
 }
 
 
@@ -702,7 +702,9 @@ def parse_setting(kind: str, text: str) -> str:
         return str(parse_money(text))
     if kind == "cuit":
         return cuit.validate(text)
-    patterns = {"text": r".*\S.*", "count": r"[1-9][0-9]{0,5}",
+    if kind == "email" and not canonical_email(text):
+        raise ValueError(text)
+    patterns = {"text": r".*\S.*", "email": r".*", "count": r"[1-9][0-9]{0,5}",
                 "length": r"[89]|[1-5][0-9]|6[0-4]", "hour": r"off|1?[0-9]|2[0-3]"}
     if not re.fullmatch(patterns[kind], text):
         raise ValueError(text)
@@ -4906,10 +4908,11 @@ def set_setting(name, value):
     before = next(settings.rows_where("name = ? AND kind <> 'mark'", [name]), None)
     if not before:
         raise Refused(f"There is no setting {name}: see `settings`. Nothing was changed.")
+    kind = "email" if name.endswith("_email") else before["kind"]
     try:
-        parsed = parse_setting(before["kind"], value)
+        parsed = parse_setting(kind, value)
     except ValueError as error:
-        takes = SETTING_TAKES[before["kind"]]
+        takes = SETTING_TAKES[kind]
         raise Refused(f"{name} takes {takes}, not {value!r}. Nothing was changed.") from error
     settings.update(name, {"value": parsed})
     after = shown_setting(settings.get(name))
@@ -5151,15 +5154,15 @@ def send_test_mail(address: str) -> None:
 
 
 @command("mail", "mail test ana@example.com")
-@click.argument("test", nargs=2, required=False, metavar="[test ADDRESS]",
-                type=(click.Choice(["test"]), str))
+@click.argument("test", required=False, metavar="[test ADDRESS]", type=click.Choice(["test"]))
+@click.argument("address", required=False, metavar="")
 @click.option("--retry", is_flag=True, help="What waits or was given up is due again now.")
-def mail(test, retry):
+def mail(test, address, retry):
     """Show the mail that waits, or was given up and why; or send a test mail and tell all."""
-    if test and retry:
+    if test and (retry or not address):
         raise click.UsageError("Say test ADDRESS, or --retry.")
     if test:
-        return send_test_mail(test[1])
+        return send_test_mail(address)
     if not retry:
         return show_mail()
     with transaction() as db:
@@ -5279,6 +5282,8 @@ def restore(file):
     """Put a copy in the place of the database; the service must be stopped."""
     path = Path(current_app.config["DATABASE"]).resolve()
     with refused_by(f"{file} to {path}"):
+        if not file.is_file():
+            raise Refused("There is no such file. Nothing was changed.")
         held, kept = bring_back(file, path)
     click.echo(f"{path}: {held}. What was there before: {kept or 'nothing'}.")
     click.echo("All sessions and password links have ended. Now run `init`, then `check`.")

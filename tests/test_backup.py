@@ -278,13 +278,14 @@ def test_what_a_killed_service_left_does_not_spoil_the_restored_one(run, restore
 
 
 @pytest.mark.parametrize(("make", "reason"), [
-    (lambda file: file.unlink(), "unable to open database file"),
+    (lambda file: file.unlink(), "There is no such file"),
+    (lambda file: [file.unlink(), file.mkdir()], "There is no such file"),
     (lambda file: file.write_text("no database" * 100), "file is not a database"),
     (lambda file: file.write_bytes(b""), "It is no CAC database"),
     (damage, "malformed|does not pass its check"),
     (lambda file: change(file, "PRAGMA user_version = 99"), "version 99, .* use a newer program"),
     (lambda file: change(file, UNPAID),
-     "does not pass its check: receipts of the portal without a payment")], ids=range(6))
+     "does not pass its check: receipts of the portal without a payment")], ids=range(7))
 def test_a_file_that_fails_its_check_is_not_restored(restore, database, backup, make, reason):
     make(copy := backup())
     before = held_by(database)

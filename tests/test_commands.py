@@ -197,7 +197,7 @@ def test_no_command_prints_a_secret(database, words):
 @pytest.mark.parametrize(("name", "typed", "kept"), [
     ("dm_limit", "6.500,50", "650050"), ("page_size", "50", "50"),
     ("company_name", "Ñandú", "Ñandú"), ("company_cuit", "30-50000173-5", "30500001735"),
-    ("password_min", "12", "12")])
+    ("password_min", "12", "12"), ("admin_email", "pagos@ñandú.com.ar", "pagos@ñandú.com.ar")])
 def test_set_changes_a_setting(run, db, name, typed, kept):
     assert run("set", name, typed).exit_code == 0
     assert stored(db, name) == kept
@@ -210,7 +210,7 @@ def test_set_says_what_it_was_before(run):
 @pytest.mark.parametrize(("name", "typed"), [
     ("dm_limit", "5.000"), ("dm_limit", "-1"), ("dm_limit", "mucho"), ("page_size", "0"),
     ("page_size", "1.5"), ("page_size", "1000000"), ("company_cuit", "30-50000173-4"),
-    ("statement_window", ""), ("demo", "0")])
+    ("statement_window", ""), ("demo", "0"), ("admin_email", "nobody"), ("support_email", "")])
 def test_set_refuses_what_a_setting_does_not_take(run, db, name, typed):
     before = stored(db, name)
     found = run("set", "--", name, typed)

@@ -509,4 +509,5 @@ def test_mail_test_says_what_went_wrong_and_no_password(  # noqa: PLR0913, PLR09
 def test_mail_test_needs_an_address_that_is_one(run, office):
     assert "is no e-mail address" in run("mail", "test", "ana@x.com, eva@x.com").stderr
     assert run("mail", "test").exit_code == 2
+    assert run("mail", "test", "--help").exit_code == 0
     assert office.delivered == []

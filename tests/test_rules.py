@@ -119,6 +119,11 @@ def test_parse_money_refuses_the_rest_in_spanish(typed):
         cac.parse_money(typed)
 
 
+def test_an_amount_of_twenty_digits_is_one_but_too_large():
+    with pytest.raises(ValueError, match=r"^Escriba un importe menor$"):
+        cac.parse_money("9" * 20)
+
+
 @given(st.text(alphabet="0123456789.,$ -+e\xa0١５", max_size=12))
 def test_what_parse_money_accepts_means_only_one_amount(typed):
     try:
