@@ -75,6 +75,12 @@ def test_saving_says_so(ana):
     assert "Guardamos sus datos." in text_of(ana.get("/datos"))
 
 
+def test_what_was_saved_is_told_on_the_next_page_but_not_above_an_error(ana):
+    save(ana, contacto="Zoë")
+    assert "Guardamos" not in text_of(ana.get("/nada"))
+    assert "Guardamos sus datos." in text_of(ana.get("/datos"))
+
+
 def test_saving_what_is_there_already_changes_nothing(ana, db):
     before = everything(db)
     assert save(ana).status_code == 303

@@ -21,7 +21,7 @@ WRITERS = ("Beto", "Caro", "Elena")     # who may all pay in advance
 SETTINGS = {"secret_key": "k3y-of-a-test-" * 3, "dineromail_account": "11925320",
             "dineromail_password": "demo-ipn-key", "dineromail_url": "http://127.0.0.1:9"}
 GONE = 0                                # in place of a status: nobody answered
-MAY_BE_ANSWERED = {200, 303, 503, GONE}
+MAY_BE_ANSWERED = {200, 303, 503, GONE, 429}    # 429: 300 payments an hour are begun
 
 
 class Customer:
@@ -123,10 +123,10 @@ class Load:
         return {status for _, status in self.answers[since:]}
 
     def go_on(self):
-        """Whether each kind of write is done again, from now on."""
+        """Wait until each kind of write is done again, or was done too often in this hour."""
         since = len(self.answers)
-        wait_for(lambda: {deed for deed, status in self.answers[since:] if status in (200, 303)}
-                 == {"data", "payment", "notice"}, 30)
+        wait_for(lambda: {deed for deed, status in self.answers[since:]
+                          if status in (200, 303, 429)} == {"data", "payment", "notice"}, 30)
 
     def broken(self, database):
         """The promises that were not kept."""
