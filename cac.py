@@ -702,11 +702,9 @@ def parse_setting(kind: str, text: str) -> str:
         return str(parse_money(text))
     if kind == "cuit":
         return cuit.validate(text)
-    if kind == "email" and not canonical_email(text):
-        raise ValueError(text)
-    patterns = {"text": r".*\S.*", "email": r".*", "count": r"[1-9][0-9]{0,5}",
+    patterns = {"text": r".*\S.*", "count": r"[1-9][0-9]{0,5}",
                 "length": r"[89]|[1-5][0-9]|6[0-4]", "hour": r"off|1?[0-9]|2[0-3]"}
-    if not re.fullmatch(patterns[kind], text):
+    if not (canonical_email(text) if kind == "email" else re.fullmatch(patterns[kind], text)):
         raise ValueError(text)
     return text
 
@@ -2867,6 +2865,8 @@ def forget_access(path: Path) -> None:
 
 def bring_back(copy: Path, path: Path) -> tuple[str, Path | None]:
     """Put a copy in the database's place: (what it holds, where the former database is now)."""
+    if not copy.is_file():
+        raise Refused("There is no such file. Nothing was changed.")
     if path.exists():
         with suppress(sqlite3.Error):  # a sound one takes in its -wal, and is one file
             connect(path).close()
@@ -5282,8 +5282,6 @@ def restore(file):
     """Put a copy in the place of the database; the service must be stopped."""
     path = Path(current_app.config["DATABASE"]).resolve()
     with refused_by(f"{file} to {path}"):
-        if not file.is_file():
-            raise Refused("There is no such file. Nothing was changed.")
         held, kept = bring_back(file, path)
     click.echo(f"{path}: {held}. What was there before: {kept or 'nothing'}.")
     click.echo("All sessions and password links have ended. Now run `init`, then `check`.")
