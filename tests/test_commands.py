@@ -534,8 +534,10 @@ def test_demo_replaces_an_earlier_demos_database(database, db):
 
 def test_demo_ends_with_its_terminal_and_leaves_nothing_behind(tmp_path, monkeypatch):
     monkeypatch.setenv("TMPDIR", str(tmp_path))
+    ours = signal.signal(signal.SIGHUP, signal.SIG_DFL)     # nohup's would be the demo's, too
     port = free_port()
     with running("cac.py", "demo", "--port", port) as demo:
+        signal.signal(signal.SIGHUP, ours)
         wait_for(lambda: answers(f"http://127.0.0.1:{port}/salud"))
         demo.send_signal(signal.SIGHUP)
         assert demo.wait(15) == 0 and not answers(f"http://127.0.0.1:{port}/salud")
