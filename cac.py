@@ -267,10 +267,10 @@ def canonical_email(text: str) -> str | None:
     >>> canonical_email("Ana@Ejemplo.COM.ar"), canonical_email("ana@")
     ('ana@ejemplo.com.ar', None)
     """
-    with suppress(EmailNotValidError):
-        found = validate_email(text, check_deliverability=False)
+    with suppress(ValueError):
+        found = validate_email(deliverable(text) and text, check_deliverability=False)
         local = unicodedata.normalize("NFKC", found.local_part).casefold()
-        return f"{local}@{found.ascii_domain.lower()}"
+        return deliverable(f"{local}@{found.ascii_domain.lower()}")
     return None
 
 
@@ -327,9 +327,10 @@ def deliverable(address: str) -> str:
     'ana@xn--and-6ma2c.com.ar'
     """
     local, _, domain = address.rpartition("@")
-    if not re.fullmatch(r"""[^\s@,;:<>()[\]\\"\x00-\x1f\x7f]+""", local):
-        raise ValueError(f"{address!r} is no e-mail address")
-    if not re.fullmatch(r"[\w.-]+", domain):
+    is_one = (re.fullmatch(r"""[^\s@,;:<>()[\]\\"\x00-\x1f\x7f-\x9f]+""", local)
+              and "=?" not in local     # an encoded word, which a header shows as something else
+              and re.fullmatch(r"[\w.-]+", domain))
+    if not is_one:
         raise ValueError(f"{address!r} is no e-mail address")
     return f"{local}@{domain.encode('idna').decode()}"
 
@@ -1717,7 +1718,7 @@ def mail_values(mail) -> dict:
 def write_mail(mail) -> EmailMessage:
     """The message of a row of the outbox.
 
-    NeedlessError if it is not to be sent, Refused if no link can be made, else one of UNWRITABLE.
+    NeedlessError if it is not to be sent, Refused if no link can be made, else whatever its data raises.
     """
     values = mail_values(mail)
     template = current_app.jinja_env.get_template(f"mail/{mail.template}.txt")
@@ -1758,6 +1759,9 @@ class DemoPost:
     """The demo's SMTP server: prints a message, and keeps it for the page /demo/correo."""
 
     said = 250, b"kept for /demo/correo"
+
+    def rset(self) -> None:
+        """Forget a message that was begun: there is none."""
 
     def send_message(self, message: EmailMessage) -> None:
         """Take a message."""
@@ -1842,8 +1846,10 @@ def send_one(smtp, mail) -> None:
         message = write_mail(mail)
     except NeedlessError as why:
         return close_mail(mail, due_at=None, needless=str(why))
-    except UNWRITABLE as error:
-        return close_mail(mail, due_at=None, error=f"it cannot be written: {error}")
+    except (Refused, sqlite3.OperationalError):  # no fault of this mail: all have to wait
+        raise
+    except Exception as error:  # whatever it was, the mails behind it have to go out
+        return give_up_mail(mail, "it cannot be written", error)
     later = due_again(mail.created_at, 60, GIVE_UP_MAIL_SECONDS)
     if not postpone_mail(mail, later):
         return None
@@ -1851,7 +1857,17 @@ def send_one(smtp, mail) -> None:
         smtp.send_message(message)
     except OSError as error:
         return note_failure(mail, error, later)
+    except Exception as error:  # the same; the connection may be in the middle of this mail
+        give_up_mail(mail, "it cannot be sent", error)
+        return smtp.rset()
     return close_mail(mail, due_at=None, sent_at=now(), error=None)
+
+
+def give_up_mail(mail, what: str, error: Exception) -> None:
+    """Log the trace of what a mail raised, and try it no more."""
+    log.exception("event=mail-fault mail=%s", mail.id)
+    reason = f"{type(error).__name__}: {error}".encode("utf-8", "backslashreplace").decode()
+    close_mail(mail, due_at=None, error=f"{what}: {reason}")
 
 
 def note_failure(mail, error: OSError, later: str | None) -> None:

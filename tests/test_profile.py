@@ -192,6 +192,12 @@ def test_a_new_address_is_on_file_but_not_confirmed(ana, db):
     assert "Le enviamos un enlace al correo nuevo." in page and "Falta confirmarlo" in page
 
 
+def test_an_address_that_mail_programs_read_otherwise_is_none(ana, db):
+    answer = save(ana, emails_1="=?utf-8?q?=5C=40=5B?=x@a.com", clave_actual=PASSWORD)
+    assert answer.status_code == 422 and "Escriba un correo" in text_of(answer)
+    assert emails(db) == {"ana@example.com": True}
+
+
 def test_old_and_new_addresses_are_told_of_the_change(ana, mails):
     save(ana, emails_0=NEW, clave_actual=PASSWORD)
     told = {mail["To"] for mail in mails() if "Cambiaron los correos" in mail["Subject"]}
