@@ -97,7 +97,7 @@ from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 from defusedxml.common import DefusedXmlException
 from defusedxml.ElementTree import fromstring as parse_xml
-from email_validator import EmailNotValidError, validate_email
+from email_validator import validate_email
 from flask import (
     Blueprint, Flask, Response, abort, current_app, flash, g, has_app_context, redirect,
     render_template, request, send_file, session, url_for,
@@ -1558,8 +1558,9 @@ def mail_forgotten() -> None:
     """Mail links to those who asked for one; an hour later they need none any more."""
     for asked in many("SELECT * FROM forgotten ORDER BY id LIMIT 50"):
         with transaction() as db:
-            db.execute("DELETE FROM forgotten WHERE id = ?", (asked.id,))
-            mail_asked(db, asked)
+            if db.execute("DELETE FROM forgotten WHERE (id, at, address, usuario, email)"
+                          " = (?, ?, ?, ?, ?)", asked).rowcount:  # else another worker did it
+                mail_asked(db, asked)
 
 
 def mail_asked(db, asked) -> None:
@@ -1718,7 +1719,8 @@ def mail_values(mail) -> dict:
 def write_mail(mail) -> EmailMessage:
     """The message of a row of the outbox.
 
-    NeedlessError if it is not to be sent, Refused if no link can be made, else whatever its data raises.
+    NeedlessError if it is not to be sent, Refused if no link can be made, else whatever its data
+    raises.
     """
     values = mail_values(mail)
     template = current_app.jinja_env.get_template(f"mail/{mail.template}.txt")
@@ -2355,7 +2357,8 @@ def store_notice(service: str, query: str, body: bytes) -> int:
 def close_notice(notice: int, outcome: str) -> None:
     """Write what came of a notice: nobody looks at it again."""
     with transaction() as db:
-        db.execute("UPDATE notice SET outcome = ?, query_at = NULL WHERE id = ?", (outcome, notice))
+        db.execute("UPDATE notice SET outcome = ?, query_at = NULL WHERE id = ?"
+                   " AND outcome IS NOT 'settled'", (outcome, notice))
 
 
 def settle_notice(notice: int) -> None:
@@ -2380,7 +2383,8 @@ def settle_kept(kept) -> None:
         act_on_all(kept.service, service.look_up(subjects))
     except ServiceError as error:
         with transaction() as db:
-            db.execute("UPDATE notice SET outcome = ? WHERE id = ?", (str(error), kept.id))
+            db.execute("UPDATE notice SET outcome = ? WHERE id = ? AND outcome IS NOT 'settled'",
+                       (str(error), kept.id))
         return None
     return close_notice(kept.id, "settled")
 
@@ -3186,9 +3190,12 @@ def save_password(customer, password: str):
 
 def save_profile(form: ProfileForm) -> bool:
     """Save what was changed and log each change; True if there is an address to confirm."""
-    customer, number, typed = form.customer, form.customer.number, form.typed_emails()
+    number, typed = form.customer.number, form.typed_emails()
     with transaction() as db:
+        customer = one("SELECT * FROM customer WHERE number = ?", number)
         before = dict(many("SELECT canonical, address FROM email WHERE customer = ?", number))
+        if set(before.values()) != set(form.on_file["emails"]):
+            abort(400, "old form")  # another tab was faster: no password was asked for this change
         if typed.keys() != before.keys():
             allow(db, f"emails:{number}", EMAIL_CHANGES_AN_HOUR)    # before anything is logged
             new_link(db, number)
@@ -3344,9 +3351,12 @@ def confirm_email(token):
     email, form = email_of_link(token) or abort(410, "email"), Form()
     if not form.validate_on_submit():
         return form_page("confirm_email.html", form, email=email)
-    with transaction() as db:
-        db.execute("UPDATE email SET confirmed_at = ? WHERE id = ?", (now(), email.id))
-        record(db, email.customer, "email-confirmed", new=email.address)
+    with transaction() as db:  # the row of an address that was removed may be another one's by now
+        confirmed = db.execute(
+            "UPDATE email SET confirmed_at = ? WHERE id = ? AND canonical = ? AND customer = ?"
+            " AND confirmed_at IS NULL RETURNING *",
+            (now(), email.id, email.canonical, email.customer)).fetchone() or abort(410, "email")
+        record(db, confirmed.customer, "email-confirmed", new=confirmed.address)
     return done("Confirmó su correo.", "home")
 
 
@@ -4332,7 +4342,8 @@ LATER = """SELECT later.import FROM import_change AS later CROSS JOIN import_cha
     WHERE later.import > ?1 ORDER BY later.import DESC LIMIT 1"""
 USED_SINCE = TOUCHED + """
     SELECT customer, 'has changed data on the site since then' AS why FROM touched
-    WHERE customer IN (SELECT customer FROM event WHERE kind = 'data' AND at >= ?2)
+    WHERE customer IN (SELECT customer FROM event
+        WHERE kind IN ('data', 'email-confirmed') AND at >= ?2)
     UNION ALL
     SELECT row, 'came with this import, and is in use: has signed in, or has movements or services'
     FROM mine
