@@ -320,6 +320,17 @@ def plain(text: str) -> str:
     return "".join(letter for letter in letters if letter.isalnum())
 
 
+def escaped(text) -> str:
+    """A text without what moves a terminal's cursor, hides words, or is no character at all.
+
+    >>> escaped("Ana\\x1b[2J"), escaped("factura\\udcf1.pdf")
+    ('Ana\\\\x1b[2J', 'factura\\\\udcf1.pdf')
+    """
+    return re.sub(r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069"
+                  r"\ud800-\udfff]", lambda found: found[0].encode("unicode_escape").decode(),
+                  str(text))
+
+
 def deliverable(address: str) -> str:
     """An address as SMTP takes it, its domain in ASCII; ValueError if it is anything but one.
 
@@ -627,6 +638,15 @@ SECRETS = {"SECRET_KEY", "SECRET_KEY_FALLBACKS", "SMTP_URL", "DINEROMAIL_PASSWOR
 
 class Refused(click.ClickException):
     """What is refused, and why: nothing was changed. A command ends with exit code 1."""
+
+    def format_message(self) -> str:
+        """As it is printed."""
+        return "\n".join(map(escaped, self.message.split("\n")))
+
+
+def echo(text="", *, err: bool = False) -> None:
+    """Print what a command tells, whatever strangers wrote into it."""
+    click.echo("\n".join(map(escaped, str(text).split("\n"))), err=err)
 
 
 def read_settings(**given) -> dict:
@@ -1770,7 +1790,7 @@ class DemoPost:
         folder, name = current_app.config["DEMO"], message["Message-ID"].strip("<>")
         Path(folder, f"{int(time.time())}-{name}.eml").write_bytes(message.as_bytes())
         text = message.get_body(["plain"]).get_content()
-        click.echo(f"\n--- mail to {message['To']}: {message['Subject']}\n\n{text}---")
+        echo(f"\n--- mail to {message['To']}: {message['Subject']}\n\n{text}---")
 
 
 class Telling:
@@ -2206,6 +2226,11 @@ REFRESH_SECONDS = 15                # it asks by itself while the customer waits
 GIVE_UP_SECONDS = 30 * 86400
 NOTICE_BYTES = 64 * 1024
 NOTICES_AN_HOUR = 6000              # from one place on the net; of long ones, as many KiB
+NOTICES_WAITING = 20_000            # then no more are taken: what they tell is asked for anyway
+KEPT_NOTICE_BYTES = 1000            # of a notice that is done with: anybody may have sent it
+KEEP_REFUSED = 86400, 1000          # notices: seconds, and how many
+KEEP_SETTLED = 30 * 86400, 20_000
+UNKNOWN_REFERENCES = 1000           # lines of the review about payments that are not ours
 WAIT_SECONDS = 1                    # how long the sender of a notice waits for it to be settled
 SETTLING = threading.Lock()         # in each process one notice is settled at once
 
@@ -2276,11 +2301,12 @@ def credit(db, payment, operation: Operation) -> None:
 def put_in_review(db, service: str, operation: Operation, reason: str) -> None:
     """Leave an operation to a person, once for each reason; forgers cannot fill the list."""
     db.execute("INSERT OR IGNORE INTO review (at, service, reference, service_payment, reason)"
-               " SELECT ?1, ?2, ?3, ?4, ?5 WHERE ?4 <> ''"
-               " OR EXISTS (SELECT 1 FROM payment WHERE service = ?2 AND reference = ?3)"
-               " OR (SELECT count(*) FROM review WHERE service_payment = ''"
-               " AND closed_at IS NULL) < 1000",
-               (now(), service, operation.reference, operation.service_payment, reason))
+               " SELECT ?1, ?2, ?3, ?4, ?5"
+               " WHERE EXISTS (SELECT 1 FROM payment WHERE service = ?2 AND reference = ?3)"
+               " OR (SELECT count(*) FROM review WHERE reason = 'unknown reference'"
+               " AND closed_at IS NULL) < ?6",
+               (now(), service, operation.reference, operation.service_payment, reason,
+                UNKNOWN_REFERENCES))
     db.execute("UPDATE payment SET state = 'review' WHERE service = ? AND reference = ?"
                " AND state <> 'credited'", (service, operation.reference))
     log.warning("event=review service=%s reference=%r reason=%r", service, operation.reference,
@@ -2291,6 +2317,8 @@ def act_on(db, service: str, operation: Operation) -> None:
     """Do what the verdict on an operation says."""
     payment = one("SELECT * FROM payment WHERE service = ? AND reference = ?",
                   service, operation.reference)
+    if not payment and operation.state != "credited":
+        return  # anybody can send a notice of anything: without money it concerns nobody
     owner = one("SELECT * FROM payment WHERE service = ? AND service_payment = ?",
                 service, operation.service_payment)
     deed, why = verdict(payment, operation)
@@ -2347,7 +2375,9 @@ def store_notice(service: str, query: str, body: bytes) -> int:
     """Keep what a payment service sent, as it came; its id."""
     place = address_block(client_address())
     with transaction() as db:
-        allow(db, f"notice:{place}", NOTICES_AN_HOUR, 1 + len(body) // 1024)
+        allow(db, f"notice:{place}", NOTICES_AN_HOUR, 1 + (len(query) + len(body)) // 1024)
+        if one("SELECT count(*) AS n FROM notice WHERE query_at > ''").n >= NOTICES_WAITING:
+            abort(503)
         return db.execute(
             "INSERT INTO notice (service, received_at, address, query, body, query_at)"
             " VALUES (?, ?, ?, ?, ?, ?)",
@@ -2355,15 +2385,27 @@ def store_notice(service: str, query: str, body: bytes) -> int:
 
 
 def close_notice(notice: int, outcome: str) -> None:
-    """Write what came of a notice: nobody looks at it again."""
+    """Write what came of a notice, and keep its beginning: nobody looks at it again."""
     with transaction() as db:
-        db.execute("UPDATE notice SET outcome = ?, query_at = NULL WHERE id = ?"
-                   " AND outcome IS NOT 'settled'", (outcome, notice))
+        db.execute("UPDATE notice SET outcome = ?1, query_at = NULL, query = substr(query, 1, ?3),"
+                   " body = iif(length(body) > ?3, substr(body, 1, ?3), body)"  # of nothing, NULL
+                   " WHERE id = ?2 AND outcome IS NOT 'settled'",
+                   (outcome, notice, KEPT_NOTICE_BYTES))
+
+
+def forget_notices(db, is_old: str, seconds: int, count: int) -> None:
+    """Delete the notices that are done with and too old or too many; no id is given again."""
+    db.execute(f"DELETE FROM notice WHERE {is_old} AND query_at IS NULL"
+               " AND id < (SELECT max(id) FROM notice) AND (received_at < ? OR id <="
+               f" (SELECT id FROM notice WHERE {is_old} AND query_at IS NULL"
+               " ORDER BY id DESC LIMIT 1 OFFSET ?))", (now(-seconds), count))
 
 
 def settle_notice(notice: int) -> None:
     """Settle what a notice speaks of. It is postponed first: one worker does it, and may fail."""
-    kept = one("SELECT * FROM notice WHERE id = ?", notice)
+    kept = one("SELECT * FROM notice WHERE id = ? AND query_at IS NOT NULL", notice)
+    if not kept:  # another worker has done it
+        return
     later = due_again(kept.received_at, 15, GIVE_UP_SECONDS)
     with transaction() as db:
         is_ours = db.execute("UPDATE notice SET query_at = ? WHERE id = ? AND query_at = ?",
@@ -3596,7 +3638,7 @@ def receive_notice(service):
 
 
 def refuse_notice(notice: int, status: int, why: str) -> Response:
-    """Nobody will act on this notice; it stays on file, after a day its beginning."""
+    """Nobody will act on this notice; its beginning stays on file for a day."""
     close_notice(notice, f"refused: {why}")
     log.warning("event=notice-refused notice=%s why=%r", notice, why)
     return Response("refused", status, mimetype="text/plain")
@@ -4594,13 +4636,13 @@ def carry_out(feed: Feed, told, work) -> None:
         with logged_changes(db, number):
             tally = work(db, number)
         if last and last.digest == feed.digest and not any(tally) and not told.force:
-            click.echo(f"{feed.name} is the same as in import {last.id}, of {last.at}:"
+            echo(f"{feed.name} is the same as in import {last.id}, of {last.at}:"
                        " nothing to do.")
             raise DryRun
         after = total_balance()
         db.execute("UPDATE import SET gone = ?, changed = ?, added = ?, balance_after = ?"
                    " WHERE id = ?", (*tally, after, number))
-        click.echo(summary(feed, tally, before, after))
+        echo(summary(feed, tally, before, after))
         doubt = import_doubt(tally.gone, movements, before, after)
         if doubt and last and feed.kind == "movements" and not told.force:
             raise Refused(f"{doubt}. If that is right, say --force. Nothing was saved.")
@@ -4627,10 +4669,10 @@ def refuse_problems(name: str, problems: list, told) -> None:
     """Print the first problems of a file, write all to the report, and end with exit code 1."""
     if not problems:
         return
-    lines = [f"{name}, {'line ' * isinstance(place, int)}{place}: {problem}"
+    lines = [escaped(f"{name}, {'line ' * isinstance(place, int)}{place}: {problem}")
              for place, problem in sorted(problems)]
     shown = first_of(lines, f" ({told.report or '--report FILE'} has them all)")
-    click.echo("\n".join([*shown, "Nothing was saved."]), err=True)
+    echo("\n".join([*shown, "Nothing was saved."]), err=True)
     if told.report:
         with refused_by(f"--report {told.report}", "Nothing was saved."):
             told.report.write_text("\n".join(lines) + "\n", encoding="utf-8")
@@ -4639,8 +4681,8 @@ def refuse_problems(name: str, problems: list, told) -> None:
 
 def remark(name: str, remarks: list) -> None:
     """Print what was seen, and is no problem."""
-    for line in first_of([f"{name}: {seen}" for seen in remarks]):
-        click.echo(line, err=True)
+    for line in first_of([escaped(f"{name}: {seen}") for seen in remarks]):
+        echo(line, err=True)
 
 
 def import_csv(path: Path, kind: str, told) -> None:
@@ -4905,9 +4947,9 @@ def tables():
 def print_table(rows, nothing: str, *amounts: str) -> None:
     """Print rows, each a dict, under the names of their columns, some of which are amounts."""
     from tabulate import tabulate
-    rows = [row | {name: plain_money(row[name]) for name in amounts if row[name] is not None}
-            for row in rows]
-    click.echo(tabulate(rows, headers="keys", disable_numparse=True) if rows else nothing)
+    rows = [{name: value if value is None else plain_money(value) if name in amounts
+             else escaped(value) for name, value in row.items()} for row in rows]
+    echo(tabulate(rows, headers="keys", disable_numparse=True) if rows else nothing)
 
 
 def shown_setting(setting: dict) -> str:
@@ -4921,9 +4963,9 @@ def settings():
     for name, (_, about) in SETTINGS.items():
         value = current_app.config[name]
         value = ("(set)" if value else "") if name in SECRETS else value
-        click.echo(f"CAC_{name:22} {value or '(not set)':32} {about}")
+        echo(f"CAC_{name:22} {value or '(not set)':32} {about}")
     for setting in tables()["setting"].rows_where("kind <> 'mark'", order_by="name"):
-        click.echo(f"{setting['name']:26} {shown_setting(setting):32} {setting['about']}")
+        echo(f"{setting['name']:26} {shown_setting(setting):32} {setting['about']}")
 
 
 @command("set", "set dm_limit 5000,00")
@@ -4943,7 +4985,7 @@ def set_setting(name, value):
         raise Refused(f"{name} takes {takes}, not {value!r}. Nothing was changed.") from error
     settings.update(name, {"value": parsed})
     after = shown_setting(settings.get(name))
-    click.echo(f"{name}: {after} (before: {shown_setting(before)})")
+    echo(f"{name}: {after} (before: {shown_setting(before)})")
 
 
 @command("voucher-type", "voucher-type 6 --dineromail on")
@@ -4956,14 +4998,14 @@ def voucher_type(code, dineromail):
     if not types.count_where("code = ?", [code]):
         raise Refused(f"There is no voucher type {code}. Nothing was changed.")
     types.update(code, {"dineromail": dineromail == "on"})
-    click.echo(f"{code} {types.get(code)['name']}: DineroMail {dineromail}")
+    echo(f"{code} {types.get(code)['name']}: DineroMail {dineromail}")
 
 
 def explain(button: str, *conditions: tuple[bool, str]) -> None:
     """Print whether a button shows, and each condition, all of which must hold."""
-    click.echo(f"{button}: {'shown' if all(holds for holds, _ in conditions) else 'not shown'}")
+    echo(f"{button}: {'shown' if all(holds for holds, _ in conditions) else 'not shown'}")
     for holds, condition in conditions:
-        click.echo(f"  {'yes' if holds else 'NO':3}  {condition}")
+        echo(f"  {'yes' if holds else 'NO':3}  {condition}")
 
 
 @command("customer", "customer 1004")
@@ -4972,12 +5014,12 @@ def customer(number):
     """Show a customer, and why each payment button shows or not."""
     found, offer = known_customer(number), payment_offer(number)
     marks = ", BLOCKED" * (not found.active) + ", no password yet" * (not found.password)
-    click.echo(f"{number} {found.name}{marks}")
-    click.echo(f"brand {found.brand}, CUIT {found.cuit or '-'}, {found.tax_condition or '-'}")
-    click.echo(f"e-mails: {', '.join(emails_of(number)) or 'none'}"
-               + "; wants no reminders" * (not found.wants_reminders))
+    echo(escaped(f"{number} {found.name}{marks}"))
+    echo(escaped(f"brand {found.brand}, CUIT {found.cuit or '-'}, {found.tax_condition or '-'}"))
+    echo(escaped(f"e-mails: {', '.join(emails_of(number)) or 'none'}")
+         + "; wants no reminders" * (not found.wants_reminders))
     balance, limit = money(offer.balance), money(offer.limit)
-    click.echo(f"balance: {balance}, DineroMail limit: {limit}")
+    echo(f"balance: {balance}, DineroMail limit: {limit}")
     services = bool(offer.services), f"services configured: {', '.join(offer.services) or 'none'}"
     state = "on" if offer.dm_active else "off"
     explain("DineroMail button", (offer.balance > 0, f"balance {balance} is greater than 0"),
@@ -5014,7 +5056,7 @@ def invite(numbers, new):
         for customer, recipients in chosen:
             links = [link_to_mail(db, customer, "invite")]
             enqueue(db, "invite", recipients, customer.number, accounts=links)
-    click.echo(f"Invited: {len(chosen)}. The running service sends the mails.")
+    echo(f"Invited: {len(chosen)}. The running service sends the mails.")
 
 
 @command("password", "password 1001 --mail")
@@ -5029,7 +5071,7 @@ def password_link_command(number, mail):
     with transaction() as db:
         link = link_to_mail(db, found)
         enqueue(db, "reset", recipients, number, accounts=[link])
-    click.echo(f"The running service sends it to {', '.join(recipients)}." if mail
+    echo(f"The running service sends it to {', '.join(recipients)}." if mail
                else password_link(number, link["serial"]))
 
 
@@ -5041,7 +5083,7 @@ def unlock(number):
     with transaction() as db:
         forget_tries(db, number)
         record(db, number, "unlock", "operator")
-    click.echo(f"{number} may try again.")
+    echo(f"{number} may try again.")
 
 
 def set_active(number: int, *, active: bool) -> str:
@@ -5062,14 +5104,14 @@ def set_active(number: int, *, active: bool) -> str:
 @click.argument("number", type=NUMBER)
 def block(number):
     """Keep a customer out: sessions end at once, links to choose a password are dead."""
-    click.echo(set_active(number, active=False))
+    echo(set_active(number, active=False))
 
 
 @command("unblock", "unblock 1001")
 @click.argument("number", type=NUMBER)
 def unblock(number):
     """Let a blocked customer in again, with the password of before."""
-    click.echo(set_active(number, active=True))
+    echo(set_active(number, active=True))
 
 
 @command("sign-out", "sign-out --all")
@@ -5087,7 +5129,7 @@ def sign_out_command(number, everybody):
         for row in open_ones:
             record(db, row.customer, "sessions-ended", "operator")
         ended = end_sessions(db, number)
-    click.echo(f"Sessions ended: {ended}.")
+    echo(f"Sessions ended: {ended}.")
 
 
 @command("payments", "payments --review")
@@ -5110,7 +5152,7 @@ def close_review(number: int) -> None:
                           (now(), number)).rowcount:
             raise Refused(f"There is no line {number} to review. Nothing was changed.")
     log.info("event=review-closed review=%s", number)
-    click.echo(f"{number} is closed. The ledger is as it was.")
+    echo(f"{number} is closed. The ledger is as it was.")
 
 
 @command("settle", "settle --pending")
@@ -5125,7 +5167,7 @@ def settle_command(reference, pending):
     if reference and not found:
         raise Refused(f"There is no payment {reference}. Nothing was changed.")
     if not found:
-        click.echo("No payment is pending.")
+        echo("No payment is pending.")
     were_asked = [settle_and_tell(payment) for payment in found]
     if found and not any(were_asked):
         raise Refused("None could be asked, nothing was changed. Try again later.")
@@ -5136,10 +5178,10 @@ def settle_and_tell(payment) -> bool:
     try:
         settle(payment)
     except ServiceError as error:
-        click.echo(f"{payment.reference}: {error}", err=True)
+        echo(f"{payment.reference}: {error}", err=True)
         return False
     state = one("SELECT state FROM payment WHERE id = ?", payment.id).state
-    click.echo(f"{payment.reference}: {state}")
+    echo(f"{payment.reference}: {state}")
     return True
 
 
@@ -5153,12 +5195,12 @@ def show_mail() -> None:
     for state in ("waiting", "given up", "needless"):
         rows = list(tables().query("SELECT id, mail, recipient, since, next_try, tries, why FROM"
                                    " mail_line WHERE state = ? ORDER BY id", [state]))
-        click.echo(f"{state}: {len(rows)}")
+        echo(f"{state}: {len(rows)}")
         if rows:
             print_table(rows[-100:], "")
-            click.echo()
+            echo()
     sent = tables()["mail_line"].count_where("sent_at >= ?", [since])
-    click.echo(f"sent today: {sent}")
+    echo(f"sent today: {sent}")
 
 
 def send_test_mail(address: str) -> None:
@@ -5177,7 +5219,7 @@ def send_test_mail(address: str) -> None:
             code, said = smtp.said
     except (OSError, ValueError) as error:
         raise Refused(f"{server}: {smtp_answer(error)[1]}. Nothing was sent.") from error
-    click.echo(f"{server} took the mail to {message['To']}: {code} {said.decode()}")
+    echo(f"{server} took the mail to {message['To']}: {code} {said.decode('utf-8', 'replace')}")
 
 
 @command("mail", "mail test ana@example.com")
@@ -5195,7 +5237,7 @@ def mail(test, address, retry):
     with transaction() as db:
         due = db.execute("UPDATE outbox SET due_at = ?, held = 0 WHERE sent_at IS NULL"
                          " AND needless IS NULL", (now(),)).rowcount
-    return click.echo(f"Due again now: {due}. The running service sends them.")
+    return echo(f"Due again now: {due}. The running service sends them.")
 
 
 @command("notify", "notify --dry-run")
@@ -5208,10 +5250,10 @@ def notify(dry_run):
              "amount": owed} for kind, number, lines in told for line, owed in lines]
     if dry_run and rows:
         print_table(rows, "", "amount")
-        click.echo()
+        echo()
     counts = Counter(kind for kind, _, _ in told)
     what = "Customers that would be told" if dry_run else "Customers told"
-    click.echo(f"{what}: " + ", ".join(f"{kind} {counts[kind]}" for kind in REMINDERS))
+    echo(f"{what}: " + ", ".join(f"{kind} {counts[kind]}" for kind in REMINDERS))
 
 
 @command("import", "import movements movimientos.csv --dry-run")
@@ -5235,7 +5277,7 @@ def import_command(kind, file, **told):
     with import_lock():
         (import_invoices if kind == "invoices" else import_csv)(file, kind, told)
         if told.dry_run:
-            click.echo("This was a dry run: nothing was saved.")
+            echo("This was a dry run: nothing was saved.")
 
 
 def parse_columns(values: tuple) -> dict:
@@ -5263,7 +5305,7 @@ def undo(number):
     with import_lock():
         before = total_balance()
         undo_import(number)
-    click.echo(f"Import {number} is undone.\ntotal balance {plain_money(total_balance())}"
+    echo(f"Import {number} is undone.\ntotal balance {plain_money(total_balance())}"
                f" (before {plain_money(before)})")
 
 
@@ -5282,9 +5324,9 @@ def check(as_json):
     results = list(check_results())
     if as_json:
         found = [{"level": level, "what": what} for level, what in results]
-        click.echo(json.dumps(found, indent=1, ensure_ascii=False))
+        echo(json.dumps(found, indent=1, ensure_ascii=False))
     else:
-        click.echo("\n".join(f"{level:4}  {what}" for level, what in results))
+        echo("\n".join(f"{level:4}  {what}" for level, what in results))
     sys.exit(any(level == "BAD" for level, _ in results))
 
 
@@ -5300,7 +5342,7 @@ def backup(folder, keep):
         forget_copies(folder, keep)
     with suppress(sqlite3.OperationalError), transaction() as db:  # `check` will miss it and say so
         db.execute("INSERT OR REPLACE INTO setting VALUES ('last_backup', 'mark', ?, '')", (now(),))
-    click.echo(made)
+    echo(made)
 
 
 @command("restore", "restore /var/backups/cac/cac-20261123-040000-000000.db")
@@ -5310,8 +5352,8 @@ def restore(file):
     path = Path(current_app.config["DATABASE"]).resolve()
     with refused_by(f"{file} to {path}"):
         held, kept = bring_back(file, path)
-    click.echo(f"{path}: {held}. What was there before: {kept or 'nothing'}.")
-    click.echo("All sessions and password links have ended. Now run `init`, then `check`.")
+    echo(f"{path}: {held}. What was there before: {kept or 'nothing'}.")
+    echo("All sessions and password links have ended. Now run `init`, then `check`.")
 
 
 # === Server =======================================================================================
@@ -5354,14 +5396,14 @@ def init():
     if not file.exists() and ("CAC_CONFIG" in os.environ or not current_app.config["SECRET_KEY"]):
         with refused_by(file):
             write_settings(file)
-        click.echo(f"Made {file}: look through it, then\nexport CAC_CONFIG={file}")
+        echo(f"Made {file}: look through it, then\nexport CAC_CONFIG={file}")
     if not path.is_file():
         make_database(path, "schema.sql")
-        return click.echo(f"Made {path}.")
+        return echo(f"Made {path}.")
     with refused_by(path):
         kept = keep_older(path)
     steps = upgrade_database()
-    return click.echo(f"{path} is up to date." + f" As it was: {kept}." * bool(steps))
+    return echo(f"{path} is up to date." + f" As it was: {kept}." * bool(steps))
 
 
 def refuse_used_port(host: str, port: int) -> None:
@@ -5478,7 +5520,7 @@ def serve(host, port, workers):
     if problems := unsafe_settings(config) + unfit_database(config["DATABASE"]):
         raise Refused("not started.\n" + "\n".join(f"  {problem}" for problem in problems))
     refuse_used_port(host, port)
-    click.echo(f"Serving {config['BASE_URL']} on http://{host}:{port}", err=True)
+    echo(f"Serving {config['BASE_URL']} on http://{host}:{port}", err=True)
     READY.append(current_app._get_current_object())
     new_server(host, port, workers=workers, stop_seconds=30).serve()
 
@@ -5520,11 +5562,11 @@ def demo_services(base_url: str):
 
 def introduce_demo(path: Path, base_url: str) -> None:
     """Print where the demo is, and who can sign in."""
-    click.echo(f"CAC demo: {base_url}\nMails:    {base_url}/demo/correo\nStop it with Ctrl-C.\n")
+    echo(f"CAC demo: {base_url}\nMails:    {base_url}/demo/correo\nStop it with Ctrl-C.\n")
     with closing(connect(path)) as db:
         for row in db.execute("SELECT * FROM customer ORDER BY number"):
             state = "clave demo-2010" if row.password and row.active else "cannot sign in"
-            click.echo(f"  usuario {row.number}  {state:15}  {row.name}")
+            echo(f"  usuario {row.number}  {state:15}  {row.name}")
 
 
 def serve_demo(host: str, port: int) -> None:
@@ -5565,15 +5607,15 @@ LEASE_SECONDS = 15      # a dead worker's chores are taken over after this
 
 
 def tidy() -> None:
-    """Forget what nobody will ask for any more: ended sessions, tries, old mail, long forgeries."""
+    """Forget what nobody will ask for any more: ended sessions, tries, old mail, old notices."""
     with transaction() as db:
         db.execute("DELETE FROM session WHERE seen_at < ? OR created_at < ?",
                    (now(-IDLE_SECONDS), now(-SESSION_SECONDS)))
         db.execute("DELETE FROM throttle WHERE last_at < ?", (now(-86400),))
         db.execute("DELETE FROM outbox WHERE due_at IS NULL AND created_at < ?",
                    (now(-KEEP_MAIL_SECONDS),))
-        db.execute("UPDATE notice SET body = substr(body, 1, 1000) WHERE outcome LIKE 'refused:%'"
-                   " AND length(body) > 1000 AND received_at < ?", (now(-86400),))
+        forget_notices(db, "outcome LIKE 'refused:%'", *KEEP_REFUSED)
+        forget_notices(db, "outcome NOT LIKE 'refused:%'", *KEEP_SETTLED)
 
 
 CHORES = {  # what the running service does, each in one worker at a time: (deed, seconds between)
@@ -5798,9 +5840,7 @@ class OneLine(logging.Formatter):
     def format(self, record) -> str:
         """With the id of the request, which the page of a fault tells the customer."""
         record.request = g.get("request_id", "-") if has_app_context() else "-"
-        return re.sub(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]",
-                      lambda found: found[0].encode("unicode_escape").decode(),
-                      super().format(record))
+        return escaped(super().format(record))
 
 
 def line_format() -> OneLine:
