@@ -896,6 +896,8 @@ def refused_by(place, outcome: str = "Nothing was changed."):
         yield
     except Refused as error:
         raise Refused(f"{place}: {error.message}") from error
+    except UnicodeEncodeError as error:  # in its name: SQLite takes no other
+        raise Refused(f"{place}: its name is no UTF-8. {outcome}") from error
     except (OSError, sqlite3.Error) as error:
         raise Refused(f"{place}: {reason_of(error)}. {outcome}") from error
 
@@ -4693,7 +4695,7 @@ def import_csv(path: Path, kind: str, told) -> None:
     count = one(f"SELECT count(*) AS n FROM incoming_{file.kind.table}").n
     if not count and not told.force:
         raise Refused(f"{path.name} has no rows: if that is right, say --force. Nothing was saved.")
-    feed = Feed(kind, path.name, file.digest, count, "line")
+    feed = Feed(kind, escaped(path.name), file.digest, count, "line")
     remark(path.name, file.remarks)
     carry_out(feed, told, lambda db, number: merge_file(db, number, file))
 
@@ -4802,6 +4804,8 @@ def read_name(name: str) -> tuple:
 
 def read_pdf(path: Path) -> Pdf:
     """Look at a PDF; ValueError if it is not one that can be handed to customers."""
+    if path.name != escaped(path.name):
+        raise ValueError("its name is no UTF-8, or has control characters: rename it")
     if path.is_symlink() or not path.is_file():
         raise ValueError("it is no file of its own")
     content = path.read_bytes() if path.stat().st_size <= PDF_BYTES else b""
@@ -4885,7 +4889,7 @@ def import_invoices(folder: Path, kind: str, told) -> None:
     refuse_problems(folder.name, problems, told)
     pairs, strays = match_pdfs(pdfs)
     content = "".join(pdf.path.name + pdf.document for pdf in pdfs)
-    feed = Feed(kind, folder.name, sha256(content), len(pairs), "file")
+    feed = Feed(kind, escaped(folder.name), sha256(content), len(pairs), "file")
     remark(folder.name, strays)
     for pdf in pairs.values() if not told.dry_run else ():
         store_document(pdf)
@@ -4922,6 +4926,8 @@ def command(name: str, example: str):
                 return function(**words)
             except sqlite3.Error as error:
                 raise Refused(f"The database: {error}. {hint()}Nothing was changed.") from error
+            except UnicodeEncodeError as error:
+                raise Refused(f"{error.object!r} is no UTF-8. Nothing was changed.") from error
         return bp.cli.command(name, epilog=f"Example: python cac.py {example}")(refusing)
     return decorate
 

@@ -150,6 +150,11 @@ def test_where_nobody_may_write_is_said_in_a_sentence(run, folder):
     assert re.fullmatch(rf"Error: {folder}: [\w ]+. Nothing was changed.\n", found.stderr)
 
 
+def test_a_folder_whose_name_is_no_utf_8_is_refused_in_a_sentence(run, tmp_path):
+    found = run("backup", os.fsdecode(bytes(tmp_path) + b"/\xf1"))
+    assert found.exit_code == 1 and "its name is no UTF-8. Nothing was changed." in found.output
+
+
 def test_a_file_is_no_folder(run, tmp_path):
     (tmp_path / "copies").touch()
     found = run("backup", tmp_path / "copies")

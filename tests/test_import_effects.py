@@ -5,10 +5,12 @@ The files' dialects are the matter of test_import_files.py; here they are plain.
 
 import csv
 import io
+import os
 import random
 import re
 import zlib
 from datetime import UTC, datetime
+from pathlib import Path
 
 import cac
 import pytest
@@ -593,6 +595,26 @@ def test_a_pdf_is_known_by_its_name(run, db, folder, visit, name):
     assert answer.exit_code == 0, answer.output
     assert document_of(db, 12676)
     assert visit("Ana").get("/comprobantes/100108.pdf").data == content
+
+
+@pytest.mark.parametrize("name", [b"0003-00012676 \xf1.pdf", b"0003-00012676 \x1b[2J.pdf"])
+def test_a_pdf_whose_name_cannot_be_shown_is_a_problem_like_others(run, db, folder, name):
+    before = everything(db)
+    Path(folder, os.fsdecode(name)).write_bytes(pdf())
+    answer = run("import", "invoices", folder)
+    assert answer.exit_code == 1 and "its name is no UTF-8, or has control" in answer.output
+    assert re.search(r"0003-00012676 \\(udcf1|x1b\[2J)\.pdf: ", answer.output)
+    assert everything(db) == before
+
+
+def test_a_folder_and_a_file_may_have_any_name(run, db, folder, tmp_path):
+    odd = Path(os.fsdecode(bytes(tmp_path) + b"/\xf1"))
+    folder.rename(odd)
+    (odd / "0003-00012676.pdf").write_bytes(pdf())
+    news = odd / os.fsdecode(b"noticias \xf1.csv")
+    news.write_bytes(NEWS)
+    assert run("import", "invoices", odd).exit_code == run("import", "news", news).exit_code == 0
+    assert r"noticias \udcf1.csv" in run("imports").output
 
 
 def test_a_stored_pdf_has_a_name_that_nobody_guesses(run, db, folder):
