@@ -4381,9 +4381,11 @@ TOUCHED = """WITH mine AS (SELECT * FROM import_change WHERE import = ?1),
     """
 CHANGED_CUSTOMERS = TOUCHED + """SELECT count(*) AS n FROM touched WHERE customer NOT IN
     (SELECT row FROM mine WHERE table_name = 'customer' AND before IS NULL)"""
-LATER = """SELECT later.import FROM import_change AS later CROSS JOIN import_change AS mine
-    ON mine.import = ?1 AND mine.table_name = later.table_name AND mine.row = later.row
-    WHERE later.import > ?1 ORDER BY later.import DESC LIMIT 1"""
+LATER = """SELECT id, kind, file FROM import WHERE id > ?1 AND undone_at IS NULL AND (
+        kind = (SELECT kind FROM import WHERE id = ?1) OR id IN (
+            SELECT later.import FROM import_change AS later CROSS JOIN import_change AS mine
+            ON mine.import = ?1 AND mine.table_name = later.table_name AND mine.row = later.row))
+    ORDER BY id DESC LIMIT 1"""     # of the same kind: what it left as it was is in its file, too
 USED_SINCE = TOUCHED + """
     SELECT customer, 'has changed data on the site since then' AS why FROM touched
     WHERE customer IN (SELECT customer FROM event
@@ -4429,8 +4431,8 @@ def undo_import(number: int) -> None:
         raise Refused(f"There is no import {number} to undo: see `imports`. Nothing was changed.")
     with transaction(patience=60) as db:
         if later := one(LATER, number):
-            raise Refused(f"Import {later[0]} changed the same rows later: undo that one first."
-                          " Nothing was changed.")
+            raise Refused(f"Import {later.id} came later, {later.kind} from {later.file}: undo"
+                          " that one first. Nothing was changed.")
         if used := one(USED_SINCE, number, kept.at):
             raise Refused(f"Customer {used.customer} {used.why}. Nothing was changed.")
         db.execute("PRAGMA defer_foreign_keys = ON")

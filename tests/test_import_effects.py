@@ -266,6 +266,27 @@ def test_an_older_import_is_undone_or_refused_whole(load, db, run):
     assert contents(db) == before
 
 
+@pytest.mark.parametrize("kind", ["news", "services", "movements"])
+def test_of_three_imports_the_last_is_undone_first(load, db, run, kind):
+    files = {"news": [NEWS, NEWS[:NEWS.index(b"2026-11-21")], NEWS],
+             "services": [SERVICES, SERVICES.replace(b"Fibra 300", b"Fibra 100"), SERVICES],
+             "movements": [file_of(), movements(REVISED), file_of()]}[kind]
+    assert [load(content, kind=kind).exit_code for content in files] == [0, 0, 0]
+    before = contents(db)
+    answer = run("undo", 2)
+    assert (answer.exit_code, contents(db)) == (1, before)
+    assert f"Import 3 came later, {kind} from {kind}.csv: undo that one first." in answer.output
+    assert [run("undo", number).exit_code for number in (3, 2, 1)] == [0, 0, 0]
+
+
+def test_an_import_of_another_kind_keeps_none_from_being_undone(load, db, run):
+    before = contents(db)
+    load(NEWS, kind="news")
+    load(SERVICES, kind="services")
+    assert [run("undo", number).exit_code for number in (1, 2)] == [0, 0]
+    assert contents(db) == before
+
+
 def test_nothing_is_undone_twice(load, db, run):
     load(file_of())
     run("undo", last_import(db))
