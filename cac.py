@@ -802,6 +802,30 @@ def get_db() -> sqlite3.Connection:
     return g.db
 
 
+BESIDE = "-shm", "-wal"     # SQLite's files beside a database; the second alone it would read anew
+
+
+def inode_of(path) -> int | None:
+    """Which file has this name; None if there is none."""
+    with suppress(FileNotFoundError):
+        return Path(path).stat().st_ino
+    return None
+
+
+def leave_exchanged(db, path: Path, beside: dict) -> None:
+    """Close the connection to a database in whose place another file was put.
+
+    Its -wal is taken into the old file, and is gone: SQLite would apply it to the new one. If
+    another worker was faster, what is there is the new one's. Ours are open: no number is reused.
+    """
+    with suppress(sqlite3.Error):
+        db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+    for suffix, inode in beside.items():
+        if inode and inode_of(f"{path}{suffix}") == inode:
+            Path(f"{path}{suffix}").unlink()
+    db.close()
+
+
 def kept_connection(path: Path) -> sqlite3.Connection:
     """The connection of this thread, unless the file is gone, or another one has its name now."""
     kept = current_app.extensions["cac.connections"]
@@ -809,7 +833,14 @@ def kept_connection(path: Path) -> sqlite3.Connection:
         raise Refused(f"There is no database at {path}: `python cac.py init` makes one.")
     file = path.stat().st_ino
     if getattr(kept, "file", None) != file:
-        kept.db, kept.file = connect(path), file
+        if hasattr(kept, "file"):
+            leave_exchanged(kept.db, path, kept.beside)
+            del kept.file
+        kept.db = connect(path)
+        kept.beside = {suffix: inode_of(f"{path}{suffix}") for suffix in BESIDE}
+        if inode_of(path) != file:  # exchanged meanwhile: which of both was opened is unknown
+            raise sqlite3.OperationalError("the database's file was exchanged")
+        kept.file = file
         if current_app.config["LITESTREAM"] == "on":  # else its copy loses rows, and says nothing
             kept.db.execute("PRAGMA wal_autocheckpoint = 0")
     return kept.db
@@ -944,8 +975,27 @@ def whole_file(target: Path):
         draft.unlink(missing_ok=True)
 
 
+def dated() -> str:
+    """What makes a file's name its own: the time, to the microsecond."""
+    return datetime.now(UTC).strftime("%Y%m%d-%H%M%S-%f")
+
+
+def former(path: Path) -> Path:
+    """Where what a database was is kept, beside it."""
+    return path.with_name(f"{path.name}.before-{dated()}")
+
+
+def move_beside(old: Path, new: Path) -> None:
+    """Rename what a crash left beside a database: it would spoil another one of that name."""
+    for suffix in BESIDE:
+        with suppress(FileNotFoundError):
+            Path(f"{old}{suffix}").rename(f"{new}{suffix}")
+
+
 def make_database(path: Path, *scripts: str) -> None:
     """A new database from these SQL files, which nobody else may read."""
+    if not path.exists():
+        move_beside(path, former(path))
     with whole_file(path) as draft, closing(sqlite3.connect(draft)) as db:
         for script in scripts:
             db.executescript((HERE / script).read_text(encoding="utf-8"))
@@ -2760,16 +2810,6 @@ NO_OR_YES = "no", "yes"
 SQLITE_LOCK = 510, 2**30 + 2    # bytes, first byte: whoever has a database open has a lock there
 
 
-def dated() -> str:
-    """What makes a file's name its own: the time, to the microsecond."""
-    return datetime.now(UTC).strftime("%Y%m%d-%H%M%S-%f")
-
-
-def former(path: Path) -> Path:
-    """Where what a database was is kept, beside it."""
-    return path.with_name(f"{path.name}.before-{dated()}")
-
-
 def looked_at(path) -> sqlite3.Connection:
     """A connection that changes nothing."""
     db = sqlite3.connect(f"{Path(path).absolute().as_uri()}?mode=ro", uri=True)
@@ -2893,23 +2933,17 @@ def keep_older(path: Path) -> Path | None:
     return kept
 
 
-def move_beside(old: Path, new: Path) -> None:
-    """Rename what a crash left beside a database: it would spoil another one of that name."""
-    for suffix in ("-wal", "-shm"):
-        with suppress(FileNotFoundError):
-            Path(f"{old}{suffix}").rename(f"{new}{suffix}")
-
-
 @contextmanager
 def set_aside(path: Path):
     """Give a database a dated name, with what belongs to it, while another takes its own.
 
     Unless that one came, all is as it was. None = there is none.
     """
+    kept = former(path)
     if not path.exists():
+        move_beside(path, kept)
         yield None
         return
-    kept = former(path)
     kept.hardlink_to(path)
     try:
         move_beside(path, kept)
