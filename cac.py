@@ -5412,10 +5412,11 @@ def new_server(host: str, port: int, *, workers: int, stop_seconds: int):
     settings anew.
     """
     from granian import Granian
-    from granian.constants import Interfaces
+    from granian.constants import HTTPModes, Interfaces
     from granian.http import HTTP1Settings
     server = Granian(f"{HERE / 'cac.py'}:serving_app", host, port, factory=True,
                      interface=Interfaces.WSGI, workers=workers, blocking_threads=THREADS,
+                     http=HTTPModes.http1,  # in HTTP/2 one connection may hold all threads
                      respawn_failed_workers=True, respawn_interval=2, log_level="warning",
                      workers_kill_timeout=stop_seconds,
                      http1_settings=HTTP1Settings(max_buffer_size=HEADER_BYTES))
