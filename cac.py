@@ -1774,7 +1774,7 @@ def time_limit(connection, seconds: float):
     The timeout of its socket does not do: it begins again with each byte that comes.
     """
     deadline, is_done, is_over = time.monotonic() + seconds, threading.Event(), threading.Event()
-    sockets = [connection.sock]
+    sockets = [connection.sock]     # http.client forgets it while an answer is still read
 
     def hang_up():
         while not is_done.wait(max(0.1, deadline - time.monotonic())):
@@ -1789,7 +1789,7 @@ def time_limit(connection, seconds: float):
     finally:
         is_done.set()
         if is_over.is_set():
-            raise TimeoutError(f"no whole answer in {seconds} seconds")
+            raise TimeoutError("no whole answer in time")
 
 
 class Telling:
@@ -1957,17 +1957,19 @@ def fetch(url: str, read, data: bytes | None = None, headers: dict | None = None
     would lead, is none.
     """
     seconds = PAGE_SECONDS if request else CHORE_SECONDS
+    deadline = time.monotonic() + seconds
     form = {"Content-Type": "application/x-www-form-urlencoded"} if data is not None else {}
     headers = {"Connection": "close"} | form | (headers or {})
     try:
         parts = urlsplit(url)
         kind = HTTPSConnection if parts.scheme == "https" else HTTPConnection
         target = urlunsplit(("", "", parts.path or "/", parts.query, ""))
-        with (closing(kind(parts.netloc, timeout=seconds)) as connection,
-              time_limit(connection, seconds)):
-            connection.request("GET" if data is None else "POST", target, data, headers)
-            reply = connection.getresponse()
-            answer = reply.read(ANSWER_BYTES + 1)
+        with closing(kind(parts.netloc, timeout=seconds)) as connection:
+            connection.connect()
+            with time_limit(connection, deadline - time.monotonic()):
+                connection.request("GET" if data is None else "POST", target, data, headers)
+                reply = connection.getresponse()
+                answer = reply.read(ANSWER_BYTES + 1)
         if not 200 <= reply.status < 300:
             raise ServiceError(f"HTTP {reply.status} {reply.reason}")
         if len(answer) > ANSWER_BYTES:

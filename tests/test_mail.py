@@ -375,7 +375,7 @@ def test_a_server_that_drips_its_answers_is_left_alone(  # noqa: PLR0913, PLR091
         app.config["SMTP_URL"] = f"smtp://127.0.0.1:{port}"
         send()
     assert time.monotonic() - began < 5
-    assert "no whole answer in 1 seconds" in run("mail").output and next_due(db)
+    assert "no whole answer in time" in run("mail").output and next_due(db)
 
 
 def test_a_server_that_drips_its_farewell_holds_up_no_round(fill, app, send, outbox, monkeypatch):

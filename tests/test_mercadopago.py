@@ -8,6 +8,7 @@ import json
 import re
 import time
 from functools import partial
+from urllib.request import Request as HttpRequest
 from urllib.request import urlopen
 
 import cac
@@ -380,7 +381,7 @@ def notice(site):
         timestamp = str(int(time.time() * 1000))
         headers |= {"X-Request-Id": "r-1", "Content-Type": "application/json",
                     "X-Signature": f"ts={timestamp},v1={sign(subject, 'r-1', timestamp)}"}
-        question = cac.Request(f"{site}/aviso/mercadopago?{query}", body, headers, method="POST")
+        question = HttpRequest(f"{site}/aviso/mercadopago?{query}", body, headers, method="POST")
         with urlopen(question) as answer:
             return answer.status
     return sent
@@ -846,7 +847,7 @@ def test_settle_says_whom_it_could_not_ask(shop, begin, run, books):
     for words in ([reference], ["--pending"]):
         settled = run("settle", *words)
         assert settled.exit_code == 1
-        assert f"{reference}: HTTPError: HTTP Error 503" in settled.stderr
+        assert f"{reference}: HTTP 503" in settled.stderr
         assert "Traceback" not in settled.stderr
 
 
