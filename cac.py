@@ -3280,10 +3280,12 @@ def download(content, name: str) -> Response:
 
 def is_page(url: str) -> bool:
     """Whether it is a page of this site, and one that can be asked for."""
+    if not is_local(url):   # it may be none that can be split, either
+        return False
     path = unquote(urlsplit(url).path).removeprefix(request.script_root)
     pages = current_app.create_url_adapter(request)
     with suppress(HTTPError):
-        return is_local(url) and bool(pages.match(path, "GET"))
+        return bool(pages.match(path, "GET"))
     return False
 
 
@@ -5721,21 +5723,37 @@ def add_headers(answer: Response) -> Response:
     return answer
 
 
+FORM_TYPES = ("", "application/x-www-form-urlencoded", "multipart/form-data")   # "" = no body
+FOREIGN_FORMS = {"cac.receive_notice", "cac.unsubscribe"}    # what others send, and may look odd
+
+
+def site_of(url: str) -> str | None:
+    """The host and port that an Origin names; None = none that can be read."""
+    with suppress(ValueError):
+        return urlsplit(url).netloc or None
+    return None
+
+
 def refuse_odd_form() -> None:
-    """Refuse a form of another site, and what no page of ours sends: a field twice, or NUL."""
+    """Refuse a form of another site, and what no page of ours sends.
+
+    That is a field twice, NUL, a file, JSON, which Flask-WTF would read as a form, and names of
+    which WTForms makes a number that Python does not take.
+    """
     values = [value for _, value in request.form.items(multi=True)]
     if len(values) > MAX_FIELDS:
         abort(413)
     ours = {request.host, urlsplit(current_app.config["BASE_URL"]).netloc}
     theirs = request.headers.get("Origin")
-    is_foreign = theirs and urlsplit(theirs).netloc not in ours
+    is_foreign = theirs and site_of(theirs) not in ours
     if is_foreign or request.headers.get("Sec-Fetch-Site") == "cross-site":
+        abort(400)
+    if request.mimetype not in FORM_TYPES or request.files:
         abort(400)
     if len(values) != len(request.form) or any("\0" in value for value in values):
         abort(400)
-
-
-FOREIGN_FORMS = {"cac.receive_notice", "cac.unsubscribe"}    # what others send, and may look odd
+    if not all(name.isascii() and len(name) <= 40 for name in request.form):
+        abort(400)
 
 
 def guard():
@@ -5743,6 +5761,8 @@ def guard():
     g.request_id = secrets.token_hex(4)
     if request.script_root and not is_local(request.script_root):  # links would lead there
         return Response(". ".join(ERRORS[400][:2]), 400, mimetype="text/plain")
+    if not re.match("/(?!/)", request.environ["PATH_INFO"] or "/"):
+        abort(404)      # Flask would take //pago for /pago; what goes by the path would not
     if request.environ.get("cac.is_refused"):
         abort(503)
     if request.method == "POST" and request.endpoint not in FOREIGN_FORMS:
