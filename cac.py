@@ -81,15 +81,14 @@ from email import message_from_bytes
 from email.message import EmailMessage
 from email.policy import default as email_policy
 from functools import cache, lru_cache, wraps
-from http.client import HTTPException
+from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from itertools import accumulate, chain, groupby, islice, pairwise, takewhile
 from logging.handlers import QueueHandler, QueueListener
 from pathlib import Path
 from queue import Full, Queue
 from types import SimpleNamespace
 from typing import NamedTuple
-from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
-from urllib.request import HTTPRedirectHandler, Request, build_opener
+from urllib.parse import parse_qsl, unquote, urlencode, urlsplit, urlunsplit
 from xml.etree import ElementTree
 
 import click
@@ -1762,6 +1761,7 @@ def switch_reminders(db, number: int, *, wanted: bool) -> None:
 # How the outbox is emptied: each mail is written when it is sent, of what is so then.
 
 SMTP_SECONDS = 10                   # for each answer of the SMTP server
+MAIL_SECONDS = 30                   # for all of them to a mail, or to the greeting
 SMTP_PORTS = {"smtp": 25, "smtps": 465, "smtp+starttls": 587}
 ROUND_SECONDS = 5                   # of sending, in one go: less than a chore's lease
 AWAITED = "reset", "confirm_email"   # somebody sits there until it comes: these first
@@ -1845,8 +1845,47 @@ class DemoPost:
         echo(f"\n--- mail to {message['To']}: {message['Subject']}\n\n{text}---")
 
 
+@contextmanager
+def time_limit(connection, seconds: float):
+    """Hang up a connection, of HTTP or SMTP, that takes longer than this; then TimeoutError.
+
+    The timeout of its socket does not do: it begins again with each byte that comes.
+    """
+    deadline, is_done, is_over = time.monotonic() + seconds, threading.Event(), threading.Event()
+    sockets = [connection.sock]     # http.client forgets it while an answer is still read
+
+    def hang_up():
+        while not is_done.wait(max(0.1, deadline - time.monotonic())):
+            is_over.set()
+            sockets[0] = connection.sock or sockets[0]
+            with suppress(OSError, AttributeError):     # not connected, or between TCP and TLS
+                sockets[0].shutdown(socket.SHUT_RDWR)
+
+    threading.Thread(target=hang_up, daemon=True).start()
+    try:
+        yield
+    finally:
+        is_done.set()
+        if is_over.is_set():
+            raise TimeoutError("no whole answer in time")
+
+
 class Telling:
-    """An SMTP connection that remembers what the server said last."""
+    """An SMTP connection that remembers what the server said last, and is not held up by it."""
+
+    def connect(self, *place, **more) -> tuple[int, bytes]:
+        """Connect, and read the greeting."""
+        with ExitStack() as failing:
+            failing.callback(self.close)
+            with time_limit(self, MAIL_SECONDS):
+                answer = super().connect(*place, **more)
+            failing.pop_all()
+        return answer
+
+    def send_message(self, message: EmailMessage):
+        """Send a message."""
+        with time_limit(self, MAIL_SECONDS):
+            return super().send_message(message)
 
     def getreply(self) -> tuple[int, bytes]:
         """The server's answer."""
@@ -1875,13 +1914,14 @@ def post_office():
              "timeout": SMTP_SECONDS}
     smtp = SecureSMTP(**place, context=tls) if url.scheme == "smtps" else PlainSMTP(**place)
     with closing(smtp):
-        if url.scheme == "smtp+starttls":
-            smtp.starttls(context=tls)
-        if url.username:
-            smtp.login(unquote(url.username), unquote(url.password or ""))
+        with time_limit(smtp, MAIL_SECONDS):
+            if url.scheme == "smtp+starttls":
+                smtp.starttls(context=tls)
+            if url.username:
+                smtp.login(unquote(url.username), unquote(url.password or ""))
         yield smtp
-        with suppress(OSError):  # whatever it says now, it has the mail
-            smtp.quit()
+        with suppress(OSError), time_limit(smtp, SMTP_SECONDS):
+            smtp.quit()     # whatever it says now, it has the mail
 
 
 def smtp_answer(error: Exception) -> tuple[int, str]:
@@ -2000,37 +2040,35 @@ class ServiceError(Exception):
     """A payment service could not be asked, or its answer not be read: ask again later."""
 
 
-class NoRedirect(HTTPRedirectHandler):
-    """An answer from elsewhere is no answer."""
-
-    def redirect_request(self, *_):
-        """Follow nothing."""
-
-
 def fetch(url: str, read, data: bytes | None = None, headers: dict | None = None):
     """What `read` makes of a payment service's answer to a GET or, with `data`, a POST.
 
-    ServiceError if there is none, or it cannot be read.
+    ServiceError if there is none, or it cannot be read. One from elsewhere, to which a redirect
+    would lead, is none.
     """
     seconds = PAGE_SECONDS if request else CHORE_SECONDS
-    deadline, question = time.monotonic() + seconds, Request(url, data, headers or {})
+    deadline = time.monotonic() + seconds
+    form = {"Content-Type": "application/x-www-form-urlencoded"} if data is not None else {}
+    headers = {"Connection": "close"} | form | (headers or {})
     try:
-        with build_opener(NoRedirect).open(question, timeout=seconds) as reply:
-            return read(whole_reply(reply, deadline))
+        parts = urlsplit(url)
+        kind = HTTPSConnection if parts.scheme == "https" else HTTPConnection
+        target = urlunsplit(("", "", parts.path or "/", parts.query, ""))
+        with closing(kind(parts.netloc, timeout=seconds)) as connection:
+            connection.connect()
+            with time_limit(connection, deadline - time.monotonic()):
+                connection.request("GET" if data is None else "POST", target, data, headers)
+                reply = connection.getresponse()
+                answer = reply.read(ANSWER_BYTES + 1)
+        if not 200 <= reply.status < 300:
+            raise ServiceError(f"HTTP {reply.status} {reply.reason}")
+        if len(answer) > ANSWER_BYTES:
+            raise ServiceError("the answer is too long")
+        return read(answer)
     except (OSError, HTTPException) as error:
         raise ServiceError(f"{type(error).__name__}: {error}") from error
     except ValueError as error:
         raise ServiceError(f"the answer: {error}") from error
-
-
-def whole_reply(reply, deadline: float) -> bytes:
-    """All that comes; ServiceError if that is too long, or goes on after the deadline."""
-    answer = b""
-    while chunk := reply.read1(65536):
-        answer += chunk
-        if time.monotonic() > deadline or len(answer) > ANSWER_BYTES:
-            raise ServiceError("the answer is too slow or too long")
-    return answer
 
 
 def read_xml(body: bytes):
@@ -3343,10 +3381,12 @@ def download(content, name: str) -> Response:
 
 def is_page(url: str) -> bool:
     """Whether it is a page of this site, and one that can be asked for."""
+    if not is_local(url):   # it may be none that can be split, either
+        return False
     path = unquote(urlsplit(url).path).removeprefix(request.script_root)
     pages = current_app.create_url_adapter(request)
     with suppress(HTTPError):
-        return is_local(url) and bool(pages.match(path, "GET"))
+        return bool(pages.match(path, "GET"))
     return False
 
 
@@ -5523,10 +5563,11 @@ def new_server(host: str, port: int, *, workers: int, stop_seconds: int):
     settings anew.
     """
     from granian import Granian
-    from granian.constants import Interfaces
+    from granian.constants import HTTPModes, Interfaces
     from granian.http import HTTP1Settings
     server = Granian(f"{HERE / 'cac.py'}:serving_app", host, port, factory=True,
                      interface=Interfaces.WSGI, workers=workers, blocking_threads=THREADS,
+                     http=HTTPModes.http1,  # in HTTP/2 one connection may hold all threads
                      respawn_failed_workers=True, respawn_interval=2, log_level="warning",
                      workers_kill_timeout=stop_seconds,
                      http1_settings=HTTP1Settings(max_buffer_size=HEADER_BYTES))
@@ -5793,21 +5834,37 @@ def add_headers(answer: Response) -> Response:
     return answer
 
 
+FORM_TYPES = ("", "application/x-www-form-urlencoded", "multipart/form-data")   # "" = no body
+FOREIGN_FORMS = {"cac.receive_notice", "cac.unsubscribe"}    # what others send, and may look odd
+
+
+def site_of(url: str) -> str | None:
+    """The host and port that an Origin names; None = none that can be read."""
+    with suppress(ValueError):
+        return urlsplit(url).netloc or None
+    return None
+
+
 def refuse_odd_form() -> None:
-    """Refuse a form of another site, and what no page of ours sends: a field twice, or NUL."""
+    """Refuse a form of another site, and what no page of ours sends.
+
+    That is a field twice, NUL, a file, JSON, which Flask-WTF would read as a form, and names of
+    which WTForms makes a number that Python does not take.
+    """
     values = [value for _, value in request.form.items(multi=True)]
     if len(values) > MAX_FIELDS:
         abort(413)
     ours = {request.host, urlsplit(current_app.config["BASE_URL"]).netloc}
     theirs = request.headers.get("Origin")
-    is_foreign = theirs and urlsplit(theirs).netloc not in ours
+    is_foreign = theirs and site_of(theirs) not in ours
     if is_foreign or request.headers.get("Sec-Fetch-Site") == "cross-site":
+        abort(400)
+    if request.mimetype not in FORM_TYPES or request.files:
         abort(400)
     if len(values) != len(request.form) or any("\0" in value for value in values):
         abort(400)
-
-
-FOREIGN_FORMS = {"cac.receive_notice", "cac.unsubscribe"}    # what others send, and may look odd
+    if not all(name.isascii() and len(name) <= 40 for name in request.form):
+        abort(400)
 
 
 def guard():
@@ -5815,6 +5872,8 @@ def guard():
     g.request_id = secrets.token_hex(4)
     if request.script_root and not is_local(request.script_root):  # links would lead there
         return Response(". ".join(ERRORS[400][:2]), 400, mimetype="text/plain")
+    if not re.match("/(?!/)", request.environ["PATH_INFO"] or "/"):
+        abort(404)      # Flask would take //pago for /pago; what goes by the path would not
     if request.environ.get("cac.is_refused"):
         abort(503)
     if request.method == "POST" and request.endpoint not in FOREIGN_FORMS:
