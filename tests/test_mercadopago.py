@@ -186,10 +186,10 @@ def test_a_service_that_hangs_is_not_awaited(app, visit):
     def hang(question):
         time.sleep(6)
         return as_json({"init_point": "https://mp.example/ir"})
-    began = time.monotonic()
+    ana, began = visit("Ana"), time.monotonic()
     with http(Request.application(hang)) as app.config["MERCADOPAGO_URL"]:
-        assert visit("Ana").send("/pago", concepto="saldo", medio="mercadopago").status_code == 503
-        assert time.monotonic() - began < 5
+        assert ana.send("/pago", concepto="saldo", medio="mercadopago").status_code == 503
+        assert time.monotonic() - began < 5.5
 
 
 @pytest.mark.parametrize(("beginning", "drop"), [
