@@ -284,6 +284,16 @@ def likely_address(address: str) -> str:
     return f"{local}@{near[0]}" if near and near[0] != domain.lower() else ""
 
 
+def without_port(address: str) -> str:
+    """An address as some proxies tell it, less the port, which is another one each time.
+
+    >>> [without_port(a) for a in ("203.0.113.9:4711", "[2001:db8::1]:4711", "2001:db8::1:4711")]
+    ['203.0.113.9', '2001:db8::1', '2001:db8::1:4711']
+    """
+    found = re.fullmatch(r"([0-9.]+):[0-9]{1,5}|\[([^\[\]]+)\](?::[0-9]{1,5})?", address)
+    return found[1] or found[2] if found else address
+
+
 def address_block(address: str) -> str:
     """What counts as one place on the net: an IPv4 address, the /64 of an IPv6 one.
 
@@ -1222,7 +1232,7 @@ DOWNLOADS = {}                                  # customer: (hour, how many in i
 
 def client_address() -> str:
     """Whence the request comes; '' if the server does not tell, or there is none."""
-    return request.remote_addr or "" if request else ""
+    return without_port(request.remote_addr or "") if request else ""
 
 
 def record(db, customer: int, kind: str, actor: str = "customer", **change) -> None:
@@ -5532,7 +5542,7 @@ class Turnstile:
         lane = next(lane for which, lane in self.lanes if which.match(line))
         if lane is self.pages and not has_body(environ):
             return lane.submit(self.app, environ, start_response).result()
-        place = address_block(environ.get("REMOTE_ADDR") or "")
+        place = address_block(without_port(environ.get("REMOTE_ADDR") or ""))
         if not self.seats.take(place):
             return self.refuse(environ, start_response)
         with ExitStack() as leaving:
