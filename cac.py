@@ -5,40 +5,30 @@ SQLite database, pages in Spanish. `python cac.py demo` shows it, `python cac.py
 commands.
 
 Contents, each part using only those above it:
-    Formats      how amounts, days and addresses are written here
-    Rules        what the company decided, as pure functions
-    Settings     of the process (CAC_…) and of the business (table setting)
-    Database     one connection a thread, short write transactions, schema and upgrades
-    Queries      what the pages ask
-    Limits       the account's log, and how often anybody may try
-    Sessions     passwords, and who is signed in
-    Links        to choose a password, to confirm an address, to stop reminders
-    Mail         what goes into the outbox, and who gets links
-    Reminders    what customers are told of by mail, each thing once
-    Post         how the outbox is emptied
+    Rules        the manual's rules, money and days; pure functions
+    Settings     of the process (CAC_…) and of the company (table setting)
+    Database     one connection a thread, one way to write, schema and upgrades; log, limits, outbox
+    Pages        what pages and commands share: forms, answers, errors; pages without rules
+    Sign-in      passwords, sessions, Accesos a su cuenta
+    Links        ¿Olvidó su Clave?, invitations, a new password
+    Profile      Modificar Datos, confirming an address, what customers changed
+    Statement    home, Mi cuenta corriente, ¿Por qué este saldo?
+    Documents    CSV, PDF and ZIP; vouchers
     Services     DineroMail and Mercado Pago, as they talk
-    Payments     what may be paid on line, and how a payment becomes a receipt
-    Documents    CSV and PDF
-    Upkeep       proven copies, the way back, and what `check` looks at
-    Forms        what customers may type, and how it is saved
-    Access       the pages of who gets in, and under which name
-    Views        the pages of the account
-    Errors       what a page says when it cannot be shown
-    Files        how accounting programs write
-    Rows         a file's lines, read cell by cell
-    Undoing      what an import changed, kept and put back
-    Imports      a file, into the database, and what customers changed, out
+    Payments     PAGO ONLINE, notices, settling, credit, review
+    Mail         writing and sending what the outbox holds; reminders
+    Import       a file into rows, rows into the database, undo
     Invoices     a folder of PDFs, each to its voucher
-    Commands     what the operator types
-    Nightly      the commands that timers run
-    Server       init, serve and the demo
-    Chores       what the running service does by itself
-    Application  create_app, and what goes with every page and every line of the log
+    Upkeep       check, backup, restore
+    Commands     what the operator types and no part above owns
+    Application  create_app, what every page has, the background thread
+    Serving      serve and demo
 
 Words: movement = a line of the statement; voucher = an invoice, a receipt, any comprobante;
 balance = the sum of a customer's movements, positive when the customer owes; limit = the DineroMail
-limit; number = the user number. Amounts are int, in centavos. Times are UTC, dates the day in
-Argentina, both as text.
+limit; number = the user number; attempt = one try to pay on line; notice = what a payment service
+tells us unasked; outbox = mails not sent yet; job = what the background thread does over and over.
+Amounts are int, in centavos. Times are UTC, dates the day in Argentina, both as text.
 """
 
 import codecs
@@ -123,24 +113,124 @@ HERE = Path(__file__).parent
 ARGENTINA = timezone(timedelta(hours=-3))  # no summer time since 2009: needs no tz database
 log = logging.getLogger("cac")
 
-
-# === Formats ======================================================================================
-# How amounts, days, numbers and addresses are written here, and read. Pure functions: no Flask,
-# no database, no clock; the examples in their docstrings are tests.
+# === Rules ========================================================================================
+# The manual's rules and what follows from them, money, days and numbers as they are written here.
+# Pure functions: no Flask, no database, no clock.
 
 MAX_AMOUNT = 2**63 - 1              # centavos: what SQLite's INTEGER holds
 FIVE_DIGITS_SINCE = "2018-08-06"    # RG 4290: points of sale are printed with five digits
 AMOUNT = re.compile(r"(?:\$\s*)?(?:([1-9][0-9]{0,2}(?:\.[0-9]{3})+),([0-9]{1,2})"
                     r"|([0-9]{1,99})(?:[.,]([0-9]{1,2}))?)")
 AMBIGUOUS = re.compile(r"(?:\$\s*)?[0-9]{1,3}(?:[.,][0-9]{3})+")
-MAIL_DOMAINS = """gmail.com hotmail.com hotmail.com.ar yahoo.com yahoo.com.ar outlook.com
-    outlook.com.ar live.com live.com.ar icloud.com mail.com ymail.com msn.com fibertel.com.ar
-    speedy.com.ar arnet.com.ar ciudad.com.ar""".split()
-MONTHS = "ene feb mar abr may jun jul ago sep oct nov dic".split()
-AGENTS = (("Edg", "OPR", "SamsungBrowser", "Firefox", "FxiOS", "CriOS", "Chrome", "Safari"),
-          ("Android", "iPhone", "iPad", "Windows", "Mac OS", "CrOS", "Linux"))
-AGENT_NAMES = {"Edg": "Edge", "OPR": "Opera", "SamsungBrowser": "Samsung Internet",
-               "FxiOS": "Firefox", "CriOS": "Chrome", "Mac OS": "Mac", "CrOS": "Chromebook"}
+
+
+def shows_dineromail(balance: int, limit: int, dm_active: bool) -> bool:
+    """Manual, rule 1: the last invoice's type has DM active, and 0 < balance < limit.
+
+    >>> shows_dineromail(125040, 500000, True), shows_dineromail(500000, 500000, True)
+    (True, False)
+    """
+    return dm_active and 0 < balance < limit
+
+
+def shows_advance_payment(balance: int, limit: int) -> bool:
+    """Manual, rule 2: nothing is owed, or more than the limit.
+
+    >>> shows_advance_payment(0, 500000), shows_advance_payment(500000, 500000)
+    (True, False)
+    """
+    return balance <= 0 or balance > limit
+
+
+class Operation(NamedTuple):
+    """A payment as the payment service tells it."""
+
+    reference: str          # ours
+    service_payment: str    # the service's own number; '' = none yet
+    state: str              # pending | credited | rejected | unknown; else it is odd
+    amount: int | None      # centavos; None = it could not be read
+    currency: str           # 'ARS', 'USD' …; '' = not told
+
+
+def verdict(payment, operation: Operation) -> tuple[str, str]:
+    """What to do about an operation, and why, for our payment with its state and amount.
+
+    credit | pending | rejected | nothing | review; only an exact match credits. `payment` None =
+    the reference is not ours.
+    """
+    if payment is None:
+        return "review", "unknown reference"
+    if payment.state == "credited":
+        return verdict_after_credit(payment, operation)
+    if operation.state in ("pending", "rejected", "unknown"):
+        is_news = payment.state not in (operation.state, "review") and operation.state != "unknown"
+        return (operation.state if is_news else "nothing"), ""
+    if operation.state != "credited":
+        return "review", operation.state
+    if (operation.amount, operation.currency) != (payment.amount, "ARS"):
+        paid = "?" if operation.amount is None else plain_money(operation.amount)
+        expected = plain_money(payment.amount)
+        return "review", f"paid {operation.currency or '?'} {paid}, expected ARS {expected}"
+    return ("credit", "") if operation.service_payment else ("review", "the service gave no number")
+
+
+def verdict_after_credit(payment, operation: Operation) -> tuple[str, str]:
+    """The same again is nothing, another payment's failure too; all else is odd."""
+    is_same = operation.service_payment in ("", payment.service_payment)
+    if operation.state == "credited" and not is_same:
+        return "review", "paid a second time"
+    if operation.state == "credited":
+        is_exact = (operation.amount, operation.currency) == (payment.amount, "ARS")
+        return ("nothing", "") if is_exact else ("review", "another amount after the credit")
+    if operation.state == "unknown" or not is_same:
+        return "nothing", ""
+    return "review", f"{operation.state} after the credit"
+
+
+def unpaid(debits, balance: int):
+    """Yield what is still owed of each debit, newest first: payments cancel the oldest.
+
+    >>> from types import SimpleNamespace as Debit
+    >>> [owed for _, owed in unpaid([Debit(amount=100), Debit(amount=50), Debit(amount=9)], 120)]
+    [100, 20]
+    """
+    for debit in debits:
+        if balance <= 0:
+            return
+        yield debit, min(debit.amount, balance)
+        balance -= debit.amount
+
+
+def cancellations(amounts: list[int]):
+    """Yield (which payment, which debt, how much): payments cancel the oldest debt, as in `unpaid`.
+
+    What a payment has over waits for the next debt.
+
+    >>> list(cancellations([100, 50, -120, 30, -90]))
+    [(2, 0, 100), (2, 1, 20), (4, 1, 30), (4, 3, 30)]
+    """
+    debts = [(which, amount) for which, amount in enumerate(amounts) if amount > 0]
+    payments = [(which, -amount) for which, amount in enumerate(amounts) if amount < 0]
+    while debts and payments:
+        (debt, owed), (payment, paid) = debts.pop(0), payments.pop(0)
+        yield payment, debt, min(owed, paid)
+        debts[:0] = [(debt, owed - paid)] if owed > paid else []
+        payments[:0] = [(payment, paid - owed)] if paid > owed else []
+
+
+def page_span(count: int, window: int, size: int, page: int | None) -> tuple[int, int, int, int]:
+    """(movements before the page, movements on it, page, pages) of the last `window` of `count`.
+
+    Oldest first; without a page, or with one that does not exist, the last, which is the newest.
+
+    >>> page_span(400, 120, 20, 1), page_span(400, 120, 20, None), page_span(0, 120, 20, 7)
+    ((280, 20, 1, 6), (380, 20, 6, 6), (0, 0, 1, 1))
+    """
+    shown = min(count, window)
+    pages = max(1, -(-shown // size))
+    page = page if page and 1 <= page <= pages else pages
+    skip = count - shown + (page - 1) * size
+    return skip, min(size, count - skip), page, pages
 
 
 def plain_money(amount: int) -> str:
@@ -181,16 +271,6 @@ def parse_money(text: str) -> int:
     if amount > MAX_AMOUNT:
         raise ValueError("Escriba un importe menor")
     return amount
-
-
-def centavos(decimal: str) -> int | None:
-    """Of an amount with a decimal point, as payment services write it; None if it is not one.
-
-    >>> centavos("1250.4"), centavos("1250.400"), centavos("1250.404")
-    (125040, 125040, None)
-    """
-    found = re.fullmatch(r"([0-9]{1,13})(?:\.([0-9]{1,2})0*)?", decimal)
-    return int(found[1] + (found[2] or "").ljust(2, "0")) if found else None
 
 
 def day(iso: str | None) -> str:
@@ -274,21 +354,10 @@ def canonical_email(text: str) -> str | None:
     return None
 
 
-def likely_address(address: str) -> str:
-    """The address that was meant where its domain looks mistyped; '' if it looks right.
-
-    >>> likely_address("ana@homtail.com"), likely_address("ana@empresa.com.ar")
-    ('ana@hotmail.com', '')
-    """
-    local, _, domain = address.rpartition("@")
-    near = difflib.get_close_matches(domain.lower(), MAIL_DOMAINS, 1, 0.8)
-    return f"{local}@{near[0]}" if near and near[0] != domain.lower() else ""
-
-
-def address_block(address: str) -> str:
+def network_of(address: str) -> str:
     """What counts as one place on the net: an IPv4 address, the /64 of an IPv6 one.
 
-    >>> address_block("203.0.113.9"), address_block("2001:db8::1:2")
+    >>> network_of("203.0.113.9"), network_of("2001:db8::1:2")
     ('203.0.113.9', '2001:db8::/64')
     """
     try:
@@ -300,16 +369,6 @@ def address_block(address: str) -> str:
     return str(ipaddress.ip_network(f"{found}/64", strict=False))
 
 
-def device(agent: str) -> str:
-    """The browser and the system that a User-Agent names, as far as they are known.
-
-    >>> device("Mozilla/5.0 (Windows NT 10.0) AppleWebKit/537.36 Chrome/150.0 Safari/537.36")
-    'Chrome en Windows'
-    """
-    found = [next((known for known in names if known in agent), "") for names in AGENTS]
-    return " en ".join(AGENT_NAMES.get(name, name) for name in found if name) or "Otro navegador"
-
-
 def plain(text: str) -> str:
     """The letters and digits of a text, without accents, in small letters.
 
@@ -318,284 +377,6 @@ def plain(text: str) -> str:
     """
     letters = unicodedata.normalize("NFKD", text).casefold()
     return "".join(letter for letter in letters if letter.isalnum())
-
-
-def deliverable(address: str) -> str:
-    """An address as SMTP takes it, its domain in ASCII; ValueError if it is anything but one.
-
-    >>> deliverable("ana@ñandú.com.ar")
-    'ana@xn--and-6ma2c.com.ar'
-    """
-    local, _, domain = address.rpartition("@")
-    if not re.fullmatch(r"""[^\s@,;:<>()[\]\\"\x00-\x1f\x7f]+""", local):
-        raise ValueError(f"{address!r} is no e-mail address")
-    if not re.fullmatch(r"[\w.-]+", domain):
-        raise ValueError(f"{address!r} is no e-mail address")
-    return f"{local}@{domain.encode('idna').decode()}"
-
-
-def paragraphs(text: str, site: str) -> list[tuple]:
-    """The paragraphs of a mail, for HTML: ((words, link) of a button or None, lines).
-
-    A line is cut into text, link, text …; only addresses of this site are links. Words that end in
-    a colon, over a link alone in its line, are a button.
-
-    >>> paragraphs("Vea https://x/a hoy\\n\\nPagar:\\nhttps://x/b", "https://x/")[1][0]
-    ('Pagar', 'https://x/b')
-    """
-    link = rf"({re.escape(site)}\S*)"
-    blocks = re.split(r"\n\s*\n", text.strip())
-    buttons = [re.fullmatch(rf"(.+):\n{link}", block) for block in blocks]
-    return [(button and button.groups(), [re.split(link, line) for line in block.split("\n")])
-            for block, button in zip(blocks, buttons, strict=True)]
-
-
-def counted(count: int, what: str) -> str:
-    """How many there are, as the operator reads it.
-
-    >>> counted(1, "line"), counted(20, "line")
-    ('1 line', '20 lines')
-    """
-    return f"{count} {what}{'s' * (count != 1)}"
-
-
-def last_months(day: str, count: int) -> list[str]:
-    """The month of a day and those before it, the oldest first.
-
-    >>> last_months("2026-02-03", 3)
-    ['2025-12', '2026-01', '2026-02']
-    """
-    last = int(day[:4]) * 12 + int(day[5:7]) - 1
-    return [f"{month // 12}-{month % 12 + 1:02}" for month in range(last - count + 1, last + 1)]
-
-
-def month_name(month: str) -> str:
-    """A month in three letters.
-
-    >>> month_name("2026-11")
-    'nov'
-    """
-    return MONTHS[int(month[5:]) - 1]
-
-
-# === Rules ========================================================================================
-# What the company decided. Pure functions, too.
-
-MIN_PAYMENT = 100                   # centavos: the least advance payment
-QR_SINCE = "2021-03-01"             # RG 4892: older vouchers have no QR
-CHART_SIZE = 360, 190
-
-
-def shows_dineromail(balance: int, limit: int, dm_active: bool) -> bool:
-    """Manual, rule 1: the last invoice's type has DM active, and 0 < balance < limit.
-
-    >>> shows_dineromail(125040, 500000, True), shows_dineromail(500000, 500000, True)
-    (True, False)
-    """
-    return dm_active and 0 < balance < limit
-
-
-def shows_advance_payment(balance: int, limit: int) -> bool:
-    """Manual, rule 2: nothing is owed, or more than the limit.
-
-    >>> shows_advance_payment(0, 500000), shows_advance_payment(500000, 500000)
-    (True, False)
-    """
-    return balance <= 0 or balance > limit
-
-
-def why_not_dineromail(balance: int, limit: int, dm_active: bool) -> str:
-    """Why the balance may not be paid on line, as the customer reads it; '' if it may."""
-    if shows_dineromail(balance, limit, dm_active):
-        return ""
-    if balance <= 0:
-        return "No tiene saldo pendiente."
-    if balance > limit:
-        return f"Su saldo supera el máximo para pagar en línea, {money(limit)}."
-    if balance == limit:
-        return f"Su saldo es igual al máximo para pagar en línea, {money(limit)}: debe ser menor."
-    return "El tipo de comprobante de su última factura no se paga en línea."
-
-
-def why_not_advance_payment(balance: int, limit: int) -> str:
-    """Why nothing may be paid in advance, as the customer reads it; '' if it may."""
-    if shows_advance_payment(balance, limit):
-        return ""
-    return f"Es para quien no tiene saldo pendiente o debe más de {money(limit)}."
-
-
-def password_problem(password: str, number: int, minimum: int, known: tuple = (), *,
-                     is_common: bool = False) -> str:
-    """Why it may not be this customer's new password, as the customer reads it; '' if it may.
-
-    `known` is what others know of the customer.
-    """
-    if len(password) < minimum:
-        return f"La clave nueva debe tener {minimum} caracteres o más"
-    if len(password) > 256:
-        return "La clave nueva debe tener 256 caracteres o menos"
-    if customer_number(password) == number:
-        return "La clave nueva no puede ser su número de usuario"
-    if plain(password) in map(plain, filter(None, known)):
-        return "La clave nueva no puede ser su nombre, su CUIT ni su correo"
-    return "Elija una clave menos común" if is_common or len(set(password)) < 3 else ""
-
-
-def is_weak_key(key: str) -> bool:
-    """Whether a secret key can be guessed: too short, too uniform, or from an example.
-
-    >>> is_weak_key("x" * 40), is_weak_key("change-me-to-32-random-characters")
-    (True, True)
-    """
-    is_sample = re.search("change.?(me|this)|cambi[ae]|example|ejemplo|insecure", key.lower())
-    return not re.fullmatch(r"\S{32,}", key) or len(set(key)) < 8 or bool(is_sample)
-
-
-def seconds_blocked(tries: int, allowed: int) -> int:
-    """How long to wait after a refused try: not at first, then 30 s, doubled up to an hour.
-
-    >>> [seconds_blocked(tries, 10) for tries in (9, 10, 11, 40)]
-    [0, 30, 60, 3600]
-    """
-    return 0 if tries < allowed else min(30 * 2 ** min(tries - allowed, 7), 3600)
-
-
-def next_try(age: float, first: int) -> float:
-    """Seconds until what has waited `age` seconds is tried again: the wait doubles, up to 6 hours.
-
-    >>> [next_try(age, 60) for age in (0, 60, 120, 10**6)]
-    [60, 60, 120, 21600]
-    """
-    return min(max(age, first), 6 * 3600)
-
-
-def page_span(count: int, window: int, size: int, page: int | None) -> tuple[int, int, int, int]:
-    """(movements before the page, movements on it, page, pages) of the last `window` of `count`.
-
-    Oldest first; without a page, or with one that does not exist, the last, which is the newest.
-
-    >>> page_span(400, 120, 20, 1), page_span(400, 120, 20, None), page_span(0, 120, 20, 7)
-    ((280, 20, 1, 6), (380, 20, 6, 6), (0, 0, 1, 1))
-    """
-    shown = min(count, window)
-    pages = max(1, -(-shown // size))
-    page = page if page and 1 <= page <= pages else pages
-    skip = count - shown + (page - 1) * size
-    return skip, min(size, count - skip), page, pages
-
-
-def unpaid(debits, balance: int):
-    """Yield what is still owed of each debit, newest first: payments cancel the oldest.
-
-    >>> from types import SimpleNamespace as Debit
-    >>> [owed for _, owed in unpaid([Debit(amount=100), Debit(amount=50), Debit(amount=9)], 120)]
-    [100, 20]
-    """
-    for debit in debits:
-        if balance <= 0:
-            return
-        yield debit, min(debit.amount, balance)
-        balance -= debit.amount
-
-
-def cancellations(amounts: list[int]):
-    """Yield (which payment, which debt, how much): payments cancel the oldest debt, as in `unpaid`.
-
-    What a payment has over waits for the next debt.
-
-    >>> list(cancellations([100, 50, -120, 30, -90]))
-    [(2, 0, 100), (2, 1, 20), (4, 1, 30), (4, 3, 30)]
-    """
-    debts = [(which, amount) for which, amount in enumerate(amounts) if amount > 0]
-    payments = [(which, -amount) for which, amount in enumerate(amounts) if amount < 0]
-    while debts and payments:
-        (debt, owed), (payment, paid) = debts.pop(0), payments.pop(0)
-        yield payment, debt, min(owed, paid)
-        debts[:0] = [(debt, owed - paid)] if owed > paid else []
-        payments[:0] = [(payment, paid - owed)] if paid > owed else []
-
-
-def round_amounts(least: int, most: int) -> tuple[int, int, int]:
-    """Three round amounts, equally apart, that hold all between these two: a chart's grid.
-
-    >>> round_amounts(0, 125040), round_amounts(-32000, 45000)
-    ((0, 100000, 200000), (-50000, 0, 50000))
-    """
-    steps = (step * 10**power for power in range(1, 18) for step in (10, 20, 25, 50))
-    step = next(step for step in steps if least // step * step + 2 * step >= most)
-    first = least // step * step
-    return first, first + step, first + 2 * step
-
-
-class Chart(NamedTuple):
-    """A line of balances, in the units of its drawing, which are CHART_SIZE."""
-
-    grid: list      # (y, amount), from below
-    points: list    # (x, y, month, amount), oldest first
-
-
-def chart(balances: list[tuple[str, int]]) -> Chart:
-    """The drawing of (month, amount); zero is always on it.
-
-    >>> chart([("2026-10", 0), ("2026-11", 20000)]).points
-    [(18, 160, '2026-10', 0), (342, 20, '2026-11', 20000)]
-    """
-    amounts = [amount for _, amount in balances]
-    low, middle, high = round_amounts(min(0, *amounts), max(0, *amounts))
-    width, height = CHART_SIZE[0] - 36, CHART_SIZE[1] - 50
-
-    def level(amount):
-        return height + 20 - (amount - low) * height // (high - low)
-
-    return Chart([(level(amount), amount) for amount in (low, middle, high)],
-                 [(18 + n * width // (len(balances) - 1), level(amount), month, amount)
-                  for n, (month, amount) in enumerate(balances)])
-
-
-class Operation(NamedTuple):
-    """A payment as the payment service tells it."""
-
-    reference: str          # ours
-    service_payment: str    # the service's own number; '' = none yet
-    state: str              # pending | credited | rejected | unknown; else it is odd
-    amount: int | None      # centavos; None = it could not be read
-    currency: str           # 'ARS', 'USD' …; '' = not told
-
-
-def verdict(payment, operation: Operation) -> tuple[str, str]:
-    """What to do about an operation, and why, for our payment with its state and amount.
-
-    credit | pending | rejected | nothing | review; only an exact match credits. `payment` None =
-    the reference is not ours.
-    """
-    if payment is None:
-        return "review", "unknown reference"
-    if payment.state == "credited":
-        return verdict_after_credit(payment, operation)
-    if operation.state in ("pending", "rejected", "unknown"):
-        is_news = payment.state not in (operation.state, "review") and operation.state != "unknown"
-        return (operation.state if is_news else "nothing"), ""
-    if operation.state != "credited":
-        return "review", operation.state
-    if (operation.amount, operation.currency) != (payment.amount, "ARS"):
-        paid = "?" if operation.amount is None else plain_money(operation.amount)
-        expected = plain_money(payment.amount)
-        return "review", f"paid {operation.currency or '?'} {paid}, expected ARS {expected}"
-    return ("credit", "") if operation.service_payment else ("review", "the service gave no number")
-
-
-def verdict_after_credit(payment, operation: Operation) -> tuple[str, str]:
-    """The same again is nothing, another payment's failure too; all else is odd."""
-    is_same = operation.service_payment in ("", payment.service_payment)
-    if operation.state == "credited" and not is_same:
-        return "review", "paid a second time"
-    if operation.state == "credited":
-        is_exact = (operation.amount, operation.currency) == (payment.amount, "ARS")
-        return ("nothing", "") if is_exact else ("review", "another amount after the credit")
-    if operation.state == "unknown" or not is_same:
-        return "nothing", ""
-    return "review", f"{operation.state} after the credit"
-
 
 # === Settings =====================================================================================
 # Of the process: the environment (CAC_…), else the TOML file in CAC_CONFIG, else the default. Of
@@ -616,7 +397,7 @@ SETTINGS = {  # name: (default, what it is)
     "MERCADOPAGO_URL": ("https://api.mercadopago.com", "base address of Mercado Pago"),
     "MERCADOPAGO_TOKEN": ("", "access token; without it Mercado Pago is not offered"),
     "MERCADOPAGO_SECRET": ("", "with which its notices are signed"),
-    "CHORES": ("on", "off = this process does no chores: mail, payments …; another has to"),
+    "JOBS": ("on", "off = this process does no chores: mail, payments …; another has to"),
     "LITESTREAM": ("off", "on = Litestream copies the database and is the one to empty its -wal"),
     "DEMO": ("", "set by the demo alone: the folder of its mails"),
 }
@@ -637,7 +418,7 @@ def read_settings(**given) -> dict:
     for name, pattern, advice in (
             ("PROXIES", r"[0-9]", "say how many proxies, 0 to 9"),
             ("DINEROMAIL_ACCOUNT", r"([0-9]{8})?", "give all 8 digits, without the slash"),
-            ("CHORES", "on|off", "say on or off"), ("LITESTREAM", "on|off", "say on or off"),
+            ("JOBS", "on|off", "say on or off"), ("LITESTREAM", "on|off", "say on or off"),
             ("MAIL_FROM", r"[^\r\n@]*[^\s@<]@[\w.-]+>?", "such as CAC <cac@example.com>"),
             ("DINEROMAIL_URL", r"https?://\S+", "such as https://argentina.dineromail.com"),
             ("MERCADOPAGO_URL", r"https?://\S+", "such as https://api.mercadopago.com"),
@@ -669,6 +450,16 @@ def settings_file(path: str | None) -> dict:
     if unknown := settings.keys() - SETTINGS.keys():
         raise Refused(f"CAC_CONFIG: {path}: no such setting: {', '.join(sorted(unknown))}")
     return settings
+
+
+def is_weak_key(key: str) -> bool:
+    """Whether a secret key can be guessed: too short, too uniform, or from an example.
+
+    >>> is_weak_key("x" * 40), is_weak_key("change-me-to-32-random-characters")
+    (True, True)
+    """
+    is_sample = re.search("change.?(me|this)|cambi[ae]|example|ejemplo|insecure", key.lower())
+    return not re.fullmatch(r"\S{32,}", key) or len(set(key)) < 8 or bool(is_sample)
 
 
 def unsafe_settings(settings) -> list[str]:
@@ -708,9 +499,9 @@ def parse_setting(kind: str, text: str) -> str:
         raise ValueError(text)
     return text
 
-
 # === Database =====================================================================================
-# A connection for each thread, kept. Writes are short, and never wait for the network.
+# A connection for each thread, one way to write, schema and upgrades; and what every part writes:
+# the account's log, limits, rows of the outbox.
 
 SCHEMA_VERSION = 2
 UPGRADES = {  # version: what changes of an older database; all that is new comes from schema.sql
@@ -740,6 +531,24 @@ def now(seconds: float = 0) -> str:
 def age_of(at: str) -> float:
     """Seconds since a time of the database; 0 if it is to come, as after a clock that was ahead."""
     return max(0, (datetime.now(UTC) - datetime.fromisoformat(at)).total_seconds())
+
+
+def counted(count: int, what: str) -> str:
+    """How many there are, as the operator reads it.
+
+    >>> counted(1, "line"), counted(20, "line")
+    ('1 line', '20 lines')
+    """
+    return f"{count} {what}{'s' * (count != 1)}"
+
+
+def next_try(age: float, first: int) -> float:
+    """Seconds until what has waited `age` seconds is tried again: the wait doubles, up to 6 hours.
+
+    >>> [next_try(age, 60) for age in (0, 60, 120, 10**6)]
+    [60, 60, 120, 21600]
+    """
+    return min(max(age, first), 6 * 3600)
 
 
 def due_again(since: str, first: int, give_up: int) -> str | None:
@@ -794,12 +603,12 @@ def kept_connection(path: Path) -> sqlite3.Connection:
     return kept.db
 
 
-def one(sql: str, *values):
+def fetch_one(sql: str, *values):
     """The first row, or None."""
     return get_db().execute(sql, values).fetchone()
 
 
-def many(sql: str, *values) -> list:
+def fetch_all(sql: str, *values) -> list:
     """All rows. Their columns are looked up once, which halves the time."""
     cursor = get_db().execute(sql, values)
     cursor.row_factory = None
@@ -903,7 +712,7 @@ def private_folder(path: Path) -> None:
 
 
 @contextmanager
-def whole_file(target: Path):
+def atomic_write(target: Path):
     """A draft that becomes `target` once it is whole and on the disk, and is gone otherwise.
 
     Only its owner may read it.
@@ -923,7 +732,7 @@ def whole_file(target: Path):
 
 def make_database(path: Path, *scripts: str) -> None:
     """A new database from these SQL files, which nobody else may read."""
-    with whole_file(path) as draft, closing(sqlite3.connect(draft)) as db:
+    with atomic_write(path) as draft, closing(sqlite3.connect(draft)) as db:
         for script in scripts:
             db.executescript((HERE / script).read_text(encoding="utf-8"))
 
@@ -974,8 +783,1334 @@ def upgrade_database() -> list[int]:
     return steps
 
 
-# === Queries ======================================================================================
-# What the pages ask; page, PDF, CSV and commands ask the same. The views are in schema.sql.
+def company():
+    """The business's settings, as attributes; money and counts are int. Read once a request."""
+    if "company" not in g:
+        found = fetch_all("SELECT name, kind, value FROM setting")
+        numbers = ("money", "count", "length")
+        values = [int(s.value) if s.kind in numbers else s.value for s in found]
+        g.company = row_type(*(s.name for s in found))(*values)
+    return g.company
+
+
+def emails_of(number: int, *, only_confirmed: bool = False) -> list[str]:
+    """A customer's addresses, the oldest first."""
+    found = fetch_all("SELECT address, confirmed_at FROM email WHERE customer = ? ORDER BY id", number)
+    return [email.address for email in found if email.confirmed_at or not only_confirmed]
+
+
+def client_address() -> str:
+    """Whence the request comes; '' if the server does not tell, or there is none."""
+    return request.remote_addr or "" if request else ""
+
+
+def log_event(db, customer: int, kind: str, actor: str = "customer", **change) -> None:
+    """Write in the account's log what happened; `change` may have field, old and new."""
+    row = {"at": now(), "customer": customer, "kind": kind, "actor": actor,
+           "address": client_address(), "field": None, "old": None, "new": None} | change
+    db.execute("INSERT INTO event (at, customer, kind, actor, address, field, old, new)"
+               " VALUES (:at, :customer, :kind, :actor, :address, :field, :old, :new)", row)
+    log.info("event=%s customer=%s actor=%s address=%s", kind, customer, actor, row["address"])
+
+
+PAYMENTS_AN_HOUR = 300                          # that a customer begins: each is asked about
+EMAIL_CHANGES_AN_HOUR = 30                      # of a customer: each is mailed to every address
+
+
+def seconds_over(db, key: str, allowed: int, uses: int = 1) -> float:
+    """Count uses of what is allowed so often an hour; the seconds to wait if it is too often."""
+    used = db.execute(
+        "INSERT INTO throttle VALUES (?1, ?2, ?3) ON CONFLICT DO UPDATE SET"
+        " tries = iif(last_at > ?4, tries, 0) + ?2, last_at = iif(last_at > ?4, last_at, ?3)"
+        " RETURNING tries, last_at", (key, uses, now(), now(-3600))).fetchone()
+    return max(1, 3600 - age_of(used.last_at)) if used.tries > allowed else 0
+
+
+def allow(db, key: str, allowed: int, uses: int = 1) -> None:
+    """Count what is allowed so often an hour; TooManyRequests if it is too often.
+
+    Its page is that of ERRORS under the key's first word, if there is one.
+    """
+    if wait := seconds_over(db, key, allowed, uses):
+        raise TooManyRequests(key.partition(":")[0], retry_after=int(wait) + 1)
+
+
+class Seats:
+    """Seats for who takes long: so many in all, and of them so many for each."""
+
+    def __init__(self, total: int, each: int):
+        """All are free."""
+        self.total, self.each, self.taken, self.lock = total, each, [], threading.Lock()
+
+    def take(self, who) -> bool:
+        """Whether there is one; it is taken."""
+        with self.lock:
+            is_free = len(self.taken) < self.total and self.taken.count(who) < self.each
+            self.taken += [who] * is_free
+        return is_free
+
+    def leave(self, who) -> None:
+        """Another may take it."""
+        with self.lock:
+            self.taken.remove(who)
+
+
+OUTAGE_SECONDS = 5, 600             # a server that takes no mail is left alone: at least, at most
+
+
+def enqueue(db, template: str, recipients, customer: int, **data) -> None:
+    """Put a mail for each recipient in the outbox; templates/mail/ tells what `data` it needs.
+
+    What is held because the server was away is tried with it, in a moment.
+    """
+    if not recipients:
+        return
+    db.executemany(
+        "INSERT INTO outbox (template, recipient, customer, data, created_at, due_at)"
+        " VALUES (?, ?, ?, ?, ?, ?)",
+        [(template, to, customer, json.dumps(data), now(), now()) for to in recipients])
+    db.execute("UPDATE outbox SET due_at = ?1 WHERE held = 1 AND due_at > ?1",
+               (now(OUTAGE_SECONDS[0]),))
+
+# === Pages ========================================================================================
+# What all pages and commands share: forms, answers, errors; and the pages without rules.
+
+STATIC_SECONDS = 365 * 86400            # what never changes under its address is kept by browsers
+bp = Blueprint("cac", __name__, cli_group=None)
+
+
+def stripped(text: str | None) -> str:
+    """Without the spaces around it."""
+    return (text or "").strip()
+
+
+def text_field(label: str, most: int, *validators) -> StringField:
+    """A line of text of at most so many characters."""
+    length = Length(max=most, message=f"Escriba {most} caracteres o menos")
+    return StringField(label, [*validators, length], filters=[stripped])
+
+
+def password_field(label: str, *validators) -> PasswordField:
+    """A password, which may hold spaces at its ends."""
+    length = Length(max=256, message="La clave tiene 256 caracteres o menos")
+    return PasswordField(label, [*validators, length])
+
+
+class Form(FlaskForm):
+    """What all forms share."""
+
+    class Meta(FlaskForm.Meta):
+        """Where no message of ours says it, WTForms says it in Spanish."""
+
+        locales = ["es"]
+
+    def problems(self) -> list[tuple[str, str]]:
+        """(the field's id, what to do) for the summary on top."""
+        parts = [(part.id, part) for field in self for part in getattr(field, "entries", [field])]
+        parts += [(f"{field.id}-0", field) for field in self if isinstance(field, FieldList)]
+        return [(place, error) for place, part in parts for error in part.errors
+                if isinstance(error, str)]  # the rest of a list's are its parts' own, again
+
+
+def form_page(template: str, form: Form, **values):
+    """A page with a form: new, or to be corrected."""
+    return render_template(template, form=form, **values), 422 if form.problems() else 200
+
+
+def done(message: str, page: str) -> Response:
+    """To that page, which says first what was done."""
+    flash(message)
+    return redirect(url_for(f".{page}"), 303)
+
+
+def is_page(url: str) -> bool:
+    """Whether it is a page of this site, and one that can be asked for."""
+    path = unquote(urlsplit(url).path).removeprefix(request.script_root)
+    pages = current_app.create_url_adapter(request)
+    with suppress(HTTPError):
+        return is_local(url) and bool(pages.match(path, "GET"))
+    return False
+
+
+def asked_page() -> int | None:
+    """The page that the address asks for; None = none, or what is no number."""
+    asked = request.args.get("pagina", "")
+    return int(asked) if re.fullmatch("[0-9]{1,9}", asked) else None
+
+
+FORMULA = re.compile(r"[=+@\t\r\n\0]|-(?![0-9]+,[0-9]{2}$)")      # an amount is none
+
+
+def csv_file(head: tuple, rows) -> bytes:
+    """Rows of texts for a spreadsheet, none a formula: UTF-8 with BOM, semicolons."""
+    file = io.StringIO()
+    is_formula = FORMULA.match
+    csv.writer(file, delimiter=";").writerows(
+        [f"'{cell}" if is_formula(cell) else cell for cell in row] for row in (head, *rows))
+    return file.getvalue().encode("utf-8-sig")
+
+
+NUMBER = click.IntRange(1, 999999999)   # a user number
+
+
+def hint() -> str:
+    """What to do about a database that an older program made; '' if it is not that."""
+    with suppress(sqlite3.Error, Refused):
+        version = fetch_one("PRAGMA user_version").user_version
+        return f"It has version {version}: run `init`. " if version < SCHEMA_VERSION else ""
+    return ""
+
+
+def command(name: str, example: str):
+    """A command whose help ends with an example."""
+    def decorate(function):
+        @wraps(function)
+        def refusing(**words):
+            """What SQLite cannot do is refused without a trace; so is a missing CAC_CONFIG."""
+            if name != "init":
+                settings_file(os.environ.get("CAC_CONFIG"))
+            try:
+                return function(**words)
+            except sqlite3.Error as error:
+                raise Refused(f"The database: {error}. {hint()}Nothing was changed.") from error
+        return bp.cli.command(name, epilog=f"Example: python cac.py {example}")(refusing)
+    return decorate
+
+
+def known_customer(number: int):
+    """The customer, or Refused."""
+    customer = fetch_one("SELECT * FROM customer WHERE number = ?", number)
+    if not customer:
+        raise Refused(f"There is no customer {number}. Nothing was changed.")
+    return customer
+
+
+def tables():
+    """The database by sqlite-utils, for commands: a page does not have the time to import it.
+
+    A table that is not there is empty to it: so another's database is refused.
+    """
+    from sqlite_utils import Database
+    known_version(get_db())
+    return Database(get_db())
+
+
+def print_table(rows, nothing: str, *amounts: str) -> None:
+    """Print rows, each a dict, under the names of their columns, some of which are amounts."""
+    from tabulate import tabulate
+    rows = [row | {name: plain_money(row[name]) for name in amounts if row[name] is not None}
+            for row in rows]
+    click.echo(tabulate(rows, headers="keys", disable_numparse=True) if rows else nothing)
+
+
+class Trouble(NamedTuple):
+    """What the page of an error says, and where its button leads."""
+
+    title: str
+    advice: str
+    page: str = "home"
+    button: str = "Ir al inicio"
+
+
+ERRORS = {  # by status, or by what abort() is told
+    400: Trouble("No entendimos el pedido", "Vuelva a la página anterior e intente de nuevo."),
+    403: Trouble("Ese pago no está disponible",
+                 "No se registró nada. En PAGO ONLINE puede ver cómo pagar."),
+    404: Trouble("No encontramos esa página", "Revise la dirección o vuelva al inicio."),
+    410: Trouble("El enlace ya no sirve", "Venció, ya se usó o se pidió otro más nuevo.",
+                 "forgot", "Pedir otro enlace"),
+    413: Trouble("El envío es demasiado grande", "No se guardó nada."),
+    429: Trouble("Hizo demasiados intentos",
+                 "Espere y pruebe de nuevo, o use «¿Olvidó su Clave?»."),
+    500: Trouble("Hay un problema con el sitio", "Pruebe de nuevo en unos minutos. Si recién hizo"
+                 " un pago, no lo repita: fíjese primero en su cuenta corriente."),
+    503: Trouble("El sitio está ocupado", "No se guardó nada. Pruebe de nuevo en un minuto."),
+    "document": Trouble("No encontramos el archivo de este comprobante",
+                        "Escríbanos y se lo enviamos."),
+    "download": Trouble("Descargó demasiados archivos", "Espere y pruebe de nuevo."),
+    "payment": Trouble("Empezó demasiados pagos", "No se registró nada. Espere y pruebe de nuevo, o"
+                       " transfiera a las cuentas que están en PAGO ONLINE."),
+    "emails": Trouble("Cambió sus correos demasiadas veces",
+                      "No se guardó nada. Espere y pruebe de nuevo.", "profile", "Modificar Datos"),
+    "email": Trouble("El enlace ya no sirve", "Venció, o ese correo ya está confirmado. Si le falta"
+                     " confirmarlo, quítelo en Modificar Datos y escríbalo de nuevo: le enviamos"
+                     " otro.", "profile", "Modificar Datos"),
+    "old form": Trouble("El formulario venció",
+                        "No se guardó nada. Abra la página de nuevo y repítalo."),
+    "no service": Trouble("El servicio de pago no responde", "No se le cobró nada. Pruebe en unos"
+                          " minutos, o transfiera a las cuentas que están en PAGO ONLINE."),
+}
+ERRORS["sign-in"] = ERRORS[429]._replace(page="forgot", button="¿Olvidó su Clave?")
+
+
+def error_page(status: int, trouble: Trouble | None = None, **headers):
+    """The page of an error."""
+    trouble = trouble or ERRORS.get(status, ERRORS[500 if status >= 500 else 400])
+    try:
+        page = render_template("error.html", trouble=trouble, status=status)
+    except (sqlite3.Error, Refused):  # not even the company's name can be read
+        page = current_app.jinja_env.get_template("down.html").render(trouble=trouble)
+    return page, status, headers
+
+
+@bp.app_errorhandler(HTTPError)
+def http_error(error):
+    """What Flask, or a view, refused."""
+    if error.code < 400:  # Werkzeug's redirects
+        return error
+    trouble = ERRORS.get("old form" if isinstance(error, CSRFError) else error.description)
+    if error.code == 429:
+        minutes, trouble = -(-error.retry_after // 60), trouble or ERRORS[429]
+        wait = "un minuto" if minutes == 1 else f"{minutes} minutos"
+        trouble = trouble._replace(advice=trouble.advice.replace("Espere", f"Espere {wait}"))
+    headers = {name: value for name, value in error.get_headers() if name != "Content-Type"}
+    page = error_page(error.code, trouble, **headers)   # it looks up who asks
+    if error.code != 404 or g.get("customer"):
+        log.warning("event=denied status=%s method=%s page=%s customer=%s address=%s", error.code,
+                    request.method, request.endpoint, g.get("customer"), client_address())
+    return page
+
+
+@bp.app_errorhandler(sqlite3.IntegrityError)
+@bp.app_errorhandler(sqlite3.ProgrammingError)
+@bp.app_errorhandler(Exception)
+def fault(error):
+    """A fault of ours: its trace is for the log."""
+    log.error("event=fault page=%s", request.endpoint, exc_info=error)
+    return error_page(500)
+
+
+def is_wrong_sql(error) -> bool:
+    """Whether SQLite does not understand what we ask of a database of this very version."""
+    with suppress(sqlite3.Error, Refused):
+        return (getattr(error, "sqlite_errorname", "") == "SQLITE_ERROR"
+                and known_version(get_db()) == SCHEMA_VERSION)
+    return False
+
+
+@bp.app_errorhandler(Refused)
+@bp.app_errorhandler(sqlite3.DatabaseError)
+def database_busy(error):
+    """The database cannot be written now, locked, full or read-only; it is gone, or damaged."""
+    if is_wrong_sql(error):
+        return fault(error)
+    log.error("event=database-error page=%s error=%s", request.endpoint, error)
+    return error_page(503, **{"Retry-After": 60})
+
+
+@bp.get("/noticias")
+@login_required
+def news():
+    """Noticias, the newest first."""
+    return render_template("news.html", news=fetch_all("SELECT * FROM news ORDER BY date DESC, id DESC"))
+
+
+@bp.get("/servicios")
+@login_required
+def services():
+    """Servicios: what the customer has contracted."""
+    found = fetch_all("SELECT * FROM service WHERE customer = ? ORDER BY name", current_user.number)
+    return render_template("services.html", services=found)
+
+
+@bp.get("/preguntas")
+def questions():
+    """Preguntas frecuentes: the manual's five, answered for this portal."""
+    return render_template("questions.html")
+
+
+@bp.get("/contacto")
+def contact():
+    """Contáctenos."""
+    return render_template("contact.html")
+
+
+@cache
+def static_text(name: str) -> str:
+    """What is in a file of static/."""
+    return (HERE / "static" / name).read_text(encoding="utf-8")
+
+
+@bp.get("/estilo/<code>.css")
+def style_sheet(code):
+    """The style sheet with a brand's colours, in one file: browsers ask once, and keep it."""
+    try:
+        text = static_text("cac.css") + static_text(f"brands/{code}.css")
+    except (OSError, ValueError):
+        abort(404)
+    answer = Response(text, mimetype="text/css")
+    answer.headers["Cache-Control"] = f"public, max-age={STATIC_SECONDS}"
+    return answer
+
+
+@bp.get("/salud")
+def health():
+    """For monitors: whether the database answers, and can be written: chores renew their lease."""
+    try:
+        renewed = fetch_one("SELECT coalesce(max(ends_at), '') AS at FROM lease").at
+    except (sqlite3.Error, Refused):
+        return {"status": "unavailable"}, 503
+    if not current_app.config["SECRET_KEY"]:    # nobody could sign in
+        return {"status": "unavailable"}, 503
+    since = current_app.extensions.get("cac.chores_since")
+    if since and age_of(max(since, renewed)) > CHORES_LATE_SECONDS:
+        return {"status": "chores are late"}, 503
+    return {"status": "ok"}
+
+
+@bp.get("/demo/correo")
+def demo_mail():
+    """The mails of the demo, the newest first; a portal that serves customers has no such page."""
+    folder = current_app.config["DEMO"] or abort(404)
+    files = sorted(Path(folder).glob("*.eml"), key=lambda file: file.stat().st_mtime_ns)
+    mails = [message_from_bytes(file.read_bytes(), policy=email_policy) for file in files[::-1]]
+    return render_template("demo_mail.html", mails=mails)
+
+# === Sign-in ======================================================================================
+# Passwords, sessions, tries; Accesos a su cuenta. Of the cookie's token only the hash is kept.
+
+AGENTS = (("Edg", "OPR", "SamsungBrowser", "Firefox", "FxiOS", "CriOS", "Chrome", "Safari"),
+          ("Android", "iPhone", "iPad", "Windows", "Mac OS", "CrOS", "Linux"))
+AGENT_NAMES = {"Edg": "Edge", "OPR": "Opera", "SamsungBrowser": "Samsung Internet",
+               "FxiOS": "Firefox", "CriOS": "Chrome", "Mac OS": "Mac", "CrOS": "Chromebook"}
+
+
+def device(agent: str) -> str:
+    """The browser and the system that a User-Agent names, as far as they are known.
+
+    >>> device("Mozilla/5.0 (Windows NT 10.0) AppleWebKit/537.36 Chrome/150.0 Safari/537.36")
+    'Chrome en Windows'
+    """
+    found = [next((known for known in names if known in agent), "") for names in AGENTS]
+    return " en ".join(AGENT_NAMES.get(name, name) for name in found if name) or "Otro navegador"
+
+
+def seconds_blocked(tries: int, allowed: int) -> int:
+    """How long to wait after a refused try: not at first, then 30 s, doubled up to an hour.
+
+    >>> [seconds_blocked(tries, 10) for tries in (9, 10, 11, 40)]
+    [0, 30, 60, 3600]
+    """
+    return 0 if tries < allowed else min(30 * 2 ** min(tries - allowed, 7), 3600)
+
+
+FORGET_SECONDS = 15 * 60                        # without a try, the earlier ones are forgotten
+TRIES = {"account": 10, "address": 200}         # to show a password, until one has to wait
+KNOWN_SECONDS = 180 * 86400                     # whence a customer signed in lately
+
+
+def count_try(db, key: str, allowed: int) -> float:
+    """Count a try, before its outcome is known; the seconds to wait if there were too many."""
+    kept = db.execute("SELECT tries, last_at FROM throttle WHERE key = ?", (key,)).fetchone()
+    tries, age = (kept.tries, age_of(kept.last_at)) if kept else (0, 0)
+    blocked = seconds_blocked(tries, allowed)
+    if age < blocked:
+        return blocked - age
+    tries = 1 if age > blocked + FORGET_SECONDS else tries + 1
+    db.execute("INSERT INTO throttle VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET"
+               " tries = excluded.tries, last_at = excluded.last_at", (key, tries, now()))
+    return 0
+
+
+def throttle_keys(deed: str, account) -> dict[str, str]:
+    """Where a deed is counted: for the place on the net, then for the account.
+
+    Whence a customer signed in lately, the account is counted apart: strangers lock nobody out.
+    """
+    address, place = client_address(), network_of(client_address())
+    is_known = fetch_one("SELECT 1 FROM event WHERE customer = ? AND kind = 'sign-in' AND address = ?"
+                   " AND at > ?", account, address, now(-KNOWN_SECONDS))
+    apart = f"@{place}" if is_known else ""
+    return {"address": f"{deed}:{place}", "account": f"{deed}:{account}{apart}"}
+
+
+def throttle(deed: str, account) -> None:
+    """Count a try to show a password, before any is hashed; TooManyRequests if too many.
+
+    A place that has to wait makes no account wait.
+    """
+    keys = throttle_keys(deed, account)
+    with transaction() as db:
+        waits = (count_try(db, key, TRIES[where]) for where, key in keys.items())
+        wait = next(filter(None, waits), 0)
+    if wait:
+        log.warning("event=throttled deed=%s account=%s address=%s", deed, account,
+                    client_address())
+        page = None if current_user.is_authenticated else deed
+        raise TooManyRequests(page, retry_after=int(wait) + 1)
+
+
+def forgive(db, deed: str, account) -> None:
+    """A try was right: the account starts afresh, the place on the net gets this one back."""
+    keys = throttle_keys(deed, account)
+    db.execute("DELETE FROM throttle WHERE key = ?", (keys["account"],))
+    db.execute("UPDATE throttle SET tries = max(tries - 1, 0) WHERE key = ?", (keys["address"],))
+
+
+def note_refused(customer, account) -> None:
+    """Tell the customer, if there is one, of a refused try; of a flood only the first of each wait.
+
+    Whoever it was writes the same count, so that the time tells nothing.
+    """
+    place = network_of(client_address())
+    with transaction() as db:
+        is_flood = count_try(db, f"refused:{account}:{place}", 1)
+        if customer and not is_flood:
+            log_event(db, customer.number, "refused", new=device(request.user_agent.string))
+
+
+def forget_tries(db, number: int) -> None:
+    """Let a customer try again at once, from everywhere."""
+    for deed in ("sign-in", "password"):
+        db.execute("DELETE FROM throttle WHERE key = ?1 OR key GLOB ?1 || '@*'",
+                   (f"{deed}:{number}",))
+
+
+HASHER = PasswordHasher(time_cost=2, memory_cost=19456, parallelism=1)  # OWASP's least: 30 ms
+NOBODY = (  # what nobody typed, hashed: to refuse an unknown user costs the same
+    "$argon2id$v=19$m=19456,t=2,p=1$"
+    "B2ROh1VyGmtOnTun8v90iQ$YSLPwSLhIr5/58JFB+Eya0TBDGSUK8B6Buqaaqg0ZUY")
+IDLE_SECONDS = 30 * 60
+SESSION_SECONDS = 8 * 3600                      # however busy
+TOUCH_SECONDS = 5 * 60                          # how old "last seen" grows before it is rewritten
+SESSIONS_EACH = 200                             # of a customer, open at once
+
+
+def make_way() -> None:
+    """Have this thread run after all others."""
+    if sys.platform == "linux":     # elsewhere it would be the whole process
+        with suppress(OSError):
+            os.nice(10)
+
+
+HASHING = ThreadPoolExecutor(2, initializer=make_way)   # else a flood takes all memory and time
+login_manager = LoginManager()
+login_manager.session_protection = None         # it would believe any X-Forwarded-For
+csrf = CSRFProtect()
+
+
+@dataclass(frozen=True)
+class SignedIn(UserMixin):
+    """Who makes this request: a row of `customer`, and the session's token."""
+
+    customer: tuple
+    token: str
+
+    def get_id(self) -> str:
+        """What Flask-Login keeps in the cookie."""
+        return self.token
+
+    def __getattr__(self, name):
+        """The customer's columns: current_user.name and so on."""
+        return getattr(self.customer, name)
+
+
+def normalized(password: str) -> str:
+    """Keyboards write ñ in two ways, which have to mean the same (NIST 800-63B)."""
+    return unicodedata.normalize("NFKC", password)
+
+
+def hash_password(password: str) -> str:
+    """For the column `password`."""
+    return HASHING.submit(HASHER.hash, normalized(password)).result()
+
+
+def is_password(hashed: str | None, password: str) -> bool:
+    """Whether it is the one; where there is no hash, "no" takes as long."""
+    with suppress(VerificationError, InvalidHashError):
+        tried = HASHING.submit(HASHER.verify, hashed or NOBODY, normalized(password))
+        return tried.result() and hashed is not None
+    return False
+
+
+def customer_of_password(number: int | None, password: str):
+    """The active customer whose password it is, as now on file, or None."""
+    customer = fetch_one("SELECT * FROM customer WHERE number = ?", number)
+    is_right = is_password(customer and customer.password, password)
+    return customer if is_right and customer.active else None
+
+
+def may_sign_in(typed: str, password: str):
+    """The customer who may, or None: unknown, wrong, blocked and without password look alike."""
+    number = customer_number(typed)
+    account = number or sha256(typed)
+    throttle("sign-in", account)
+    customer = customer_of_password(number, password)
+    if customer and HASHER.check_needs_rehash(customer.password):
+        renewed = hash_password(password)
+        with transaction() as db:
+            db.execute("UPDATE customer SET password = ? WHERE number = ? AND password = ?",
+                       (renewed, number, customer.password))
+        customer = customer_of_password(number, password)   # perhaps another one was faster
+    if customer:
+        with transaction() as db:
+            forgive(db, "sign-in", number)
+        return customer
+    log.warning("event=sign-in-refused customer=%s address=%s", number, client_address())
+    note_refused(fetch_one("SELECT * FROM customer WHERE number = ?", number), account)
+    return None
+
+
+def confirms_password(password: str) -> bool:
+    """Whether the signed-in customer typed the password in use."""
+    throttle("password", current_user.number)
+    if not is_password(current_user.password, password):
+        return False
+    with transaction() as db:
+        forgive(db, "password", current_user.number)
+    return True
+
+
+def open_session(customer) -> bool:
+    """Sign a customer in here, under a new token; what the cookie held before is gone.
+
+    False if the password is not the one of this row any more: it was changed meanwhile.
+    """
+    token, agent = secrets.token_urlsafe(32), request.user_agent.string[:200]
+    close_session()
+    with transaction() as db:
+        db.execute("DELETE FROM session WHERE customer = ?1 AND token_hash NOT IN (SELECT"
+                   " token_hash FROM session WHERE customer = ?1"
+                   " ORDER BY created_at DESC LIMIT ?2)",
+                   (customer.number, SESSIONS_EACH - 1))
+        is_open = db.execute(
+            "INSERT INTO session SELECT ?1, number, ?2, ?2, ?3, ?4 FROM customer"
+            " WHERE number = ?5 AND password = ?6 AND active = 1",
+            (sha256(token), now(), client_address(), agent, customer.number, customer.password)
+        ).rowcount == 1
+        if is_open:
+            log_event(db, customer.number, "sign-in", new=device(agent))
+    return is_open and login_user(SignedIn(customer, token))
+
+
+def close_session() -> None:
+    """End this browser's session, here and for every copy of its cookie."""
+    if current_user.is_authenticated:
+        with transaction() as db:
+            db.execute("DELETE FROM session WHERE token_hash = ?", (sha256(current_user.token),))
+            log_event(db, current_user.number, "sign-out")
+        logout_user()
+    session.clear()
+
+
+def end_sessions(db, number: int | None = None) -> int:
+    """End a customer's sessions, or everybody's; how many."""
+    return db.execute("DELETE FROM session WHERE customer = coalesce(?, customer)",
+                      (number,)).rowcount
+
+
+@login_manager.user_loader
+def signed_in(token: str) -> SignedIn | None:
+    """Who holds this token; None once it was ended, grew old, or its customer was blocked."""
+    found = fetch_one("SELECT customer.*, brand.colour, session.seen_at FROM session"
+                " JOIN customer ON customer.number = session.customer"
+                " JOIN brand ON brand.code = customer.brand"
+                " WHERE token_hash = ? AND active = 1 AND seen_at > ? AND created_at > ?",
+                sha256(token), now(-IDLE_SECONDS), now(-SESSION_SECONDS))
+    g.customer = found.number if found else None
+    if found and age_of(found.seen_at) > TOUCH_SECONDS:
+        with suppress(sqlite3.OperationalError), transaction(patience=0) as db:  # pages do not wait
+            db.execute("UPDATE session SET seen_at = ? WHERE token_hash = ?",
+                       (now(), sha256(token)))
+    return SignedIn(found, token) if found else None
+
+
+@login_manager.unauthorized_handler
+def ask_to_sign_in():
+    """To Ingrese a su Cuenta, and back afterwards."""
+    if "_user_id" in session:
+        session.clear()
+        flash("Su sesión venció. Ingrese de nuevo.")
+    may_return = request.method == "GET" and request.endpoint != "cac.home"
+    target = request.script_root + request.full_path.rstrip("?") if may_return else None
+    return redirect(url_for("cac.sign_in", next=target))
+
+
+class SignInForm(Form):
+    """Ingrese a su Cuenta."""
+
+    usuario = text_field("Usuario", 60, DataRequired("Escriba su usuario"))
+    clave = password_field("Clave", DataRequired("Escriba su clave"))
+
+
+@bp.route("/ingresar", methods=["GET", "POST"])
+def sign_in():
+    """Ingrese a su Cuenta."""
+    if request.method == "GET" and current_user.is_authenticated:
+        return redirect(url_for(".home"))
+    form = SignInForm()
+    if not form.validate_on_submit():
+        return form_page("sign_in.html", form)
+    customer = may_sign_in(form.usuario.data, form.clave.data)
+    if not customer or not open_session(customer):
+        return render_template("sign_in.html", form=form, refused=True), 401
+    target = request.args.get("next", "")
+    return redirect(target if is_page(target) else url_for(".home"), 303)
+
+
+@bp.post("/salir")
+@login_required
+def sign_out():
+    """Salir."""
+    close_session()
+    answer = done("Salió de su cuenta.", "sign_in")
+    answer.headers["Clear-Site-Data"] = '"cache", "storage"'
+    return answer
+
+
+EVENTS = {  # what Accesos a su cuenta calls each kind of event; "data" is told by its field
+    "sign-in": "Ingreso", "sign-out": "Salida", "refused": "Intento de ingreso rechazado",
+    "session-closed": "Cierre de otra sesión", "password": "Cambio de clave",
+    "reset": "Enlace para elegir la clave", "invite": "Invitación", "unlock": "Fin de la espera",
+    "sessions-ended": "Cierre de todas las sesiones", "block": "Cuenta bloqueada",
+    "unblock": "Cuenta habilitada", "email-confirmed": "Correo confirmado",
+    "download": "Descarga", "payment": "Pago acreditado",
+}
+EVENT_FIELDS = {
+    "contact": "persona de contacto", "address": "domicilio", "city": "localidad",
+    "province": "provincia", "postal_code": "código postal", "phone": "teléfono",
+    "email": "correo", "wants_reminders": "avisos",
+}
+ACTORS = {"operator": "la empresa", "service": "el servicio de pago"}
+LOG_SECONDS = 365 * 86400       # what the page shows of the account's log
+
+
+def in_words(event) -> tuple[str, str, str]:
+    """An event of the account's log in words: what, which, from where."""
+    if event.kind == "data":
+        what = f"Cambio de {EVENT_FIELDS.get(event.field, 'datos')}"
+        which = f"{event.old or '(nada)'} → {event.new or '(nada)'}"
+    else:
+        what, which = EVENTS.get(event.kind, "Otro cambio"), event.new or ""
+    return what, which, event.address or ACTORS.get(event.actor, "")
+
+
+@bp.get("/accesos")
+@login_required
+def accesses():
+    """Accesos a su cuenta: the open sessions, and the log of the last year, newest first."""
+    number, since = current_user.number, now(-LOG_SECONDS)
+    sessions = fetch_all("SELECT substr(token_hash, 1, 16) AS id, * FROM session WHERE customer = ?"
+                    " AND seen_at > ? AND created_at > ? ORDER BY seen_at DESC",
+                    number, now(-IDLE_SECONDS), now(-SESSION_SECONDS))
+    count = fetch_one("SELECT count(*) AS n FROM event WHERE customer = ? AND at > ?", number, since).n
+    skip, length, page, pages = page_span(count, count, company().page_size, asked_page() or 1)
+    events = fetch_all("SELECT * FROM event WHERE customer = ? AND at > ? ORDER BY at DESC, id DESC"
+                  " LIMIT ? OFFSET ?", number, since, length, skip)
+    return render_template("accesses.html", sessions=sessions, events=events, page=page,
+                           pages=pages, here=sha256(current_user.token)[:16])
+
+
+@bp.post("/accesos")
+@login_required
+def close_sessions():
+    """Close one of the customer's other sessions, or all of them."""
+    with transaction() as db:
+        closed = db.execute("DELETE FROM session WHERE customer = ? AND token_hash <> ?"
+                            " AND ? IN ('otras', substr(token_hash, 1, 16))",
+                            (current_user.number, sha256(current_user.token),
+                             request.form.get("sesion", ""))).rowcount
+        if closed:
+            log_event(db, current_user.number, "session-closed")
+    words = {0: "Esa sesión ya no estaba abierta.", 1: "Cerramos esa sesión."}
+    return done(words.get(closed, f"Cerramos {closed} sesiones."), "accesses")
+
+
+@command("unlock", "unlock 1001")
+@click.argument("number", type=NUMBER)
+def unlock(number):
+    """Let a customer who tried too often try again at once."""
+    known_customer(number)
+    with transaction() as db:
+        forget_tries(db, number)
+        log_event(db, number, "unlock", "operator")
+    click.echo(f"{number} may try again.")
+
+
+@command("sign-out", "sign-out --all")
+@click.argument("number", type=NUMBER, required=False)
+@click.option("--all", "everybody", is_flag=True, help="Everybody's sessions.")
+def sign_out_command(number, everybody):
+    """End the open sessions of a customer, or of all."""
+    if everybody == bool(number):
+        raise click.UsageError("Give a user number, or --all.")
+    if number:
+        known_customer(number)
+    with transaction() as db:
+        open_ones = fetch_all("SELECT DISTINCT customer FROM session WHERE customer ="
+                         " coalesce(?, customer)", number)
+        for row in open_ones:
+            log_event(db, row.customer, "sessions-ended", "operator")
+        ended = end_sessions(db, number)
+    click.echo(f"Sessions ended: {ended}.")
+
+# === Links ========================================================================================
+# What is mailed is signed, for one purpose and some time; a password's link is good once.
+
+LINK_SECONDS = 3600                             # a link to choose a password
+INVITATION_SECONDS = 7 * 24 * 3600
+CONFIRMATION_SECONDS = 3 * 24 * 3600
+SKEW_SECONDS = 5 * 60                           # how far a clock may be set back
+WAITING_ASKS = 50                               # of a place, for a link
+MAILS_AN_HOUR = {"account": 3, "address": 20}   # with a link that was asked for
+
+
+def signer(purpose: str) -> URLSafeTimedSerializer:
+    """Signs the tokens of links, for each purpose apart."""
+    config = current_app.config
+    if not config["SECRET_KEY"]:
+        raise Refused("CAC_SECRET_KEY is not set: links cannot be signed.")
+    keys = [*config["SECRET_KEY_FALLBACKS"], config["SECRET_KEY"]]
+    return URLSafeTimedSerializer(keys, salt=f"cac.{purpose}.v1")
+
+
+def read_token(purpose: str, token: str):
+    """(what was signed for this purpose, its age in seconds); None if it was not."""
+    try:
+        signed, made = signer(purpose).loads(token, return_timestamp=True)
+    except BadSignature:
+        return None
+    return signed, (datetime.now(UTC) - made).total_seconds()
+
+
+def absolute(endpoint: str, **values) -> str:
+    """A page's public address, whatever host the request named."""
+    base = urlsplit(current_app.config["BASE_URL"])
+    if not base.netloc:
+        raise Refused("CAC_BASE_URL is not set: links cannot be made.")
+    urls = current_app.url_map.bind(base.netloc, base.path or "/", url_scheme=base.scheme)
+    return urls.build(f"cac.{endpoint}", values, force_external=True)
+
+
+def new_link(db, number: int) -> int:
+    """Make a customer's earlier password links useless; the serial for the next one."""
+    return db.execute("UPDATE customer SET link_serial = link_serial + 1 WHERE number = ?"
+                      " RETURNING link_serial", (number,)).fetchone().link_serial
+
+
+def password_link(number: int, serial: int, seconds: int = LINK_SECONDS) -> str:
+    """A link to choose a password, good for so many seconds from now."""
+    return absolute("new_password", token=signer("password").dumps([number, serial, seconds]))
+
+
+def customer_of_link(token: str):
+    """Who may choose a password by this link; None if it was used, superseded or grew old."""
+    (number, serial, seconds), age = read_token("password", token) or ((0, 0, 0), 0)
+    return fetch_one("SELECT * FROM customer WHERE number = ? AND link_serial = ? AND active = 1"
+               " AND ? BETWEEN ? AND ?", number, serial, age, -SKEW_SECONDS, seconds)
+
+
+def confirmation_link(email_id: int, canonical: str) -> str:
+    """A link that confirms an address."""
+    return absolute("confirm_email", token=signer("email").dumps([email_id, canonical]))
+
+
+def email_of_link(token: str):
+    """The address that this link confirms; None if it was done, or the link is old."""
+    signed, age = read_token("email", token) or ((0, ""), 0)
+    return fetch_one("SELECT * FROM email WHERE id = ? AND canonical = ? AND confirmed_at IS NULL"
+               " AND ? BETWEEN ? AND ?", *signed, age, -SKEW_SECONDS, CONFIRMATION_SECONDS)
+
+
+def unsubscribe_link(number: int) -> str:
+    """Where whoever has the link switches off a customer's reminders, now or in ten years."""
+    return absolute("unsubscribe", token=signer("reminders").dumps(number))
+
+
+def customer_of_reminders(token: str):
+    """Whose reminders this link switches off; None if we did not make it."""
+    number, _ = read_token("reminders", token) or (0, 0)
+    return fetch_one("SELECT * FROM customer WHERE number = ?", number)
+
+
+def link_to_mail(db, customer, kind: str = "reset", **who) -> dict:
+    """What a mail needs for a customer's new link to choose a password; the earlier ones die.
+
+    `who` asked for it: actor and address; else it was the operator.
+    """
+    log_event(db, customer.number, kind, **{"actor": "operator"} | who)
+    serial = new_link(db, customer.number)
+    return {"number": customer.number, "name": customer.name, "serial": serial}
+
+
+def ask_for_link(usuario: str, email: str) -> None:
+    """¿Olvidó su Clave? Write down who asks: whether there is anybody is looked up later.
+
+    So the time that the answer takes cannot tell it.
+    """
+    with transaction() as db:
+        db.execute("INSERT INTO forgotten (at, address, usuario, email) SELECT ?1, ?2, ?3, ?4"
+                   " WHERE (SELECT count(*) FROM forgotten WHERE address = ?2) < ?5",
+                   (now(), network_of(client_address()), usuario, email, WAITING_ASKS))
+    log.info("event=link-asked address=%s", client_address())
+
+
+def mail_forgotten() -> None:
+    """Mail links to those who asked for one; an hour later they need none any more."""
+    for asked in fetch_all("SELECT * FROM forgotten ORDER BY id LIMIT 50"):
+        with transaction() as db:
+            db.execute("DELETE FROM forgotten WHERE id = ?", (asked.id,))
+            mail_asked(db, asked)
+
+
+def mail_asked(db, asked) -> None:
+    """By number: to all its addresses. By address, or else: a link for each who has it."""
+    if age_of(asked.at) > LINK_SECONDS:
+        return None
+    found = (mailable("number", customer_number(asked.usuario))
+             or mailable("canonical", canonical_email(asked.email)))
+    mails, most = by_recipient(found), MAILS_AN_HOUR["address"]
+    if seconds_over(db, f"forgot:{asked.address}", most, min(len(mails), most)):
+        return log.warning("event=forgot-limit address=%s", asked.address)
+    customers = {row.number: row for row in found}
+    links = {number: link_to_mail(db, customer, actor="customer", address=asked.address)
+             for number, customer in customers.items()}
+    for recipient, rows in mails.items():
+        accounts = [links[row.number] for row in rows]
+        enqueue(db, "reset", [recipient], rows[0].number, accounts=accounts)
+    return None
+
+
+def mailable(column: str, value) -> list:
+    """The customers found, with each confirmed address, who did not ask too often lately."""
+    return fetch_all("SELECT customer.*, email.address AS recipient FROM customer"
+                " JOIN email ON email.customer = number AND confirmed_at IS NOT NULL"
+                " WHERE active = 1 AND (SELECT count(*) FROM event WHERE event.customer = number"
+                " AND at > ? AND kind = 'reset' AND actor = 'customer') < ?"
+                f" AND {column} = ? ORDER BY number, email.id",
+                now(-3600), MAILS_AN_HOUR["account"], value)
+
+
+def by_recipient(rows: list) -> dict[str, list]:
+    """Rows by the address on file. Addresses that only look alike stay apart: ﬁ is not fi there."""
+    groups = {}
+    for row in rows:
+        groups.setdefault(row.recipient.lower(), []).append(row)
+    return {group[0].recipient: group for group in groups.values()}
+
+
+class ForgotForm(Form):
+    """¿Olvidó su Clave?"""
+
+    usuario = text_field("Usuario", 60)
+    email = text_field("Correo electrónico", 254)
+
+    def validate_usuario(self, field):
+        """One of both is enough."""
+        if not field.data and not self.email.data:
+            raise StopValidation("Escriba su usuario o uno de sus correos")
+
+
+@bp.route("/olvido", methods=["GET", "POST"])
+def forgot():
+    """¿Olvidó su Clave?"""
+    form = ForgotForm()
+    if not form.validate_on_submit():
+        return form_page("forgot.html", form)
+    ask_for_link(form.usuario.data, form.email.data)
+    return render_template("forgot_sent.html")
+
+
+def password_problem(password: str, number: int, minimum: int, known: tuple = (), *,
+                     is_common: bool = False) -> str:
+    """Why it may not be this customer's new password, as the customer reads it; '' if it may.
+
+    `known` is what others know of the customer.
+    """
+    if len(password) < minimum:
+        return f"La clave nueva debe tener {minimum} caracteres o más"
+    if len(password) > 256:
+        return "La clave nueva debe tener 256 caracteres o menos"
+    if customer_number(password) == number:
+        return "La clave nueva no puede ser su número de usuario"
+    if plain(password) in map(plain, filter(None, known)):
+        return "La clave nueva no puede ser su nombre, su CUIT ni su correo"
+    return "Elija una clave menos común" if is_common or len(set(password)) < 3 else ""
+
+
+class NewPasswordForm(Form):
+    """A password chosen by a link."""
+
+    clave_nueva = password_field("Clave nueva", DataRequired("Escriba una clave nueva"))
+
+    def __init__(self, customer):
+        """For this customer."""
+        super().__init__()
+        self.customer = customer
+
+    def validate_clave_nueva(self, field):
+        """Long enough, and not easily guessed."""
+        number, password = self.customer.number, normalized(field.data)
+        known = (self.customer.name, self.customer.cuit, *emails_of(number))
+        is_common = fetch_one("SELECT 1 FROM common_password WHERE password = ?", password.casefold())
+        if problem := password_problem(password, number, max(8, company().password_min), known,
+                                       is_common=bool(is_common)):
+            raise StopValidation(problem)
+
+
+class PasswordForm(NewPasswordForm):
+    """Cambiar Clave."""
+
+    clave_actual = password_field("Clave actual", DataRequired("Escriba su clave actual"))
+
+    def validate_clave_actual(self, field):
+        """The one in use, which the new one must not be."""
+        if not confirms_password(field.data):
+            raise StopValidation("La clave actual no coincide")
+        if normalized(field.data) == normalized(self.clave_nueva.data or ""):
+            raise StopValidation("La clave nueva debe ser distinta de la actual")
+
+
+def save_password(customer, password: str):
+    """Save it, end all sessions, tell every address; the new row, None if another was faster."""
+    hashed = hash_password(password)
+    with transaction() as db:
+        saved = db.execute(
+            "UPDATE customer SET password = ?1, link_serial = link_serial + 1 WHERE number = ?2"
+            " AND active = 1 AND link_serial = ?3 RETURNING *",
+            (hashed, customer.number, customer.link_serial)).fetchone()
+        if saved:
+            end_sessions(db, customer.number)
+            forget_tries(db, customer.number)
+            recipients = emails_of(customer.number)
+            enqueue(db, "password_changed", recipients, customer.number, name=customer.name)
+            log_event(db, customer.number, "password")
+    return saved
+
+
+@bp.route("/clave/<token>", methods=["GET", "POST"])
+def new_password(token):
+    """A password chosen by a link: to look at it changes nothing, to choose uses it up."""
+    customer = customer_of_link(token) or abort(410)
+    form = NewPasswordForm(customer)
+    if not form.validate_on_submit():
+        return form_page("new_password.html", form, customer=customer)
+    if not save_password(customer, form.clave_nueva.data):
+        abort(410)  # another tab was faster
+    return done("Cambió su clave. Ya puede ingresar.", "sign_in")
+
+
+@bp.route("/clave", methods=["GET", "POST"])
+@login_required
+def password():
+    """Cambiar Clave: the other sessions end, this one goes on under a new token."""
+    form = PasswordForm(current_user)
+    if not form.validate_on_submit():
+        return form_page("password.html", form)
+    saved = save_password(current_user.customer, form.clave_nueva.data) or abort(400, "old form")
+    open_session(saved)
+    return done("Cambió su clave. Cerramos sus otras sesiones.", "home")
+
+
+def set_active(number: int, *, active: bool) -> str:
+    """Block a customer, or let one in again; what to tell the operator."""
+    found = known_customer(number)
+    if found.active == active:
+        return f"{number} {found.name} {'was not blocked' if active else 'was blocked already'}."
+    with transaction() as db:
+        db.execute("UPDATE customer SET active = ? WHERE number = ?", (active, number))
+        new_link(db, number)
+        ended = end_sessions(db, number)
+        log_event(db, number, "unblock" if active else "block", "operator")
+    outcome = "may sign in again" if active else f"is blocked; sessions ended: {ended}"
+    return f"{number} {found.name} {outcome}."
+
+
+@command("block", "block 1001")
+@click.argument("number", type=NUMBER)
+def block(number):
+    """Keep a customer out: sessions end at once, links to choose a password are dead."""
+    click.echo(set_active(number, active=False))
+
+
+@command("unblock", "unblock 1001")
+@click.argument("number", type=NUMBER)
+def unblock(number):
+    """Let a blocked customer in again, with the password of before."""
+    click.echo(set_active(number, active=True))
+
+
+UNINVITED = """SELECT number FROM customer WHERE active = 1 AND password IS NULL AND number NOT IN
+    (SELECT customer FROM event WHERE kind = 'invite') AND number IN
+    (SELECT customer FROM email WHERE confirmed_at IS NOT NULL) ORDER BY number"""
+
+
+def reachable_customer(number: int):
+    """(customer, confirmed addresses) of an active customer who has any, or Refused."""
+    customer, recipients = known_customer(number), emails_of(number, only_confirmed=True)
+    if not customer.active or not recipients:
+        raise Refused(f"Customer {number} is blocked, or has no e-mail. Nothing was changed.")
+    return customer, recipients
+
+
+@command("invite", "invite --new")
+@click.argument("numbers", type=NUMBER, nargs=-1)
+@click.option("--new", is_flag=True, help="All with an e-mail and no password, not invited yet.")
+def invite(numbers, new):
+    """Mail customers their user number and a link to choose a password, good for 7 days."""
+    if new == bool(numbers):
+        raise click.UsageError("Give user numbers, or --new.")
+    chosen = [reachable_customer(number) for number in
+              (dict.fromkeys(numbers) or [row.number for row in fetch_all(UNINVITED)])]
+    with transaction() as db:
+        for customer, recipients in chosen:
+            links = [link_to_mail(db, customer, "invite")]
+            enqueue(db, "invite", recipients, customer.number, accounts=links)
+    click.echo(f"Invited: {len(chosen)}. The running service sends the mails.")
+
+
+@command("password", "password 1001 --mail")
+@click.argument("number", type=NUMBER)
+@click.option("--mail", is_flag=True, help="Mail it to the customer instead of printing it.")
+def password_link_command(number, mail):
+    """Print a link with which the customer chooses a password, good for 60 minutes."""
+    password_link(number, 0)  # refused now if links cannot be made, not after the old ones died
+    found, recipients = reachable_customer(number) if mail else (known_customer(number), [])
+    if not found.active:
+        raise Refused(f"Customer {number} is blocked. Nothing was changed.")
+    with transaction() as db:
+        link = link_to_mail(db, found)
+        enqueue(db, "reset", recipients, number, accounts=[link])
+    click.echo(f"The running service sends it to {', '.join(recipients)}." if mail
+               else password_link(number, link["serial"]))
+
+# === Profile ======================================================================================
+# Modificar Datos: what customers may change, how an address is confirmed, what the ERP hears of it.
+
+MAIL_DOMAINS = """gmail.com hotmail.com hotmail.com.ar yahoo.com yahoo.com.ar outlook.com
+    outlook.com.ar live.com live.com.ar icloud.com mail.com ymail.com msn.com fibertel.com.ar
+    speedy.com.ar arnet.com.ar ciudad.com.ar""".split()
+
+
+def likely_address(address: str) -> str:
+    """The address that was meant where its domain looks mistyped; '' if it looks right.
+
+    >>> likely_address("ana@homtail.com"), likely_address("ana@empresa.com.ar")
+    ('ana@hotmail.com', '')
+    """
+    local, _, domain = address.rpartition("@")
+    near = difflib.get_close_matches(domain.lower(), MAIL_DOMAINS, 1, 0.8)
+    return f"{local}@{near[0]}" if near and near[0] != domain.lower() else ""
+
+
+PROVINCES = re.split(r"\|\s*", """Buenos Aires|Ciudad Autónoma de Buenos Aires|Catamarca|Chaco|
+    Chubut|Córdoba|Corrientes|Entre Ríos|Formosa|Jujuy|La Pampa|La Rioja|Mendoza|Misiones|Neuquén|
+    Río Negro|Salta|San Juan|San Luis|Santa Cruz|Santa Fe|Santiago del Estero|Tierra del Fuego|
+    Tucumán""")
+LIST_LENGTH = 8         # e-mails, or phones, of a customer
+PROFILE_COLUMNS = {"contacto": "contact", "domicilio": "address", "localidad": "city",
+                   "provincia": "province", "codigo_postal": "postal_code"}
+
+
+class ProfileForm(Form):
+    """Modificar Datos."""
+
+    emails = FieldList(text_field("Correo", 254), min_entries=1)
+    telefonos = FieldList(text_field("Teléfono", 40), min_entries=1)
+    contacto = text_field("Persona de contacto", 80)
+    domicilio = text_field("Calle y número", 120)
+    localidad = text_field("Localidad", 80)
+    provincia = SelectField("Provincia", validate_choice=False)
+    codigo_postal = text_field("Código postal", 8)
+    avisos = BooleanField("Quiero recibir avisos de comprobantes y vencimientos")
+    clave_actual = password_field("Clave actual")
+
+    def __init__(self, customer):
+        """With what is on file, which may stay although it was imported in another form."""
+        phones = fetch_all("SELECT number FROM phone WHERE customer = ? ORDER BY id", customer.number)
+        self.customer, self.on_file = customer, {"emails": emails_of(customer.number),
+                                                 "telefonos": [phone.number for phone in phones]}
+        values = {field: getattr(customer, column) for field, column in PROFILE_COLUMNS.items()}
+        values |= {name: [*found, ""] for name, found in self.on_file.items()}
+        values |= {"avisos": bool(customer.wants_reminders)}
+        super().__init__(data=values)
+        self.provincia.choices = sorted({"", customer.province, *PROVINCES})
+        self.keep_what_was_not_sent(values)
+
+    def keep_what_was_not_sent(self, values: dict) -> None:
+        """A form without a list, or the box, leaves it as it is; a box that is off sends nothing.
+
+        So `avisos_visto` says that the box was there. Who only looks sends no form to be read.
+        """
+        keys = {"emails": "emails-[0-9]+", "telefonos": "telefonos-[0-9]+",
+                "avisos": "avisos(_visto)?"} if self.is_submitted() else {}
+        for name, key in keys.items():
+            if not any(re.fullmatch(key, sent) for sent in request.form):
+                self[name].process(None, values[name])
+
+    def refuse_too_many(self, field):
+        """Eight are enough, unless there are more on file."""
+        typed = [text for text in field.data if text]
+        if len(typed) > max(LIST_LENGTH, len(self.on_file[field.name])):
+            raise StopValidation(f"Deje {LIST_LENGTH} o menos")
+
+    def typed_emails(self) -> dict[str | None, str]:
+        """Each address by its canonical form; None = not an address."""
+        return {canonical_email(text): text for text in self.emails.data if text}
+
+    def validate_emails(self, field):
+        """Addresses, each once; and at least one where there was one."""
+        self.refuse_too_many(field)
+        seen = []
+        for entry in (entry for entry in field if entry.data):
+            canonical = canonical_email(entry.data)
+            if not canonical:
+                entry.errors = ["Escriba un correo con el formato nombre@ejemplo.com"]
+            elif canonical in seen:
+                entry.errors = ["Ese correo ya está en la lista"]
+            seen.append(canonical)
+        if not seen and self.on_file["emails"]:
+            raise StopValidation("Deje al menos un correo")
+
+    def validate_telefonos(self, field):
+        """In any format, if it can be called."""
+        self.refuse_too_many(field)
+        for entry in field:
+            is_phone = re.fullmatch(r"[0-9\s()+./-]{6,40}", entry.data or "")
+            if entry.data and not is_phone and entry.data not in self.on_file["telefonos"]:
+                entry.errors = ["Escriba código de área y número, por ejemplo 11 4567-8901"]
+
+    def validate_provincia(self, field):
+        """One of the list."""
+        if field.data not in self.provincia.choices:
+            raise StopValidation("Elija una provincia de la lista")
+
+    def validate_codigo_postal(self, field):
+        """Four digits, the eight characters of the CPA, or what is on file."""
+        is_code = re.fullmatch(r"([0-9]{4}|[A-Za-z][0-9]{4}[A-Za-z]{3})?", field.data)
+        if not is_code and field.data != self.customer.postal_code:
+            raise StopValidation("Escriba el código postal como 1650 o B1650ABC")
+
+    def validate_clave_actual(self, field):
+        """Asked for when the addresses change: who changes them can take the account over."""
+        on_file = set(map(canonical_email, self.on_file["emails"]))
+        if self.typed_emails().keys() == on_file:
+            return
+        if not field.data:
+            raise StopValidation("Para cambiar sus correos, escriba su clave actual")
+        if not confirms_password(field.data):
+            raise StopValidation("La clave actual no coincide")
+
+    def validate(self, **_):
+        """The lists' own errors count, too."""
+        return super().validate() and not self.problems()
+
+
+def switch_reminders(db, number: int, *, wanted: bool) -> None:
+    """A customer wants reminders, or no more."""
+    words = {True: "sí", False: "no"}
+    if db.execute("UPDATE customer SET wants_reminders = ?1 WHERE number = ?2"
+                  " AND wants_reminders <> ?1", (wanted, number)).rowcount:
+        log_event(db, number, "data", field="wants_reminders", old=words[not wanted],
+               new=words[wanted])
+
+
+def save_profile(form: ProfileForm) -> bool:
+    """Save what was changed and log each change; True if there is an address to confirm."""
+    customer, number, typed = form.customer, form.customer.number, form.typed_emails()
+    with transaction() as db:
+        before = dict(fetch_all("SELECT canonical, address FROM email WHERE customer = ?", number))
+        if typed.keys() != before.keys():
+            allow(db, f"emails:{number}", EMAIL_CHANGES_AN_HOUR)    # before anything is logged
+            new_link(db, number)
+            recipients = (before | typed).values()
+            enqueue(db, "emails_changed", recipients, number, name=customer.name)
+        for field, column in PROFILE_COLUMNS.items():
+            save_column(db, customer, column, form[field].data)
+        switch_reminders(db, number, wanted=form.avisos.data)
+        save_list(db, number, "phone", {phone: phone for phone in form.telefonos.data if phone})
+        save_list(db, number, "email", typed)
+        for added in typed.keys() - before.keys():
+            email = fetch_one("SELECT * FROM email WHERE customer = ? AND canonical = ?", number, added)
+            enqueue(db, "confirm_email", [email.address], number, name=customer.name,
+                    email=email.id, canonical=added)
+    return bool(typed.keys() - before.keys())
+
+
+def save_column(db, customer, column: str, new: str) -> None:
+    """Save one of PROFILE_COLUMNS, if it changed."""
+    old = getattr(customer, column)
+    if new != old:
+        db.execute(f"UPDATE customer SET {column} = ? WHERE number = ?", (new, customer.number))
+        log_event(db, customer.number, "data", field=column, old=old, new=new)
+
+
+def save_list(db, number: int, table: str, new: dict) -> None:
+    """Make a customer's phones or e-mails these, {as compared: as typed}."""
+    key, shown = {"phone": ("number", "number"), "email": ("canonical", "address")}[table]
+    old = dict(fetch_all(f"SELECT {key} AS key, {shown} FROM {table} WHERE customer = ?", number))
+    for gone in old.keys() - new.keys():
+        db.execute(f"DELETE FROM {table} WHERE customer = ? AND {key} = ?", (number, gone))
+        log_event(db, number, "data", field=table, old=old[gone])
+    for added in [added for added in new if added not in old]:
+        row = {"customer": number, key: added, shown: new[added]}
+        db.execute(f"INSERT INTO {table} ({', '.join(row)}) VALUES"
+                   f" ({', '.join('?' * len(row))})", list(row.values()))
+        log_event(db, number, "data", field=table, new=new[added])
+
+
+@bp.route("/datos", methods=["GET", "POST"])
+@login_required
+def profile():
+    """Modificar Datos."""
+    form = ProfileForm(current_user.customer)
+    if not form.validate_on_submit():
+        unconfirmed = fetch_all("SELECT address FROM email WHERE customer = ? AND confirmed_at IS NULL"
+                           " ORDER BY id", current_user.number)
+        return form_page("profile.html", form, unconfirmed=[row.address for row in unconfirmed])
+    is_to_confirm = save_profile(form)
+    more = " Le enviamos un enlace al correo nuevo." * is_to_confirm
+    return done(f"Guardamos sus datos.{more}", "profile")
+
+
+@bp.route("/confirmar/<token>", methods=["GET", "POST"])
+def confirm_email(token):
+    """Confirm a new address, by the link that was sent to it."""
+    email, form = email_of_link(token) or abort(410, "email"), Form()
+    if not form.validate_on_submit():
+        return form_page("confirm_email.html", form, email=email)
+    with transaction() as db:
+        db.execute("UPDATE email SET confirmed_at = ? WHERE id = ?", (now(), email.id))
+        log_event(db, email.customer, "email-confirmed", new=email.address)
+    return done("Confirmó su correo.", "home")
+
+
+@bp.route("/avisos/<token>", methods=["GET", "POST"])
+@csrf.exempt
+def unsubscribe(token):
+    """No more reminders, by the link in each: to look at it changes nothing. The link is enough."""
+    customer = customer_of_reminders(token) or abort(404)
+    if request.method == "POST":
+        with transaction() as db:
+            switch_reminders(db, customer.number, wanted=False)
+    is_off = request.method == "POST" or not customer.wants_reminders
+    return render_template("unsubscribe.html", customer=customer, is_off=is_off)
+
+
+def changes_csv(since: str) -> bytes:
+    """What customers changed on the site from a day on; fields are named as in the import."""
+    names = {column: field for field, column in PROFILE_COLUMNS.items()} | {
+        "email": "emails", "phone": "telefonos", "wants_reminders": "avisos"}
+    found = fetch_all("SELECT datetime(at, '-3 hours') AS at, customer, name, field, old, new"
+                 " FROM event JOIN customer ON number = customer"
+                 " WHERE kind = 'data' AND actor = 'customer' AND date(at, '-3 hours') >= ?"
+                 " ORDER BY event.id", since)
+    return csv_file(("fecha", "hora", "usuario", "nombre", "campo", "anterior", "nuevo"),
+                    [(day(row.at), row.at[11:], str(row.customer), row.name,
+                      names.get(row.field, row.field), row.old or "", row.new or "")
+                     for row in found])
+
+
+@command("export", "export changes --since 2026-11-01")
+@click.argument("what", type=click.Choice(["changes"]))
+@click.option("--since", type=click.DateTime(["%Y-%m-%d", "%d/%m/%Y"]), help="From this day on.")
+def export(what, since):
+    """Print, as CSV, what customers changed on the site, for the accounting program."""
+    click.echo(changes_csv(f"{since:%Y-%m-%d}" if since else "0000"), nl=False)
+
+# === Statement ====================================================================================
+# What a customer owes and why: home, Mi cuenta corriente, ¿Por qué este saldo? Page, PDF, CSV and
+# mail ask the same queries.
 
 LEDGER = "SELECT count(*) AS n, coalesce(sum(amount), 0) AS balance FROM movement"
 TOTAL = f"{LEDGER} WHERE customer = ?"
@@ -1001,12 +2136,65 @@ YEARS = """
 OPEN_DEBITS = """
     SELECT id, amount, due_date FROM movement WHERE customer = ? AND amount > 0
     ORDER BY date DESC, id DESC"""
-A_PAYMENT = """
-    SELECT *, EXISTS (SELECT 1 FROM review WHERE closed_at IS NULL AND
-        (payment.service, payment.reference) = (service, reference)) AS is_in_review FROM payment"""
-UNDER_WAY = f"""
-    SELECT * FROM ({A_PAYMENT} WHERE customer = ? AND state IN ('pending', 'review'))
-    WHERE state = 'pending' OR is_in_review ORDER BY id"""
+RECENT_LINES = 12                       # movements that ¿Por qué este saldo? explains in any case
+MONTHS = "ene feb mar abr may jun jul ago sep oct nov dic".split()
+CHART_SIZE = 360, 190
+
+
+def last_months(day: str, count: int) -> list[str]:
+    """The month of a day and those before it, the oldest first.
+
+    >>> last_months("2026-02-03", 3)
+    ['2025-12', '2026-01', '2026-02']
+    """
+    last = int(day[:4]) * 12 + int(day[5:7]) - 1
+    return [f"{month // 12}-{month % 12 + 1:02}" for month in range(last - count + 1, last + 1)]
+
+
+def month_name(month: str) -> str:
+    """A month in three letters.
+
+    >>> month_name("2026-11")
+    'nov'
+    """
+    return MONTHS[int(month[5:]) - 1]
+
+
+def round_amounts(least: int, most: int) -> tuple[int, int, int]:
+    """Three round amounts, equally apart, that hold all between these two: a chart's grid.
+
+    >>> round_amounts(0, 125040), round_amounts(-32000, 45000)
+    ((0, 100000, 200000), (-50000, 0, 50000))
+    """
+    steps = (step * 10**power for power in range(1, 18) for step in (10, 20, 25, 50))
+    step = next(step for step in steps if least // step * step + 2 * step >= most)
+    first = least // step * step
+    return first, first + step, first + 2 * step
+
+
+class Chart(NamedTuple):
+    """A line of balances, in the units of its drawing, which are CHART_SIZE."""
+
+    grid: list      # (y, amount), from below
+    points: list    # (x, y, month, amount), oldest first
+
+
+def chart(balances: list[tuple[str, int]]) -> Chart:
+    """The drawing of (month, amount); zero is always on it.
+
+    >>> chart([("2026-10", 0), ("2026-11", 20000)]).points
+    [(18, 160, '2026-10', 0), (342, 20, '2026-11', 20000)]
+    """
+    amounts = [amount for _, amount in balances]
+    low, middle, high = round_amounts(min(0, *amounts), max(0, *amounts))
+    width, height = CHART_SIZE[0] - 36, CHART_SIZE[1] - 50
+
+    def level(amount):
+        return height + 20 - (amount - low) * height // (high - low)
+
+    return Chart([(level(amount), amount) for amount in (low, middle, high)],
+                 [(18 + n * width // (len(balances) - 1), level(amount), month, amount)
+                  for n, (month, amount) in enumerate(balances)])
 
 
 class Statement(NamedTuple):
@@ -1020,19 +2208,9 @@ class Statement(NamedTuple):
     pages: int
 
 
-def business():
-    """The business's settings, as attributes; money and counts are int. Read once a request."""
-    if "business" not in g:
-        found = many("SELECT name, kind, value FROM setting")
-        numbers = ("money", "count", "length")
-        values = [int(s.value) if s.kind in numbers else s.value for s in found]
-        g.business = row_type(*(s.name for s in found))(*values)
-    return g.business
-
-
 def balance_of(number: int) -> int:
     """What a customer owes: the sum of the ledger."""
-    return one(TOTAL, number).balance
+    return fetch_one(TOTAL, number).balance
 
 
 def statement(number: int, window: int, size: int, page: int | None = None) -> Statement:
@@ -1041,15 +2219,15 @@ def statement(number: int, window: int, size: int, page: int | None = None) -> S
     It is counted back from the balance: a long history costs no more than a short one.
     """
     with transaction(kind="DEFERRED"):
-        count, balance = one(TOTAL, number)
+        count, balance = fetch_one(TOTAL, number)
         skip, length, page, pages = page_span(count, window, size, page)
         return statement_part(number, balance, length, count - skip - length, page, pages)
 
 
 def statement_part(number: int, balance: int, length: int, newer: int, *of) -> Statement:
     """`length` movements, those after which `newer` more have come."""
-    found = many(LINES, number, length, newer)
-    opening = balance - one(NEWEST, number, newer + length).amount
+    found = fetch_all(LINES, number, length, newer)
+    opening = balance - fetch_one(NEWEST, number, newer + length).amount
     balances = list(accumulate((line.amount for line in found), initial=opening))
     lines = list(zip(found, balances[1:], strict=True))
     return Statement(opening, lines, balances[-1], balance, *of)
@@ -1057,14 +2235,14 @@ def statement_part(number: int, balance: int, length: int, newer: int, *of) -> S
 
 def whole_statement(number: int) -> Statement:
     """All that the pages of the statement show, at once."""
-    window = business().statement_window
+    window = company().statement_window
     return statement(number, window, window)
 
 
 def year_statement(number: int, year: int) -> Statement:
     """All movements of a year."""
     with transaction(kind="DEFERRED"):
-        found = one("SELECT count(*) FILTER (WHERE date LIKE ?2 || '-%') AS length,"
+        found = fetch_one("SELECT count(*) FILTER (WHERE date LIKE ?2 || '-%') AS length,"
                     " count(*) FILTER (WHERE date > ?2 || '-12-31') AS newer"
                     " FROM movement WHERE customer = ?1", number, f"{year:04}")
         return statement_part(number, balance_of(number), found.length, found.newer, 1, 1)
@@ -1076,7 +2254,7 @@ def balances(number: int) -> list[tuple[str, int]]:
     The first holds all that came before, the last what is dated later.
     """
     months = last_months(today(), 12)
-    moved = dict(many("SELECT min(max(substr(date, 1, 7), ?), ?) AS month, sum(amount)"
+    moved = dict(fetch_all("SELECT min(max(substr(date, 1, 7), ?), ?) AS month, sum(amount)"
                       " FROM movement WHERE customer = ? GROUP BY month",
                       months[0], months[-1], number))
     found = accumulate(moved.get(month, 0) for month in months)
@@ -1127,124 +2305,289 @@ def has_pdf(movement) -> bool:
     return bool(movement.document or movement.cae or movement.origin == "portal")
 
 
-def emails_of(number: int, *, only_confirmed: bool = False) -> list[str]:
-    """A customer's addresses, the oldest first."""
-    found = many("SELECT address, confirmed_at FROM email WHERE customer = ? ORDER BY id", number)
-    return [email.address for email in found if email.confirmed_at or not only_confirmed]
+@bp.get("/")
+@login_required
+def home():
+    """Bienvenido/a: the balance, the last movements, the two groups of the manual, news."""
+    found = statement(current_user.number, 5, 5)
+    due, overdue = next_due(current_user.number, found.balance)
+    news = fetch_all("SELECT * FROM news ORDER BY date DESC, id DESC LIMIT 3")
+    return render_template("home.html", found=found, due=due, overdue=overdue, news=news)
 
 
-# === Limits =======================================================================================
-# The account's log, and how often anybody may try: counted in the database, for all workers; but
-# downloads, and seats, in the memory of each worker.
+@bp.get("/cuenta")
+@login_required
+def account():
+    """Mi cuenta corriente: a page of the last movements, oldest first."""
+    page = asked_page()
+    window, size = company().statement_window, company().page_size
+    found = statement(current_user.number, window, size, page)
+    if "pagina" in request.args and page != found.page:
+        return redirect(url_for(".account"))
+    years = fetch_all(YEARS, current_user.number)
+    return render_template("account.html", found=found, years=years)
 
-FORGET_SECONDS = 15 * 60                        # without a try, the earlier ones are forgotten
-TRIES = {"account": 10, "address": 200}         # to show a password, until one has to wait
-KNOWN_SECONDS = 180 * 86400                     # whence a customer signed in lately
-WAITING_ASKS = 50                               # of a place, for a link
-MAILS_AN_HOUR = {"account": 3, "address": 20}   # with a link that was asked for
-PAYMENTS_AN_HOUR = 300                          # that a customer begins: each is asked about
-EMAIL_CHANGES_AN_HOUR = 30                      # of a customer: each is mailed to every address
+
+@bp.get("/cuenta/saldo")
+@login_required
+def balance():
+    """¿Por qué este saldo? What is open and the last movements, with what was paid with what."""
+    found = whole_statement(current_user.number)
+    lines = explanation(found)
+    recent = len(lines) - RECENT_LINES
+    shown = [line for n, line in enumerate(lines) if line.rest or n >= max(recent, 1)]
+    due, overdue = next_due(current_user.number, found.balance)
+    months = balances(current_user.number)
+    return render_template("balance.html", found=found, lines=shown, due=due, overdue=overdue,
+                           others=found.balance - sum(line.amount for line in shown),
+                           chart=chart(months) if months else None)
+
+# === Documents ====================================================================================
+# What is downloaded. fpdf2 is imported only here, where it is needed: it costs 300 ms and 22 MB.
+
+QR_SINCE = "2021-03-01"             # RG 4892: older vouchers have no QR
 DOWNLOADS_AN_HOUR = 600                         # of a customer, from each worker
 DOWNLOADS = {}                                  # customer: (hour, how many in it)
+ZIPPING = threading.BoundedSemaphore()  # a year's ZIP at a time in a process: others want pages
+FONT = "helvetica"      # built into every reader; shows Windows-1252, which is all of Spanish
+LINE_HEIGHT = 4.4       # of tables, in mm
+QR_PLACE = 15, 240, 34  # from the left, from above, its side, in mm
 
 
-def client_address() -> str:
-    """Whence the request comes; '' if the server does not tell, or there is none."""
-    return request.remote_addr or "" if request else ""
+def debit_and_credit(line, show) -> tuple[str, str]:
+    """An amount in its column, the other one empty."""
+    return (show(line.amount), "") if line.amount >= 0 else ("", show(-line.amount))
 
 
-def record(db, customer: int, kind: str, actor: str = "customer", **change) -> None:
-    """Write in the account's log what happened; `change` may have field, old and new."""
-    row = {"at": now(), "customer": customer, "kind": kind, "actor": actor,
-           "address": client_address(), "field": None, "old": None, "new": None} | change
-    db.execute("INSERT INTO event (at, customer, kind, actor, address, field, old, new)"
-               " VALUES (:at, :customer, :kind, :actor, :address, :field, :old, :new)", row)
-    log.info("event=%s customer=%s actor=%s address=%s", kind, customer, actor, row["address"])
+def csv_money(amount: int) -> str:
+    """An amount as spreadsheets in Argentina read numbers: 1234,56."""
+    return plain_money(amount).replace(".", "").replace("−", "-")
 
 
-def count_try(db, key: str, allowed: int) -> float:
-    """Count a try, before its outcome is known; the seconds to wait if there were too many."""
-    kept = db.execute("SELECT tries, last_at FROM throttle WHERE key = ?", (key,)).fetchone()
-    tries, age = (kept.tries, age_of(kept.last_at)) if kept else (0, 0)
-    blocked = seconds_blocked(tries, allowed)
-    if age < blocked:
-        return blocked - age
-    tries = 1 if age > blocked + FORGET_SECONDS else tries + 1
-    db.execute("INSERT INTO throttle VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET"
-               " tries = excluded.tries, last_at = excluded.last_at", (key, tries, now()))
-    return 0
+def statement_rows(found: Statement, show):
+    """Yield a statement's lines, between the balances before and after; `show` writes amounts."""
+    yield "", "Saldo anterior", "", "", "", "", show(found.opening)
+    for line, balance in found.lines:
+        yield (day(line.date), line.type_name, voucher_number(line), line.detail,
+               *debit_and_credit(line, show), show(balance))
+    yield "", "Saldo", "", "", "", "", show(found.closing)
 
 
-def throttle_keys(deed: str, account) -> dict[str, str]:
-    """Where a deed is counted: for the place on the net, then for the account.
+def statement_csv(found: Statement) -> bytes:
+    """The statement for a spreadsheet."""
+    return csv_file(("Fecha", "Comprobante", "Número", "Detalle", "Debe", "Haber", "Saldo"),
+                    statement_rows(found, csv_money))
 
-    Whence a customer signed in lately, the account is counted apart: strangers lock nobody out.
+
+def new_pdf(title: str, colour: str):
+    """An A4 page with the brand's colour on top."""
+    from fpdf import FPDF
+    pdf = FPDF()
+    pdf.core_fonts_encoding = "cp1252"
+    pdf.set_title(title)
+    pdf.set_lang("es-AR")
+    pdf.set_margin(15)
+    pdf.add_page()
+    pdf.set_fill_color(colour)
+    pdf.rect(0, 0, 210, 4, style="F")
+    pdf.set_fill_color(255)
+    return pdf
+
+
+def printable(text: str) -> str:
+    """What the font, and a page, can show of a text."""
+    return text[:500].replace("−", "-").encode("cp1252", "replace").decode("cp1252")
+
+
+def write_lines(pdf, x: float, y: float, *lines: tuple) -> None:
+    """Write (text, size) or (text, size, 'B') one under the other; texts may be ''."""
+    pdf.set_xy(x, y)
+    for text, size, *style in lines:
+        pdf.set_font(FONT, "".join(style), size)
+        width = 195 - x if x > 90 else 80
+        pdf.multi_cell(width, size * 0.45, printable(text), new_x="LEFT", new_y="NEXT", align="L")
+
+
+def write_table(pdf, y: float, widths: tuple, rows: list[tuple]) -> None:
+    """Write rows of texts; the first is the head, which each page repeats.
+
+    Wide columns are texts and the rest figures. (The tables of fpdf2 take eight times as long.)
     """
-    address, place = client_address(), address_block(client_address())
-    is_known = one("SELECT 1 FROM event WHERE customer = ? AND kind = 'sign-in' AND address = ?"
-                   " AND at > ?", account, address, now(-KNOWN_SECONDS))
-    apart = f"@{place}" if is_known else ""
-    return {"address": f"{deed}:{place}", "account": f"{deed}:{account}{apart}"}
+    pdf.set_font(FONT, "", 8 if len(widths) > 2 else 10)
+    head, *rest = [[(width, in_lines(pdf, printable(cell), width))
+                    for cell, width in zip(row, widths, strict=True)] for row in rows]
+    y = write_row(pdf, y, head, "B")
+    for row in rest:
+        if y + row_height(row) > 281:
+            pdf.add_page()
+            y = write_row(pdf, 15, head, "B")
+        y = write_row(pdf, y, row)
+    pdf.set_y(y)
 
 
-def throttle(deed: str, account) -> None:
-    """Count a try to show a password, before any is hashed; TooManyRequests if too many.
+def in_lines(pdf, text: str, width: float) -> list[str]:
+    """A text as it fits in a column."""
+    if pdf.get_string_width(text) < width - 2:
+        return [text] * bool(text)
+    return pdf.multi_cell(width, text=text, dry_run=True, output="LINES")
 
-    A place that has to wait makes no account wait.
+
+def row_height(row: list[tuple]) -> float:
+    """Of a table's row, with the rule below."""
+    return 1.2 + LINE_HEIGHT * max(len(lines) for _, lines in row)
+
+
+def write_row(pdf, y: float, row: list[tuple], style: str = "") -> float:
+    """Write cells, each (width, lines), and a rule below; where the next row goes."""
+    pdf.set_font(style=style)
+    x, below = 15, y + row_height(row)
+    for width, lines in row:
+        is_figure = width <= 30 and x > 15
+        for number, line in enumerate(lines):
+            indent = width - 1 - pdf.get_string_width(line) if is_figure else 1
+            pdf.text(x + indent, y + 3.9 + LINE_HEIGHT * number, line)
+        x += width
+    pdf.line(15, below, 195, below)
+    return below
+
+
+def statement_pdf(customer, found: Statement, title: str = "Cuenta corriente") -> bytes:
+    """The statement on paper."""
+    pdf = new_pdf(title, customer.colour)
+    write_lines(pdf, 15, 14, (company().company_name, 14, "B"), (title, 12))
+    write_lines(pdf, 110, 14, (customer.name, 11, "B"), (f"Usuario {customer.number}", 9),
+                (f"Al {day(today())}, importes en pesos", 9))
+    rows = [(date, f"{voucher} {number}", *rest)
+            for date, voucher, number, *rest in statement_rows(found, plain_money)]
+    write_table(pdf, 36, (18, 49, 51, 21, 21, 20),
+                [("Fecha", "Comprobante", "Detalle", "Debe", "Haber", "Saldo"), *rows])
+    return bytes(pdf.output())
+
+
+def qr_address(customer, voucher) -> str:
+    """The address in AFIP's QR: JSON in base64, numbers as numbers (RG 4892)."""
+    total = abs(voucher.amount)
+    receiver = {"tipoDocRec": 80, "nroDocRec": int(customer.cuit)} if customer.cuit else {}
+    fields = {
+        "ver": 1, "fecha": voucher.date, "cuit": int(company().company_cuit),
+        "ptoVta": voucher.point_of_sale, "tipoCmp": voucher.type, "nroCmp": voucher.number,
+        "importe": total / 100 if total % 100 else total // 100, "moneda": "PES", "ctz": 1,
+        **receiver, "tipoCodAut": "E", "codAut": int(voucher.cae)}
+    code = b64encode(json.dumps(fields, separators=(",", ":")).encode()).decode()
+    return f"https://www.afip.gob.ar/fe/qr/?p={code}"
+
+
+def draw_qr(pdf, address: str) -> None:
+    """Draw a QR. Its mask is fixed: to look for the best of eight takes as long as all the rest."""
+    import segno
+    modules = segno.make(address, error="m", mask=2, boost_error=False).matrix
+    (x, y, side), count = QR_PLACE, len(modules)
+    size = side / count
+    pdf.set_fill_color(0)
+    for row, bits in enumerate(modules):
+        for dark in re.finditer(b"\x01+", bits):
+            first, after = dark.span()
+            pdf.rect(x + first * size, y + row * size, (after - first) * size, size, "F")
+
+
+def voucher_pdf(customer, voucher) -> bytes:
+    """A copy of a voucher that is not stored: an electronic one, or a receipt of this portal."""
+    us, number, total = company(), voucher_number(voucher), money(abs(voucher.amount))
+    pdf = new_pdf(f"{voucher.type_name} {number}", customer.colour)
+    write_lines(pdf, 15, 15, (us.company_legal_name, 14, "B"), (us.company_address, 9),
+                (us.company_tax_condition, 9))
+    pdf.rect(97, 14, 14, 15)
+    write_lines(pdf, 101, 15, (voucher.letter, 20, "B"))
+    write_lines(pdf, 98, 24, (f"COD. {voucher.type:02}" if voucher.cae else "", 7))
+    write_lines(pdf, 120, 15, (voucher.type_name.removesuffix(f" {voucher.letter}"), 14, "B"),
+                (f"N° {number}", 11, "B"), (f"Fecha: {day(voucher.date)}", 10),
+                (f"CUIT: {cuit.format(us.company_cuit)}", 9),
+                (f"Ingresos Brutos: {us.company_gross_income}", 9),
+                (f"Inicio de actividades: {us.company_since}", 9))
+    write_receiver(pdf, customer, voucher)
+    lines = [(voucher.detail or voucher.type_name, total), ("Total", total)]
+    write_table(pdf, 84, (150, 30), [("Detalle", "Importe"), *lines])
+    write_foot(pdf, customer, voucher)
+    return bytes(pdf.output())
+
+
+def write_receiver(pdf, customer, voucher) -> None:
+    """Whom a voucher is for, and until when it is to be paid."""
+    place = ", ".join(filter(None, (customer.address, customer.city, customer.province)))
+    pdf.line(15, 52, 195, 52)
+    write_lines(pdf, 15, 56, (customer.name, 11, "B"), (place, 9), (customer.tax_condition, 9))
+    write_lines(pdf, 120, 56, (f"Usuario: {customer.number}", 9),
+                (f"CUIT: {cuit.format(customer.cuit)}" if customer.cuit else "", 9),
+                (f"Vencimiento: {day(voucher.due_date)}" if voucher.due_date else "", 9, "B"))
+
+
+def write_foot(pdf, customer, voucher) -> None:
+    """AFIP's authorization, and its QR; or what a receipt of this portal is."""
+    if not voucher.cae:
+        return write_lines(pdf, 15, 262, ("Emitido por el Centro de Atención al Cliente.", 9))
+    if voucher.date >= QR_SINCE:
+        draw_qr(pdf, qr_address(customer, voucher))
+    return write_lines(pdf, 120, 262, (f"CAE N° {voucher.cae}", 10, "B"),
+                       (f"Vencimiento del CAE: {day(voucher.cae_due_date)}", 9))
+
+
+def stored_document(name: str) -> bytes:
+    """A voucher's PDF as it is stored; missing or damaged, a page and the log say so.
+
+    What was imported is named by its SHA-256.
     """
-    keys = throttle_keys(deed, account)
-    with transaction() as db:
-        waits = (count_try(db, key, TRIES[where]) for where, key in keys.items())
-        wait = next(filter(None, waits), 0)
-    if wait:
-        log.warning("event=throttled deed=%s account=%s address=%s", deed, account,
-                    client_address())
-        page = None if current_user.is_authenticated else deed
-        raise TooManyRequests(page, retry_after=int(wait) + 1)
+    folder, file = Path(current_app.config["DOCUMENTS"]), Path(name)
+    with suppress(OSError):
+        content = (folder / file.name).read_bytes()
+        is_whole = len(file.stem) != 64 or sha256(content) == file.stem
+        if content.startswith(b"%PDF-") and is_whole:
+            return content
+    log.error("event=document-missing name=%r folder=%s", name, folder)
+    return abort(404, "document")
 
 
-def forgive(db, deed: str, account) -> None:
-    """A try was right: the account starts afresh, the place on the net gets this one back."""
-    keys = throttle_keys(deed, account)
-    db.execute("DELETE FROM throttle WHERE key = ?", (keys["account"],))
-    db.execute("UPDATE throttle SET tries = max(tries - 1, 0) WHERE key = ?", (keys["address"],))
+def document_name(voucher) -> str:
+    """What a voucher's file is called on the customer's disk."""
+    return f"{voucher.type_name} {voucher_number(voucher)}.pdf".replace(" ", "-")
 
 
-def note_refused(customer, account) -> None:
-    """Tell the customer, if there is one, of a refused try; of a flood only the first of each wait.
-
-    Whoever it was writes the same count, so that the time tells nothing.
-    """
-    place = address_block(client_address())
-    with transaction() as db:
-        is_flood = count_try(db, f"refused:{account}:{place}", 1)
-        if customer and not is_flood:
-            record(db, customer.number, "refused", new=device(request.user_agent.string))
+def document_of(customer, voucher) -> bytes:
+    """A voucher's PDF: as it is stored, else a copy."""
+    is_stored = voucher.document is not None
+    return stored_document(voucher.document) if is_stored else voucher_pdf(customer, voucher)
 
 
-def forget_tries(db, number: int) -> None:
-    """Let a customer try again at once, from everywhere."""
-    for deed in ("sign-in", "password"):
-        db.execute("DELETE FROM throttle WHERE key = ?1 OR key GLOB ?1 || '@*'",
-                   (f"{deed}:{number}",))
+def year_zip(customer, year: int, found: Statement):
+    """A year's statement, and its vouchers; a file on disk, however many they are."""
+    file = tempfile.TemporaryFile()  # noqa: SIM115 - closed when it was sent
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        title = f"Cuenta corriente {year}"
+        archive.writestr(f"cuenta-corriente-{year}.csv", statement_csv(found))
+        archive.writestr(f"cuenta-corriente-{year}.pdf", statement_pdf(customer, found, title))
+        with_pdf, without = [], []
+        for line, _ in found.lines:
+            (with_pdf if has_pdf(line) else without).append(line)
+        missing = [line for line in with_pdf if not is_added(archive, customer, line)]
+        if missing or without:
+            archive.writestr("LEAME.txt", read_me(missing, without))
+    file.seek(0)
+    return file
 
 
-def seconds_over(db, key: str, allowed: int, uses: int = 1) -> float:
-    """Count uses of what is allowed so often an hour; the seconds to wait if it is too often."""
-    used = db.execute(
-        "INSERT INTO throttle VALUES (?1, ?2, ?3) ON CONFLICT DO UPDATE SET"
-        " tries = iif(last_at > ?4, tries, 0) + ?2, last_at = iif(last_at > ?4, last_at, ?3)"
-        " RETURNING tries, last_at", (key, uses, now(), now(-3600))).fetchone()
-    return max(1, 3600 - age_of(used.last_at)) if used.tries > allowed else 0
+def is_added(archive, customer, voucher) -> bool:
+    """Put a voucher's PDF into a ZIP; False if it is not to be found."""
+    with suppress(NotFound):
+        archive.writestr(document_name(voucher), document_of(customer, voucher))
+        return True
+    return False
 
 
-def allow(db, key: str, allowed: int, uses: int = 1) -> None:
-    """Count what is allowed so often an hour; TooManyRequests if it is too often.
-
-    Its page is that of ERRORS under the key's first word, if there is one.
-    """
-    if wait := seconds_over(db, key, allowed, uses):
-        raise TooManyRequests(key.partition(":")[0], retry_after=int(wait) + 1)
+def read_me(missing: list, without: list) -> str:
+    """Which vouchers are not in a year's ZIP, and why."""
+    lists = (("No encontramos el archivo de estos comprobantes: escríbanos.", missing),
+             ("Estos comprobantes no tienen PDF en el sitio:", without))
+    return "\r\n".join(line for why, vouchers in lists if vouchers
+                       for line in (why, *map(document_name, vouchers), ""))
 
 
 def count_download(number: int) -> None:
@@ -1260,346 +2603,870 @@ def count_download(number: int) -> None:
         raise TooManyRequests("download", retry_after=int(wait) + 1)
 
 
-class Seats:
-    """Seats for who takes long: so many in all, and of them so many for each."""
-
-    def __init__(self, total: int, each: int):
-        """All are free."""
-        self.total, self.each, self.taken, self.lock = total, each, [], threading.Lock()
-
-    def take(self, who) -> bool:
-        """Whether there is one; it is taken."""
-        with self.lock:
-            is_free = len(self.taken) < self.total and self.taken.count(who) < self.each
-            self.taken += [who] * is_free
-        return is_free
-
-    def leave(self, who) -> None:
-        """Another may take it."""
-        with self.lock:
-            self.taken.remove(who)
+def download(content, name: str) -> Response:
+    """A file for the customer's disk; the account's log tells of it, once in ten minutes."""
+    seen = fetch_one("SELECT 1 FROM event WHERE customer = ? AND at > ? AND kind = 'download'"
+               " AND new = ?", current_user.number, now(-600), name)
+    if not seen:
+        with suppress(sqlite3.OperationalError), transaction(patience=0) as db:  # pages do not wait
+            log_event(db, current_user.number, "download", new=name)
+    file = io.BytesIO(content) if isinstance(content, bytes) else content
+    return send_file(file, as_attachment=True, download_name=name)
 
 
-# === Sessions =====================================================================================
-# Passwords are hashed with argon2id; of the cookie's random token only the hash is kept.
-
-HASHER = PasswordHasher(time_cost=2, memory_cost=19456, parallelism=1)  # OWASP's least: 30 ms
-NOBODY = (  # what nobody typed, hashed: to refuse an unknown user costs the same
-    "$argon2id$v=19$m=19456,t=2,p=1$"
-    "B2ROh1VyGmtOnTun8v90iQ$YSLPwSLhIr5/58JFB+Eya0TBDGSUK8B6Buqaaqg0ZUY")
-IDLE_SECONDS = 30 * 60
-SESSION_SECONDS = 8 * 3600                      # however busy
-TOUCH_SECONDS = 5 * 60                          # how old "last seen" grows before it is rewritten
-SESSIONS_EACH = 200                             # of a customer, open at once
+@bp.get("/cuenta.csv")
+@login_required
+def account_csv():
+    """The same movements for a spreadsheet."""
+    content = statement_csv(whole_statement(current_user.number))
+    return download(content, f"cuenta-corriente-{current_user.number}.csv")
 
 
-def make_way() -> None:
-    """Have this thread run after all others."""
-    if sys.platform == "linux":     # elsewhere it would be the whole process
-        with suppress(OSError):
-            os.nice(10)
+@bp.get("/cuenta.pdf")
+@login_required
+def account_pdf():
+    """The same movements on paper."""
+    count_download(current_user.number)
+    content = statement_pdf(current_user, whole_statement(current_user.number))
+    return download(content, f"cuenta-corriente-{current_user.number}.pdf")
 
 
-HASHING = ThreadPoolExecutor(2, initializer=make_way)   # else a flood takes all memory and time
-
-login_manager = LoginManager()
-login_manager.session_protection = None         # it would believe any X-Forwarded-For
-csrf = CSRFProtect()
-
-
-@dataclass(frozen=True)
-class SignedIn(UserMixin):
-    """Who makes this request: a row of `customer`, and the session's token."""
-
-    customer: tuple
-    token: str
-
-    def get_id(self) -> str:
-        """What Flask-Login keeps in the cookie."""
-        return self.token
-
-    def __getattr__(self, name):
-        """The customer's columns: current_user.name and so on."""
-        return getattr(self.customer, name)
+@bp.get("/cuenta/<int(fixed_digits=4):year>.zip")
+@login_required
+def account_year(year):
+    """A year's statement and vouchers, in one file; one is made at a time, they take long."""
+    found = year_statement(current_user.number, year)
+    if not found.lines:
+        abort(404)
+    count_download(current_user.number)
+    if not ZIPPING.acquire(blocking=False):
+        abort(503)
+    try:
+        content = year_zip(current_user, year, found)
+    finally:
+        ZIPPING.release()
+    return download(content, f"cuenta-corriente-{current_user.number}-{year}.zip")
 
 
-def normalized(password: str) -> str:
-    """Keyboards write ñ in two ways, which have to mean the same (NIST 800-63B)."""
-    return unicodedata.normalize("NFKC", password)
+@bp.get("/comprobantes/<int(max=9999999999999):voucher>.pdf")
+@login_required
+def voucher(voucher):
+    """One of the customer's own vouchers: as it is stored, else a copy."""
+    found = fetch_one(f"{VOUCHER} WHERE movement.id = ? AND customer = ?", voucher, current_user.number)
+    if not found or not has_pdf(found):
+        abort(404)
+    count_download(current_user.number)
+    return download(document_of(current_user, found), document_name(found))
+
+# === Services =====================================================================================
+# The payment services, as they really talk: where to pay, what their notices mean, how to ask them.
+
+PAGE_SECONDS = 4                    # while somebody looks at a page, a service has so long
+CHORE_SECONDS = 20                  # and so long while nobody does; then it is asked again later
+ANSWER_BYTES = 256 * 1024
 
 
-def hash_password(password: str) -> str:
-    """For the column `password`."""
-    return HASHING.submit(HASHER.hash, normalized(password)).result()
+class ServiceError(Exception):
+    """A payment service could not be asked, or its answer not be read: ask again later."""
 
 
-def is_password(hashed: str | None, password: str) -> bool:
-    """Whether it is the one; where there is no hash, "no" takes as long."""
-    with suppress(VerificationError, InvalidHashError):
-        tried = HASHING.submit(HASHER.verify, hashed or NOBODY, normalized(password))
-        return tried.result() and hashed is not None
-    return False
+class NoRedirect(HTTPRedirectHandler):
+    """An answer from elsewhere is no answer."""
+
+    def redirect_request(self, *_):
+        """Follow nothing."""
 
 
-def customer_of_password(number: int | None, password: str):
-    """The active customer whose password it is, as now on file, or None."""
-    customer = one("SELECT * FROM customer WHERE number = ?", number)
-    is_right = is_password(customer and customer.password, password)
-    return customer if is_right and customer.active else None
+def fetch(url: str, read, data: bytes | None = None, headers: dict | None = None):
+    """What `read` makes of a payment service's answer to a GET or, with `data`, a POST.
+
+    ServiceError if there is none, or it cannot be read.
+    """
+    seconds = PAGE_SECONDS if request else CHORE_SECONDS
+    deadline, question = time.monotonic() + seconds, Request(url, data, headers or {})
+    try:
+        with build_opener(NoRedirect).open(question, timeout=seconds) as reply:
+            return read(whole_reply(reply, deadline))
+    except (OSError, HTTPException) as error:
+        raise ServiceError(f"{type(error).__name__}: {error}") from error
+    except ValueError as error:
+        raise ServiceError(f"the answer: {error}") from error
 
 
-def may_sign_in(typed: str, password: str):
-    """The customer who may, or None: unknown, wrong, blocked and without password look alike."""
-    number = customer_number(typed)
-    account = number or sha256(typed)
-    throttle("sign-in", account)
-    customer = customer_of_password(number, password)
-    if customer and HASHER.check_needs_rehash(customer.password):
-        renewed = hash_password(password)
-        with transaction() as db:
-            db.execute("UPDATE customer SET password = ? WHERE number = ? AND password = ?",
-                       (renewed, number, customer.password))
-        customer = customer_of_password(number, password)   # perhaps another one was faster
-    if customer:
-        with transaction() as db:
-            forgive(db, "sign-in", number)
-        return customer
-    log.warning("event=sign-in-refused customer=%s address=%s", number, client_address())
-    note_refused(one("SELECT * FROM customer WHERE number = ?", number), account)
-    return None
+def whole_reply(reply, deadline: float) -> bytes:
+    """All that comes; ServiceError if that is too long, or goes on after the deadline."""
+    answer = b""
+    while chunk := reply.read1(65536):
+        answer += chunk
+        if time.monotonic() > deadline or len(answer) > ANSWER_BYTES:
+            raise ServiceError("the answer is too slow or too long")
+    return answer
 
 
-def confirms_password(password: str) -> bool:
-    """Whether the signed-in customer typed the password in use."""
-    throttle("password", current_user.number)
-    if not is_password(current_user.password, password):
-        return False
+def read_xml(body: bytes):
+    """The tree of DineroMail's XML with all the damage seen in the wild, tags in lower case.
+
+    ValueError if it is not XML, or declares anything (entities, a DTD).
+    """
+    try:
+        text = body.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        text = body.decode("latin-1")
+    text = html.unescape(text) if text.lstrip().startswith("&lt;") else text
+    text = re.sub(r"^\s*<\?\s*xml[^>]*>", "", text, flags=re.I).strip()
+    if "<!" in text:
+        raise ValueError("it has declarations")
+    text = re.sub(r"&(?!(#\d+|#x[0-9a-fA-F]+|amp|lt|gt|quot|apos);)", "&amp;", text)
+    try:
+        tree = parse_xml(text)
+    except (ElementTree.ParseError, DefusedXmlException) as error:
+        raise ValueError(f"it is no XML: {error}") from error
+    for element in tree.iter():
+        element.tag = element.tag.lower()
+    return tree
+
+
+def read_json(body: bytes) -> dict:
+    """A JSON object; ValueError if it is something else."""
+    try:
+        found = json.loads(body)
+    except RecursionError as error:
+        raise ValueError("it is nested too deep") from error
+    if not isinstance(found, dict):
+        raise ValueError("it is no JSON object")
+    return found
+
+
+def centavos(decimal: str) -> int | None:
+    """Of an amount with a decimal point, as payment services write it; None if it is not one.
+
+    >>> centavos("1250.4"), centavos("1250.400"), centavos("1250.404")
+    (125040, 125040, None)
+    """
+    found = re.fullmatch(r"([0-9]{1,13})(?:\.([0-9]{1,2})0*)?", decimal)
+    return int(found[1] + (found[2] or "").ljust(2, "0")) if found else None
+
+
+class DineroMail:
+    """Checkout of generation 1 and IPN v2, after DineroMail's manual of July 2011.
+
+    Every payment service has label, setting, leads_by_form, and the methods checkout, is_genuine,
+    subjects, look_up and query.
+    """
+
+    label = "DineroMail"            # its name on pages and receipts
+    setting = "DINEROMAIL_ACCOUNT"  # without which it is not offered
+    leads_by_form = True            # False: a plain link leads there
+    states = {"1": "pending", "2": "credited", "3": "rejected"}     # ESTADO
+    currencies = {"1": "ARS", "2": "USD"}                           # MONEDA
+
+    def __init__(self, config):
+        """The account is configured with its check digit, and used without."""
+        self.base = config["DINEROMAIL_URL"].rstrip("/")
+        self.account, self.key = config["DINEROMAIL_ACCOUNT"][:-1], config["DINEROMAIL_PASSWORD"]
+
+    def checkout(self, payment) -> tuple[str, dict | None]:
+        """Where the customer pays: (address, fields to POST there; None = a plain link)."""
+        back = absolute("payment", reference=payment.reference, vuelta=1)
+        return f"{self.base}/Shop/Shop_Ingreso.asp", {
+            "NombreItem": f"{company().company_name}, usuario {payment.customer}",
+            "TipoMoneda": "1", "PrecioItem": f"{payment.amount // 100}.{payment.amount % 100:02}",
+            "E_Comercio": self.account, "NroItem": f"CC-{payment.customer}",
+            "trx_id": payment.reference, "image_url": "http://", "DireccionExito": back,
+            "DireccionFracaso": back, "DireccionEnvio": "0", "Mensaje": "0", "MediosPago": ""}
+
+    def is_genuine(self, headers, query: str) -> bool:
+        """Whether a notice is signed by the service. DineroMail signs none, so we believe none."""
+        return True
+
+    def subjects(self, query: str, body: bytes) -> list[str]:
+        """What a notice tells us to look up: here, our references. ValueError: unreadable."""
+        text = body.decode("latin-1")
+        name, _, value = text.partition("=")
+        is_raw = re.match(r"\s*(<|&lt;)", value)    # it was not encoded at all
+        found = [(name, value)] if is_raw else parse_qsl(text, encoding="latin-1")
+        fields = {name.lower(): value for name, value in found}
+        if "notificacion" not in fields:
+            raise ValueError("it has no field Notificacion")
+        xml = fields["notificacion"].encode("latin-1")
+        ids = read_xml(xml).iterfind("operaciones/operacion/id")
+        references = list(dict.fromkeys((found.text or "").strip() for found in ids))
+        if not 1 <= len(references) <= 100 or not all(0 < len(found) <= 64 for found in references):
+            raise ValueError("it names no operation, too many, or an impossible one")
+        return references
+
+    def query(self, reference: str) -> list[Operation]:
+        """What the service says of our reference."""
+        return self.look_up([reference])
+
+    def look_up(self, subjects: list[str]) -> list[Operation]:
+        """What the service says of what a notice spoke of, all in one question."""
+        if not self.account:
+            raise ServiceError("DineroMail is not configured")
+        ids = "".join(f"<ID>{html.escape(subject, quote=False)}</ID>" for subject in subjects)
+        question = (f"<REPORTE><NROCTA>{self.account}</NROCTA><DETALLE><CONSULTA>"
+                    f"<CLAVE>{html.escape(self.key, quote=False)}</CLAVE><TIPO>1</TIPO>"
+                    f"<OPERACIONES>{ids}</OPERACIONES></CONSULTA></DETALLE></REPORTE>")
+        report = fetch(f"{self.base}/Vender/Consulta_IPN.asp", read_xml,
+                       urlencode({"DATA": question}).encode())
+        found = [self.read_operation(found, subjects) for found in self.operations(report)]
+        known = {operation.reference.upper() for operation in found}
+        return found + [Operation(subject, "", "unknown", None, "") for subject in subjects
+                        if subject.upper() not in known]
+
+    def operations(self, report) -> list:
+        """The operations of a report; ServiceError if it does not answer the question."""
+        outcome = report.findtext("estadoreporte", "").strip()
+        if outcome not in ("1", "8"):  # 8 = it knows no such operation
+            raise ServiceError(f"ESTADOREPORTE {outcome or 'is missing'}")
+        return report.findall("detalle/operaciones/operacion")
+
+    def read_operation(self, operation, asked: list[str]) -> Operation:
+        """An operation of a report. MONTO is what was paid; MONTONETO is less their fees."""
+        text = {name: operation.findtext(name, "").strip()
+                for name in ("id", "numtransaccion", "estado", "monto")}
+        codes = {(item.text or "").strip() for item in operation.iterfind("items/item/moneda")}
+        currency = self.currencies.get(codes.pop(), "?") if len(codes) == 1 else ""
+        state = self.states.get(text["estado"], f"unknown state {text['estado']}")
+        reference = text["id"]
+        if reference.upper() not in [subject.upper() for subject in asked]:
+            reference, state = asked[0], f"the answer was about {reference}"
+        amount = centavos(text["monto"])
+        return Operation(reference, text["numtransaccion"], state, amount, currency)
+
+
+class MercadoPago:
+    """Checkout Pro: a preference, a signed notice that tells a payment's id, a query about it."""
+
+    label, setting, leads_by_form = "Mercado Pago", "MERCADOPAGO_TOKEN", False
+    states = {"approved": "credited", "pending": "pending", "in_process": "pending",
+              "authorized": "pending", "rejected": "rejected", "cancelled": "rejected"}
+
+    def __init__(self, config):
+        """The token opens their interface; the secret is what they sign notices with."""
+        self.base = config["MERCADOPAGO_URL"].rstrip("/")
+        self.token, self.secret = config["MERCADOPAGO_TOKEN"], config["MERCADOPAGO_SECRET"]
+
+    def checkout(self, payment) -> tuple[str, dict | None]:
+        """Where the customer pays; however often we ask, it is one preference for each payment."""
+        back = absolute("payment", reference=payment.reference, vuelta=1)
+        item = {"id": f"CC-{payment.customer}", "currency_id": "ARS", "quantity": 1,
+                "title": f"{company().company_name}, usuario {payment.customer}",
+                "unit_price": payment.amount / 100}
+        notices = absolute("receive_notice", service="mercadopago", source_news="webhooks")
+        preference = {"items": [item], "external_reference": payment.reference,
+                      "back_urls": {"success": back, "pending": back, "failure": back},
+                      "auto_return": "approved", "notification_url": notices}
+        headers = {"X-Idempotency-Key": payment.reference, "Content-Type": "application/json"}
+        answer = self.ask("/checkout/preferences", json.dumps(preference).encode(), headers)
+        address = str(answer.get("init_point", ""))
+        if urlsplit(address).scheme not in ("http", "https"):
+            raise ServiceError("the preference has no address")
+        return address, None
+
+    def ask(self, path: str, data: bytes | None = None, headers: dict | None = None) -> dict:
+        """Their answer, from JSON. An unknown payment may be known in a moment: ServiceError."""
+        if not self.token:
+            raise ServiceError("Mercado Pago is not configured")
+        headers = {"Authorization": f"Bearer {self.token}"} | (headers or {})
+        return fetch(self.base + path, read_json, data, headers)
+
+    def is_genuine(self, headers, query: str) -> bool:
+        """Whether x-signature is right; what is missing is left out of what is signed.
+
+        The old form of notice has `id` for `data.id`; some ids were signed in lower case. What is
+        of no payment need not be signed: it is ignored anyway.
+        """
+        named = (part.partition("=") for part in headers.get("x-signature", "").split(","))
+        parts = {name.strip().lower(): value.strip() for name, _, value in named}
+        fields, request_id = dict(parse_qsl(query)), headers.get("x-request-id", "")
+        kind, subject = self.named(fields)
+        if kind not in ("", "payment") and "x-signature" not in headers:
+            return True
+        return bool(self.secret) and any(
+            hmac.compare_digest(self.sign(tried, request_id, parts.get("ts", "")),
+                                parts.get("v1", "").lower().encode())
+            for tried in {subject, subject.lower(), fields.get("data.id", "")})
+
+    def sign(self, subject: str, request_id: str, timestamp: str) -> bytes:
+        """The signature, in hex, of a notice; '' = it had no such part."""
+        named = (("id", subject), ("request-id", request_id), ("ts", timestamp))
+        manifest = "".join(f"{name}:{value};" for name, value in named if value)
+        return hmac.new(self.secret.encode(), manifest.encode(), "sha256").hexdigest().encode()
+
+    def subjects(self, query: str, body: bytes) -> list[str]:
+        """Their payment's id, in the new and in the old form; nothing if it is not of a payment."""
+        kind, subject = self.named(dict(parse_qsl(query)))
+        if not subject:  # then only the body tells
+            told = read_json(body)
+            data = told.get("data") if isinstance(told.get("data"), dict) else {}
+            kind, subject = kind or self.named(told)[0], str(data.get("id") or "")
+        if kind != "payment":
+            return []
+        if not re.fullmatch(r"[A-Za-z0-9_-]{1,30}", subject):
+            raise ValueError("it names no payment, or an impossible one")
+        return [subject]
+
+    def named(self, fields: dict) -> tuple[str, str]:
+        """(kind, id) of what a notice speaks of, in the new form and in the old; '' = not told."""
+        return (fields.get("type") or fields.get("topic") or "",
+                fields.get("data.id") or fields.get("id") or "")
+
+    def look_up(self, subjects: list[str]) -> list[Operation]:
+        """What the service says of its payments."""
+        return [self.read_payment(self.ask(f"/v1/payments/{subject}"), subject)
+                for subject in subjects]
+
+    def query(self, reference: str) -> list[Operation]:
+        """Its payments of our reference, oldest first: a refused one may be followed by another."""
+        answer = self.ask(f"/v1/payments/search?{urlencode({'external_reference': reference})}")
+        found = answer.get("results")
+        if not isinstance(found, list) or not all(isinstance(item, dict) for item in found):
+            raise ServiceError("the answer has no list of payments")
+        found.sort(key=lambda item: (str(item.get("date_created")), str(item.get("id"))))
+        operations = [self.read_payment(item, str(item.get("id"))) for item in found]
+        return [o for o in operations if o.reference.upper() == reference.upper()]
+
+    def read_payment(self, payment: dict, asked: str) -> Operation:
+        """A payment of theirs. Money given back, whole or in part, is a state of its own."""
+        text = {name: str(payment.get(name) or "").encode("utf-8", "replace").decode() for name in
+                ("id", "status", "external_reference", "transaction_amount", "currency_id")}
+        state = self.states.get(text["status"], text["status"])
+        if payment.get("status_detail") == "partially_refunded":
+            state = "partially refunded"
+        if text["id"] != asked:
+            raise ServiceError("the answer is about another payment")
+        return Operation(text["external_reference"], asked, state,
+                         centavos(text["transaction_amount"]), text["currency_id"])
+
+
+SERVICES = {"dineromail": DineroMail, "mercadopago": MercadoPago}
+
+
+def payment_service(name: str):
+    """The one of this name, as configured."""
+    return SERVICES[name](current_app.config)
+
+
+@bp.app_errorhandler(ServiceError)
+def no_service(error):
+    """A payment cannot be begun now."""
+    log.warning("event=service-error page=%s error=%s", request.endpoint, error)
+    return error_page(503, ERRORS["no service"], **{"Retry-After": 60})
+
+# === Payments =====================================================================================
+# PAGO ONLINE. A notice, or the customer coming back, is only a hint: what counts is the service's
+# own answer.
+
+A_PAYMENT = """
+    SELECT *, EXISTS (SELECT 1 FROM review WHERE closed_at IS NULL AND
+        (payment.service, payment.reference) = (service, reference)) AS is_in_review FROM payment"""
+UNDER_WAY = f"""
+    SELECT * FROM ({A_PAYMENT} WHERE customer = ? AND state IN ('pending', 'review'))
+    WHERE state = 'pending' OR is_in_review ORDER BY id"""
+FIRST_QUERY_SECONDS = 180           # a new payment is asked about if there was no notice by then
+ASK_AGAIN_SECONDS = 5               # a payment's page does not ask more often
+ASKING = Seats(2, 1)                # pages of a worker, and of a customer, that ask at once
+REFRESH_SECONDS = 15                # it asks by itself while the customer waits
+GIVE_UP_SECONDS = 30 * 86400
+NOTICE_BYTES = 64 * 1024
+NOTICES_AN_HOUR = 6000              # from one place on the net; of long ones, as many KiB
+WAIT_SECONDS = 1                    # how long the sender of a notice waits for it to be settled
+SETTLING = threading.Lock()         # in each process one notice is settled at once
+MIN_PAYMENT = 100                   # centavos: the least advance payment
+
+
+def why_not_dineromail(balance: int, limit: int, dm_active: bool) -> str:
+    """Why the balance may not be paid on line, as the customer reads it; '' if it may."""
+    if shows_dineromail(balance, limit, dm_active):
+        return ""
+    if balance <= 0:
+        return "No tiene saldo pendiente."
+    if balance > limit:
+        return f"Su saldo supera el máximo para pagar en línea, {money(limit)}."
+    if balance == limit:
+        return f"Su saldo es igual al máximo para pagar en línea, {money(limit)}: debe ser menor."
+    return "El tipo de comprobante de su última factura no se paga en línea."
+
+
+def why_not_advance_payment(balance: int, limit: int) -> str:
+    """Why nothing may be paid in advance, as the customer reads it; '' if it may."""
+    if shows_advance_payment(balance, limit):
+        return ""
+    return f"Es para quien no tiene saldo pendiente o debe más de {money(limit)}."
+
+
+class Offer(NamedTuple):
+    """What the payment page offers a customer, with all it was decided from."""
+
+    balance: int
+    limit: int
+    dm_active: bool     # of the last invoice's type; False if there is no invoice
+    last_invoice: str   # its type's name, '' = none
+    services: dict      # the payment services that are configured, name: label
+    why_not: dict       # why this may not be paid on line, by what it is; '' = it may
+
+
+def payment_offer(number: int) -> Offer:
+    """What the payment page offers this customer now."""
+    last = fetch_one("SELECT type_name, dineromail FROM last_invoice WHERE customer = ?", number)
+    services = {name: service.label for name, service in SERVICES.items()
+                if current_app.config[service.setting]}
+    balance, limit = balance_of(number), company().dm_limit
+    dm_active = bool(last and last.dineromail)
+    off = "" if services else "El pago en línea no está habilitado."
+    why_not = {"saldo": why_not_dineromail(balance, limit, dm_active) or off,
+               "adelanto": why_not_advance_payment(balance, limit) or off}
+    return Offer(balance, limit, dm_active, last.type_name if last else "", services, why_not)
+
+
+class PaymentForm(Form):
+    """PAGO ONLINE."""
+
+    concepto = StringField(validators=[AnyOf(["saldo", "adelanto"], "Elija qué quiere pagar")])
+    medio = StringField(validators=[AnyOf(list(SERVICES), "Elija con qué quiere pagar")])
+    importe = text_field("Importe a pagar", 30)
+
+    def validate_importe(self, field):
+        """Of an advance payment: from one peso to the limit."""
+        if self.concepto.data != "adelanto":
+            return
+        try:
+            amount = parse_money(field.data or "")
+        except ValueError as error:
+            problem = str(error) if field.data else "Escriba el importe a pagar"
+            raise StopValidation(problem) from error
+        if not MIN_PAYMENT <= amount <= company().dm_limit:
+            limits = f"de {money(MIN_PAYMENT)} a {money(company().dm_limit)}"
+            raise StopValidation(f"Escriba un importe {limits}")
+
+
+def pay_page(form: PaymentForm, offer: Offer):
+    """PAGO ONLINE, new or with an amount to be corrected."""
+    accounts = fetch_all("SELECT * FROM bank_account ORDER BY id")
+    under_way = fetch_all(UNDER_WAY, current_user.number)
+    return form_page("pay.html", form, offer=offer, accounts=accounts, under_way=under_way)
+
+
+@bp.get("/pago")
+@login_required
+def pay():
+    """PAGO ONLINE: the balance, where to deposit it, and the buttons that the rules allow."""
+    return pay_page(PaymentForm(), payment_offer(current_user.number))
+
+
+def start_attempt(number: int, service: str, purpose: str, amount: int):
+    """Commit a payment before the customer is sent away to make it; its row.
+
+    A second click, or another tab, takes up the same payment while it is new, and its time anew.
+    """
+    reference = "CAC" + b32encode(secrets.token_bytes(10)).decode()
     with transaction() as db:
-        forgive(db, "password", current_user.number)
+        allow(db, f"payment:{number}", PAYMENTS_AN_HOUR)
+        return db.execute(
+            "INSERT INTO payment (reference, customer, service, purpose, amount, created_at,"
+            " query_at) VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (customer, service, purpose,"
+            " amount) WHERE state = 'new' DO UPDATE SET created_at = excluded.created_at,"
+            " query_at = excluded.query_at RETURNING *",
+            (reference, number, service, purpose, amount, now(), now(FIRST_QUERY_SECONDS))
+        ).fetchone()
+
+
+@bp.post("/pago")
+@login_required
+def start_payment():
+    """Begin a payment, if the rules allow it now."""
+    form, offer = PaymentForm(), payment_offer(current_user.number)
+    is_absent = form.medio.data in SERVICES and form.medio.data not in offer.services
+    if is_absent or offer.why_not.get(form.concepto.data):
+        abort(403)
+    if not form.validate():
+        return pay_page(form, offer)
+    purpose, amount = (("balance", offer.balance) if form.concepto.data == "saldo"
+                       else ("advance", parse_money(form.importe.data)))
+    begun = start_attempt(current_user.number, form.medio.data, purpose, amount)
+    address, fields = payment_service(begun.service).checkout(begun)
+    return redirect(url_for(".payment", reference=begun.reference) if fields else address, 303)
+
+
+def credit(db, payment, operation: Operation) -> None:
+    """Write the receipt of a payment in the ledger.
+
+    Its number is the payment's, if that is free: after a restore the same numbers come again, and
+    the accounting program may have sent the old ones back.
+    """
+    detail = f"Pago con {SERVICES[payment.service].label} {operation.service_payment}"
+    receipt = db.execute(
+        "INSERT INTO movement (customer, date, type, point_of_sale, number, detail, amount, origin)"
+        " VALUES (?1, ?2, 900, 0, coalesce((SELECT max(number) + 1 FROM movement WHERE"
+        " customer = ?1 AND type = 900 AND point_of_sale = 0 AND number >= ?3), ?3),"
+        " ?4, ?5, 'portal')",
+        (payment.customer, today(), payment.id, detail, -payment.amount)).lastrowid
+    db.execute("UPDATE payment SET state = 'credited', service_payment = ?, movement = ?,"
+               " query_at = NULL WHERE id = ?", (operation.service_payment, receipt, payment.id))
+    log_event(db, payment.customer, "payment", "service", field=payment.reference,
+           new=plain_money(payment.amount))
+    recipients = emails_of(payment.customer, only_confirmed=True)
+    enqueue(db, "receipt", recipients, payment.customer, detail=detail, amount=payment.amount,
+            reference=payment.reference)
+
+
+def put_in_review(db, service: str, operation: Operation, reason: str) -> None:
+    """Leave an operation to a person, once for each reason; forgers cannot fill the list."""
+    db.execute("INSERT OR IGNORE INTO review (at, service, reference, service_payment, reason)"
+               " SELECT ?1, ?2, ?3, ?4, ?5 WHERE ?4 <> ''"
+               " OR EXISTS (SELECT 1 FROM payment WHERE service = ?2 AND reference = ?3)"
+               " OR (SELECT count(*) FROM review WHERE service_payment = ''"
+               " AND closed_at IS NULL) < 1000",
+               (now(), service, operation.reference, operation.service_payment, reason))
+    db.execute("UPDATE payment SET state = 'review' WHERE service = ? AND reference = ?"
+               " AND state <> 'credited'", (service, operation.reference))
+    log.warning("event=review service=%s reference=%r reason=%r", service, operation.reference,
+                reason)
+
+
+def act_on(db, service: str, operation: Operation) -> None:
+    """Do what the verdict on an operation says."""
+    payment = fetch_one("SELECT * FROM payment WHERE service = ? AND reference = ?",
+                  service, operation.reference)
+    owner = fetch_one("SELECT * FROM payment WHERE service = ? AND service_payment = ?",
+                service, operation.service_payment)
+    deed, why = verdict(payment, operation)
+    if deed == "credit" and owner:
+        deed, why = "review", f"it was credited as {owner.reference} already"
+    if deed == "credit":
+        credit(db, payment, operation)
+    elif deed == "review":
+        put_in_review(db, service, operation, why)
+    elif deed != "nothing":
+        db.execute("UPDATE payment SET state = ?, query_at = coalesce(query_at,"
+                   " iif(state = 'expired', ?, NULL)) WHERE id = ?",
+                   (deed, now(FIRST_QUERY_SECONDS), payment.id))
+
+
+def act_on_all(service: str, operations: list[Operation]) -> None:
+    """Act on what the service answered, all or nothing.
+
+    The refused first: of several payments for one reference, one that may yet succeed counts.
+    """
+    with transaction() as db:
+        for operation in sorted(operations, key=lambda found: found.state != "rejected"):
+            act_on(db, service, operation)
+
+
+def postpone_query(payment) -> None:
+    """Plan the next query of a payment that was not begun anew meanwhile; it expires in 30 days."""
+    later = due_again(payment.created_at, FIRST_QUERY_SECONDS, GIVE_UP_SECONDS)
+    with transaction() as db:
+        db.execute("UPDATE payment SET queried_at = ?1, query_at = ?2, state ="
+                   " iif(?2 IS NULL AND state IN ('new', 'pending'), 'expired', state)"
+                   " WHERE id = ?3 AND created_at = ?4 AND query_at IS NOT NULL",
+                   (now(), later, payment.id, payment.created_at))
+
+
+def settle(payment) -> None:
+    """Ask the service about a payment and act on its answer.
+
+    ServiceError if it could not be asked: nothing changed, it will be asked again.
+    """
+    postpone_query(payment)
+    act_on_all(payment.service, payment_service(payment.service).query(payment.reference))
+
+
+def settle_due_payments() -> None:
+    """The sweep: ask about the payments that no notice came for."""
+    due = fetch_all("SELECT * FROM payment WHERE query_at <= ? ORDER BY query_at LIMIT 20", now())
+    for payment in due:
+        with suppress(ServiceError):
+            settle(payment)
+
+
+def is_awaited(payment, *, is_back: bool) -> bool:
+    """Whether the customer waits to hear what became of a payment."""
+    return payment.state == "pending" or (is_back and payment.state == "new")
+
+
+def may_be_asked(payment) -> bool:
+    """Whether the service may be asked about a payment now: not settled, and not asked just now."""
+    is_asked_lately = payment.queried_at and age_of(payment.queried_at) < ASK_AGAIN_SECONDS
+    return bool(payment.query_at) and not is_asked_lately
+
+
+def settle_at_once(payment) -> None:
+    """Settle a payment whose page is looked at: it is shown in any case.
+
+    Few pages at once wait for a service, as they keep the threads on which others pay.
+    """
+    if not may_be_asked(payment) or not ASKING.take(payment.customer):
+        return
+    try:
+        with suppress(ServiceError, sqlite3.OperationalError):
+            settle(payment)
+    finally:
+        ASKING.leave(payment.customer)
+
+
+def checkout_form(payment) -> tuple[str, dict] | None:
+    """(address, fields) of the form that leads to the service; None if it is too late for it.
+
+    A service that a plain link leads to is reached by beginning the same payment again.
+    """
+    is_outdated = payment.purpose == "balance" and payment.amount != balance_of(payment.customer)
+    if payment.state != "new" or is_outdated:
+        return None
+    service = payment_service(payment.service)
+    if service.leads_by_form:
+        return service.checkout(payment)
+    concept = {"balance": "saldo", "advance": "adelanto"}[payment.purpose]
+    return url_for("cac.start_payment"), {
+        "csrf_token": generate_csrf(), "medio": payment.service, "concepto": concept,
+        "importe": plain_money(payment.amount)}
+
+
+@bp.get("/pago/<reference>")
+@login_required
+def payment(reference):
+    """A payment: while it is new, the way to the service; then what became of it."""
+    sql = f"{A_PAYMENT} WHERE reference = ? AND customer = ?"
+    found = fetch_one(sql, reference, current_user.number) or abort(404)
+    is_back = "vuelta" in request.args
+    if is_back or found.state == "pending":
+        settle_at_once(found)
+        found = fetch_one(sql, reference, current_user.number)
+    page = render_template("payment.html", payment=found, is_back=is_back,
+                           label=SERVICES[found.service].label,
+                           checkout=None if is_back else checkout_form(found))
+    is_waiting = is_awaited(found, is_back=is_back)
+    return page, {"Refresh": str(REFRESH_SECONDS)} if is_waiting else {}
+
+
+def store_notice(service: str, query: str, body: bytes) -> int:
+    """Keep what a payment service sent, as it came; its id."""
+    place = network_of(client_address())
+    with transaction() as db:
+        allow(db, f"notice:{place}", NOTICES_AN_HOUR, 1 + len(body) // 1024)
+        return db.execute(
+            "INSERT INTO notice (service, received_at, address, query, body, query_at)"
+            " VALUES (?, ?, ?, ?, ?, ?)",
+            (service, now(), client_address(), query, body, now())).lastrowid
+
+
+@bp.post(f"/aviso/<any({', '.join(SERVICES)}):service>")
+@csrf.exempt
+def receive_notice(service):
+    """A payment service tells of a payment: kept as it came, then the service is asked."""
+    request.max_content_length = 2**40  # what is too long is kept as far as it is read
+    body = io.BufferedReader(request.stream).read(NOTICE_BYTES + 1)
+    query = request.query_string.decode("latin-1")
+    notice = store_notice(service, query, body)
+    if not payment_service(service).is_genuine(request.headers, query):
+        return refuse_notice(notice, 401, "its signature is wrong")
+    if len(body) > NOTICE_BYTES:
+        return refuse_notice(notice, 400, "it is too long")
+    try:
+        payment_service(service).subjects(query, body)
+    except ValueError as error:
+        return refuse_notice(notice, 400, str(error))
+    settle_soon(notice)
+    return Response("OK", mimetype="text/plain")
+
+
+def refuse_notice(notice: int, status: int, why: str) -> Response:
+    """Nobody will act on this notice; it stays on file, after a day its beginning."""
+    close_notice(notice, f"refused: {why}")
+    log.warning("event=notice-refused notice=%s why=%r", notice, why)
+    return Response("refused", status, mimetype="text/plain")
+
+
+def close_notice(notice: int, outcome: str) -> None:
+    """Write what came of a notice: nobody looks at it again."""
+    with transaction() as db:
+        db.execute("UPDATE notice SET outcome = ?, query_at = NULL WHERE id = ?", (outcome, notice))
+
+
+def settle_notice(notice: int) -> None:
+    """Settle what a notice speaks of. It is postponed first: one worker does it, and may fail."""
+    kept = fetch_one("SELECT * FROM notice WHERE id = ?", notice)
+    later = due_again(kept.received_at, 15, GIVE_UP_SECONDS)
+    with transaction() as db:
+        is_ours = db.execute("UPDATE notice SET query_at = ? WHERE id = ? AND query_at = ?",
+                             (later, notice, kept.query_at)).rowcount == 1
+    if is_ours:
+        settle_kept(kept)
+
+
+def settle_kept(kept) -> None:
+    """Ask the service about what a notice speaks of, act on its answer, write what came of it."""
+    service = payment_service(kept.service)
+    try:
+        subjects = service.subjects(kept.query, kept.body)
+    except ValueError as error:  # a worker died before it could refuse it
+        return close_notice(kept.id, f"refused: {error}")
+    try:
+        act_on_all(kept.service, service.look_up(subjects))
+    except ServiceError as error:
+        with transaction() as db:
+            db.execute("UPDATE notice SET outcome = ? WHERE id = ?", (str(error), kept.id))
+        return None
+    return close_notice(kept.id, "settled")
+
+
+def settle_soon(notice: int) -> None:
+    """Settle a notice while its sender waits a second; else it goes on, or the chores do it."""
+    def work(app):
+        with app.app_context(), SETTLING:
+            settle_notice(notice)
+    if not SETTLING.locked():
+        app = current_app._get_current_object()
+        worker = threading.Thread(target=work, args=[app], daemon=True)
+        worker.start()
+        worker.join(WAIT_SECONDS)
+
+
+def settle_due_notices() -> None:
+    """Settle the notices that wait for it."""
+    for notice in fetch_all("SELECT id FROM notice WHERE query_at <= ? ORDER BY id LIMIT 50", now()):
+        settle_notice(notice.id)
+
+
+@command("settle", "settle --pending")
+@click.argument("reference", required=False)
+@click.option("--pending", is_flag=True, help="All payments that are new or pending.")
+def settle_command(reference, pending):
+    """Ask the payment service what became of a payment, or of all that wait."""
+    if pending == bool(reference):
+        raise click.UsageError("Give a reference, or --pending.")
+    found = fetch_all("SELECT * FROM payment WHERE reference = ?1 OR (?1 IS NULL AND state IN"
+                 " ('new', 'pending')) ORDER BY id", reference)
+    if reference and not found:
+        raise Refused(f"There is no payment {reference}. Nothing was changed.")
+    if not found:
+        click.echo("No payment is pending.")
+    were_asked = [settle_and_tell(payment) for payment in found]
+    if found and not any(were_asked):
+        raise Refused("None could be asked, nothing was changed. Try again later.")
+
+
+def settle_and_tell(payment) -> bool:
+    """Settle a payment and print what came of it; whether the service could be asked."""
+    try:
+        settle(payment)
+    except ServiceError as error:
+        click.echo(f"{payment.reference}: {error}", err=True)
+        return False
+    state = fetch_one("SELECT state FROM payment WHERE id = ?", payment.id).state
+    click.echo(f"{payment.reference}: {state}")
     return True
 
 
-def open_session(customer) -> bool:
-    """Sign a customer in here, under a new token; what the cookie held before is gone.
+@command("payments", "payments --review")
+@click.option("--review", is_flag=True, help="Only what a person has to look at, and why.")
+@click.option("--close", type=click.IntRange(1), metavar="ID",
+              help="A person has looked at that line of the review, and done what was to do.")
+def payments(review, close):
+    """List the last 50 payments, or those that were not credited because something is odd."""
+    if close:
+        return close_review(close)
+    rows = tables().query("SELECT * FROM review_line ORDER BY at" if review else
+                          "SELECT * FROM payment_line ORDER BY begun DESC LIMIT 50")
+    return print_table(rows, "Nothing to review." if review else "No payments.", "amount")
 
-    False if the password is not the one of this row any more: it was changed meanwhile.
-    """
-    token, agent = secrets.token_urlsafe(32), request.user_agent.string[:200]
-    close_session()
+
+def close_review(number: int) -> None:
+    """Take a line off the review; nothing else changes, least of all the ledger."""
     with transaction() as db:
-        db.execute("DELETE FROM session WHERE customer = ?1 AND token_hash NOT IN (SELECT"
-                   " token_hash FROM session WHERE customer = ?1"
-                   " ORDER BY created_at DESC LIMIT ?2)",
-                   (customer.number, SESSIONS_EACH - 1))
-        is_open = db.execute(
-            "INSERT INTO session SELECT ?1, number, ?2, ?2, ?3, ?4 FROM customer"
-            " WHERE number = ?5 AND password = ?6 AND active = 1",
-            (sha256(token), now(), client_address(), agent, customer.number, customer.password)
-        ).rowcount == 1
-        if is_open:
-            record(db, customer.number, "sign-in", new=device(agent))
-    return is_open and login_user(SignedIn(customer, token))
+        if not db.execute("UPDATE review SET closed_at = ? WHERE id = ? AND closed_at IS NULL",
+                          (now(), number)).rowcount:
+            raise Refused(f"There is no line {number} to review. Nothing was changed.")
+    log.info("event=review-closed review=%s", number)
+    click.echo(f"{number} is closed. The ledger is as it was.")
 
 
-def close_session() -> None:
-    """End this browser's session, here and for every copy of its cookie."""
-    if current_user.is_authenticated:
-        with transaction() as db:
-            db.execute("DELETE FROM session WHERE token_hash = ?", (sha256(current_user.token),))
-            record(db, current_user.number, "sign-out")
-        logout_user()
-    session.clear()
+def explain(button: str, *conditions: tuple[bool, str]) -> None:
+    """Print whether a button shows, and each condition, all of which must hold."""
+    click.echo(f"{button}: {'shown' if all(holds for holds, _ in conditions) else 'not shown'}")
+    for holds, condition in conditions:
+        click.echo(f"  {'yes' if holds else 'NO':3}  {condition}")
 
 
-def end_sessions(db, number: int | None = None) -> int:
-    """End a customer's sessions, or everybody's; how many."""
-    return db.execute("DELETE FROM session WHERE customer = coalesce(?, customer)",
-                      (number,)).rowcount
+@command("customer", "customer 1004")
+@click.argument("number", type=NUMBER)
+def customer(number):
+    """Show a customer, and why each payment button shows or not."""
+    found, offer = known_customer(number), payment_offer(number)
+    marks = ", BLOCKED" * (not found.active) + ", no password yet" * (not found.password)
+    click.echo(f"{number} {found.name}{marks}")
+    click.echo(f"brand {found.brand}, CUIT {found.cuit or '-'}, {found.tax_condition or '-'}")
+    click.echo(f"e-mails: {', '.join(emails_of(number)) or 'none'}"
+               + "; wants no reminders" * (not found.wants_reminders))
+    balance, limit = money(offer.balance), money(offer.limit)
+    click.echo(f"balance: {balance}, DineroMail limit: {limit}")
+    services = bool(offer.services), f"services configured: {', '.join(offer.services) or 'none'}"
+    state = "on" if offer.dm_active else "off"
+    explain("DineroMail button", (offer.balance > 0, f"balance {balance} is greater than 0"),
+            (offer.balance < offer.limit, f"balance {balance} is less than the limit {limit}"),
+            (offer.dm_active, f"last invoice: {offer.last_invoice or 'none'}, DineroMail {state}"),
+            services)
+    explain("Advance payment", (shows_advance_payment(offer.balance, offer.limit),
+            f"balance {balance} is 0 or less, or greater than the limit {limit}"), services)
 
 
-@login_manager.user_loader
-def signed_in(token: str) -> SignedIn | None:
-    """Who holds this token; None once it was ended, grew old, or its customer was blocked."""
-    found = one("SELECT customer.*, brand.colour, session.seen_at FROM session"
-                " JOIN customer ON customer.number = session.customer"
-                " JOIN brand ON brand.code = customer.brand"
-                " WHERE token_hash = ? AND active = 1 AND seen_at > ? AND created_at > ?",
-                sha256(token), now(-IDLE_SECONDS), now(-SESSION_SECONDS))
-    g.customer = found.number if found else None
-    if found and age_of(found.seen_at) > TOUCH_SECONDS:
-        with suppress(sqlite3.OperationalError), transaction(patience=0) as db:  # pages do not wait
-            db.execute("UPDATE session SET seen_at = ? WHERE token_hash = ?",
-                       (now(), sha256(token)))
-    return SignedIn(found, token) if found else None
-
-
-# === Links ========================================================================================
-# What is mailed is signed, for one purpose and some time; a password's link is good once.
-
-LINK_SECONDS = 3600                             # a link to choose a password
-INVITATION_SECONDS = 7 * 24 * 3600
-CONFIRMATION_SECONDS = 3 * 24 * 3600
-SKEW_SECONDS = 5 * 60                           # how far a clock may be set back
-
-
-def signer(purpose: str) -> URLSafeTimedSerializer:
-    """Signs the tokens of links, for each purpose apart."""
-    config = current_app.config
-    if not config["SECRET_KEY"]:
-        raise Refused("CAC_SECRET_KEY is not set: links cannot be signed.")
-    keys = [*config["SECRET_KEY_FALLBACKS"], config["SECRET_KEY"]]
-    return URLSafeTimedSerializer(keys, salt=f"cac.{purpose}.v1")
-
-
-def read_token(purpose: str, token: str):
-    """(what was signed for this purpose, its age in seconds); None if it was not."""
-    try:
-        signed, made = signer(purpose).loads(token, return_timestamp=True)
-    except BadSignature:
-        return None
-    return signed, (datetime.now(UTC) - made).total_seconds()
-
-
-def absolute(endpoint: str, **values) -> str:
-    """A page's public address, whatever host the request named."""
-    base = urlsplit(current_app.config["BASE_URL"])
-    if not base.netloc:
-        raise Refused("CAC_BASE_URL is not set: links cannot be made.")
-    urls = current_app.url_map.bind(base.netloc, base.path or "/", url_scheme=base.scheme)
-    return urls.build(f"cac.{endpoint}", values, force_external=True)
-
-
-def new_link(db, number: int) -> int:
-    """Make a customer's earlier password links useless; the serial for the next one."""
-    return db.execute("UPDATE customer SET link_serial = link_serial + 1 WHERE number = ?"
-                      " RETURNING link_serial", (number,)).fetchone().link_serial
-
-
-def password_link(number: int, serial: int, seconds: int = LINK_SECONDS) -> str:
-    """A link to choose a password, good for so many seconds from now."""
-    return absolute("new_password", token=signer("password").dumps([number, serial, seconds]))
-
-
-def customer_of_link(token: str):
-    """Who may choose a password by this link; None if it was used, superseded or grew old."""
-    (number, serial, seconds), age = read_token("password", token) or ((0, 0, 0), 0)
-    return one("SELECT * FROM customer WHERE number = ? AND link_serial = ? AND active = 1"
-               " AND ? BETWEEN ? AND ?", number, serial, age, -SKEW_SECONDS, seconds)
-
-
-def confirmation_link(email_id: int, canonical: str) -> str:
-    """A link that confirms an address."""
-    return absolute("confirm_email", token=signer("email").dumps([email_id, canonical]))
-
-
-def email_of_link(token: str):
-    """The address that this link confirms; None if it was done, or the link is old."""
-    signed, age = read_token("email", token) or ((0, ""), 0)
-    return one("SELECT * FROM email WHERE id = ? AND canonical = ? AND confirmed_at IS NULL"
-               " AND ? BETWEEN ? AND ?", *signed, age, -SKEW_SECONDS, CONFIRMATION_SECONDS)
-
-
-def unsubscribe_link(number: int) -> str:
-    """Where whoever has the link switches off a customer's reminders, now or in ten years."""
-    return absolute("unsubscribe", token=signer("reminders").dumps(number))
-
-
-def customer_of_reminders(token: str):
-    """Whose reminders this link switches off; None if we did not make it."""
-    number, _ = read_token("reminders", token) or (0, 0)
-    return one("SELECT * FROM customer WHERE number = ?", number)
-
+@command("voucher-type", "voucher-type 6 --dineromail on")
+@click.argument("code", type=click.IntRange(1, 999))
+@click.option("--dineromail", type=click.Choice(["on", "off"]), required=True,
+              help="Whether a customer whose last invoice is of this type may pay on line.")
+def voucher_type(code, dineromail):
+    """Switch DineroMail on or off for a type of voucher, by its AFIP code."""
+    types = tables()["voucher_type"]
+    if not types.count_where("code = ?", [code]):
+        raise Refused(f"There is no voucher type {code}. Nothing was changed.")
+    types.update(code, {"dineromail": dineromail == "on"})
+    click.echo(f"{code} {types.get(code)['name']}: DineroMail {dineromail}")
 
 # === Mail =========================================================================================
-# A mail is committed to the outbox with what it speaks of: a dead SMTP server loses nothing.
+# The outbox is emptied here; each mail is written when it is sent, of what is so then. Reminders.
 
-OUTAGE_SECONDS = 5, 600             # a server that takes no mail is left alone: at least, at most
+SMTP_SECONDS = 10                   # for each answer of the SMTP server
+SMTP_PORTS = {"smtp": 25, "smtps": 465, "smtp+starttls": 587}
+ROUND_SECONDS = 5                   # of sending, in one go: less than a chore's lease
+AWAITED = "reset", "confirm_email"   # somebody sits there until it comes: these first
+GIVE_UP_MAIL_SECONDS = 3 * 86400
+KEEP_MAIL_SECONDS = 30 * 86400      # once it is sent, or given up
+CUT_SHORT = "it was cut short while it was sent: it may have arrived"
+NOT_PRINTED = re.compile(r"[^\n\x20-\x7e\xa0-\u2027\u202a-\U0010ffff]")   # in a mail
+MAIL_POLICY = email_policy.clone(max_line_length=998)   # else long links in headers are mangled
+UNWRITABLE = (TemplateError, ValueError, TypeError, LookupError)
 
 
-def enqueue(db, template: str, recipients, customer: int, **data) -> None:
-    """Put a mail for each recipient in the outbox; templates/mail/ tells what `data` it needs.
+def deliverable(address: str) -> str:
+    """An address as SMTP takes it, its domain in ASCII; ValueError if it is anything but one.
 
-    What is held because the server was away is tried with it, in a moment.
+    >>> deliverable("ana@ñandú.com.ar")
+    'ana@xn--and-6ma2c.com.ar'
     """
-    if not recipients:
-        return
-    db.executemany(
-        "INSERT INTO outbox (template, recipient, customer, data, created_at, due_at)"
-        " VALUES (?, ?, ?, ?, ?, ?)",
-        [(template, to, customer, json.dumps(data), now(), now()) for to in recipients])
-    db.execute("UPDATE outbox SET due_at = ?1 WHERE held = 1 AND due_at > ?1",
-               (now(OUTAGE_SECONDS[0]),))
+    local, _, domain = address.rpartition("@")
+    if not re.fullmatch(r"""[^\s@,;:<>()[\]\\"\x00-\x1f\x7f]+""", local):
+        raise ValueError(f"{address!r} is no e-mail address")
+    if not re.fullmatch(r"[\w.-]+", domain):
+        raise ValueError(f"{address!r} is no e-mail address")
+    return f"{local}@{domain.encode('idna').decode()}"
 
 
-def link_to_mail(db, customer, kind: str = "reset", **who) -> dict:
-    """What a mail needs for a customer's new link to choose a password; the earlier ones die.
+def paragraphs(text: str, site: str) -> list[tuple]:
+    """The paragraphs of a mail, for HTML: ((words, link) of a button or None, lines).
 
-    `who` asked for it: actor and address; else it was the operator.
+    A line is cut into text, link, text …; only addresses of this site are links. Words that end in
+    a colon, over a link alone in its line, are a button.
+
+    >>> paragraphs("Vea https://x/a hoy\\n\\nPagar:\\nhttps://x/b", "https://x/")[1][0]
+    ('Pagar', 'https://x/b')
     """
-    record(db, customer.number, kind, **{"actor": "operator"} | who)
-    serial = new_link(db, customer.number)
-    return {"number": customer.number, "name": customer.name, "serial": serial}
+    link = rf"({re.escape(site)}\S*)"
+    blocks = re.split(r"\n\s*\n", text.strip())
+    buttons = [re.fullmatch(rf"(.+):\n{link}", block) for block in blocks]
+    return [(button and button.groups(), [re.split(link, line) for line in block.split("\n")])
+            for block, button in zip(blocks, buttons, strict=True)]
 
-
-def ask_for_link(usuario: str, email: str) -> None:
-    """¿Olvidó su Clave? Write down who asks: whether there is anybody is looked up later.
-
-    So the time that the answer takes cannot tell it.
-    """
-    with transaction() as db:
-        db.execute("INSERT INTO forgotten (at, address, usuario, email) SELECT ?1, ?2, ?3, ?4"
-                   " WHERE (SELECT count(*) FROM forgotten WHERE address = ?2) < ?5",
-                   (now(), address_block(client_address()), usuario, email, WAITING_ASKS))
-    log.info("event=link-asked address=%s", client_address())
-
-
-def mail_forgotten() -> None:
-    """Mail links to those who asked for one; an hour later they need none any more."""
-    for asked in many("SELECT * FROM forgotten ORDER BY id LIMIT 50"):
-        with transaction() as db:
-            db.execute("DELETE FROM forgotten WHERE id = ?", (asked.id,))
-            mail_asked(db, asked)
-
-
-def mail_asked(db, asked) -> None:
-    """By number: to all its addresses. By address, or else: a link for each who has it."""
-    if age_of(asked.at) > LINK_SECONDS:
-        return None
-    found = (mailable("number", customer_number(asked.usuario))
-             or mailable("canonical", canonical_email(asked.email)))
-    mails, most = by_recipient(found), MAILS_AN_HOUR["address"]
-    if seconds_over(db, f"forgot:{asked.address}", most, min(len(mails), most)):
-        return log.warning("event=forgot-limit address=%s", asked.address)
-    customers = {row.number: row for row in found}
-    links = {number: link_to_mail(db, customer, actor="customer", address=asked.address)
-             for number, customer in customers.items()}
-    for recipient, rows in mails.items():
-        accounts = [links[row.number] for row in rows]
-        enqueue(db, "reset", [recipient], rows[0].number, accounts=accounts)
-    return None
-
-
-def mailable(column: str, value) -> list:
-    """The customers found, with each confirmed address, who did not ask too often lately."""
-    return many("SELECT customer.*, email.address AS recipient FROM customer"
-                " JOIN email ON email.customer = number AND confirmed_at IS NOT NULL"
-                " WHERE active = 1 AND (SELECT count(*) FROM event WHERE event.customer = number"
-                " AND at > ? AND kind = 'reset' AND actor = 'customer') < ?"
-                f" AND {column} = ? ORDER BY number, email.id",
-                now(-3600), MAILS_AN_HOUR["account"], value)
-
-
-def by_recipient(rows: list) -> dict[str, list]:
-    """Rows by the address on file. Addresses that only look alike stay apart: ﬁ is not fi there."""
-    groups = {}
-    for row in rows:
-        groups.setdefault(row.recipient.lower(), []).append(row)
-    return {group[0].recipient: group for group in groups.values()}
-
-
-# === Reminders ====================================================================================
-# Mails that a customer can do without. Who writes down first that something was told, enqueues its
-# mail in the same transaction: nothing is told twice, however often and by whomever this is run.
 
 REMINDERS = {  # kind: (the movements of which it tells on the day ?1, why it is needless later on)
     "new": (f"origin = 'imported' AND date >= date(?1, '-7 days') AND {IS_INVOICE}",
@@ -1621,7 +3488,7 @@ UNTOLD = VOUCHER + """
 
 def untold(kind: str):
     """Yield (customer's number, [(movement, what is owed of it)]) of what nobody told them yet."""
-    found = many(UNTOLD.format(REMINDERS[kind][0]), today(), kind)
+    found = fetch_all(UNTOLD.format(REMINDERS[kind][0]), today(), kind)
     for number, lines in groupby(found, key=lambda line: line.customer):
         if true := still_so(kind, number, list(lines)):
             yield number, true
@@ -1647,7 +3514,7 @@ def remind_all(*, dry_run: bool = False) -> list[tuple]:
 
 def remind_daily() -> None:
     """The same once a day, from the hour on that the business's setting says."""
-    hour, day_done = business().notify_hour, business().notified_on
+    hour, day_done = company().notify_hour, company().notified_on
     if hour == "off" or datetime.now(ARGENTINA).hour < int(hour) or day_done == today():
         return
     log.info("event=reminded mails=%s", len(remind_all()))
@@ -1661,11 +3528,11 @@ class NeedlessError(Exception):
 
 def reminder_values(mail) -> dict:
     """What a reminder tells, as it is now; NeedlessError if that is over."""
-    customer = one("SELECT * FROM customer WHERE number = ? AND active = 1 AND wants_reminders = 1",
+    customer = fetch_one("SELECT * FROM customer WHERE number = ? AND active = 1 AND wants_reminders = 1",
                    mail.customer)
     if not customer:
         raise NeedlessError("the customer was blocked, or wants no reminders any more")
-    found = many(f"{VOUCHER} WHERE customer = ? AND movement.id IN"
+    found = fetch_all(f"{VOUCHER} WHERE customer = ? AND movement.id IN"
                  " (SELECT value FROM json_each(?, '$.movements')) ORDER BY date, movement.id",
                  mail.customer, mail.data)
     lines = still_so(mail.template, mail.customer, found)
@@ -1675,39 +3542,15 @@ def reminder_values(mail) -> dict:
             "unsubscribe": unsubscribe_link(mail.customer)}
 
 
-def switch_reminders(db, number: int, *, wanted: bool) -> None:
-    """A customer wants reminders, or no more."""
-    words = {True: "sí", False: "no"}
-    if db.execute("UPDATE customer SET wants_reminders = ?1 WHERE number = ?2"
-                  " AND wants_reminders <> ?1", (wanted, number)).rowcount:
-        record(db, number, "data", field="wants_reminders", old=words[not wanted],
-               new=words[wanted])
-
-
-# === Post =========================================================================================
-# How the outbox is emptied: each mail is written when it is sent, of what is so then.
-
-SMTP_SECONDS = 10                   # for each answer of the SMTP server
-SMTP_PORTS = {"smtp": 25, "smtps": 465, "smtp+starttls": 587}
-ROUND_SECONDS = 5                   # of sending, in one go: less than a chore's lease
-AWAITED = "reset", "confirm_email"   # somebody sits there until it comes: these first
-GIVE_UP_MAIL_SECONDS = 3 * 86400
-KEEP_MAIL_SECONDS = 30 * 86400      # once it is sent, or given up
-CUT_SHORT = "it was cut short while it was sent: it may have arrived"
-NOT_PRINTED = re.compile(r"[^\n\x20-\x7e\xa0-\u2027\u202a-\U0010ffff]")   # in a mail
-MAIL_POLICY = email_policy.clone(max_line_length=998)   # else long links in headers are mangled
-UNWRITABLE = (TemplateError, ValueError, TypeError, LookupError)
-
-
 def brand_of(customer: int | None):
     """In whose name a customer is written to; to nobody in particular, the first brand."""
-    return one("SELECT brand.* FROM brand LEFT JOIN customer ON customer.brand = brand.code"
+    return fetch_one("SELECT brand.* FROM brand LEFT JOIN customer ON customer.brand = brand.code"
                " AND customer.number = ? ORDER BY customer.number IS NULL, position", customer)
 
 
 def mail_values(mail) -> dict:
     """What a mail's template has at hand. Links are signed now: no secret is ever stored."""
-    values = {"company": business(), "brand": brand_of(mail.customer), "absolute": absolute,
+    values = {"company": company(), "brand": brand_of(mail.customer), "absolute": absolute,
               "password_link": password_link, "confirmation_link": confirmation_link,
               "INVITATION_SECONDS": INVITATION_SECONDS}
     fresh = reminder_values(mail) if mail.template in REMINDERS else {}
@@ -1882,7 +3725,7 @@ def hold_mail(why: str, newest: str) -> None:
 def send_due_mail() -> None:
     """Send what is due, the awaited first, else in order; nothing while any is held."""
     mail_forgotten()
-    due = many("SELECT * FROM outbox WHERE due_at <= ?1 AND NOT EXISTS"
+    due = fetch_all("SELECT * FROM outbox WHERE due_at <= ?1 AND NOT EXISTS"
                " (SELECT 1 FROM outbox WHERE held = 1 AND due_at > ?1)"
                f" ORDER BY template IN {AWAITED} DESC, id LIMIT 50", now())
     if not due:
@@ -1898,1860 +3741,75 @@ def send_due_mail() -> None:
             hold_mail(smtp_answer(error)[1], max(mail.created_at for mail in due))
 
 
-# === Services =====================================================================================
-# The payment services, as they really talk: where to pay, what their notices mean, how to ask them.
-
-PAGE_SECONDS = 4                    # while somebody looks at a page, a service has so long
-CHORE_SECONDS = 20                  # and so long while nobody does; then it is asked again later
-ANSWER_BYTES = 256 * 1024
-
-
-class ServiceError(Exception):
-    """A payment service could not be asked, or its answer not be read: ask again later."""
-
-
-class NoRedirect(HTTPRedirectHandler):
-    """An answer from elsewhere is no answer."""
-
-    def redirect_request(self, *_):
-        """Follow nothing."""
+def show_mail() -> None:
+    """Print what waits, what was given up and why, and how many were sent today."""
+    since = f"{today()}T03:00:00Z"  # midnight in Argentina
+    for state in ("waiting", "given up", "needless"):
+        rows = list(tables().query("SELECT id, mail, recipient, since, next_try, tries, why FROM"
+                                   " mail_line WHERE state = ? ORDER BY id", [state]))
+        click.echo(f"{state}: {len(rows)}")
+        if rows:
+            print_table(rows[-100:], "")
+            click.echo()
+    sent = tables()["mail_line"].count_where("sent_at >= ?", [since])
+    click.echo(f"sent today: {sent}")
 
 
-def fetch(url: str, read, data: bytes | None = None, headers: dict | None = None):
-    """What `read` makes of a payment service's answer to a GET or, with `data`, a POST.
-
-    ServiceError if there is none, or it cannot be read.
-    """
-    seconds = PAGE_SECONDS if request else CHORE_SECONDS
-    deadline, question = time.monotonic() + seconds, Request(url, data, headers or {})
+def send_test_mail(address: str) -> None:
+    """Send a test mail at once, and print what the SMTP server said."""
+    mail = fetch_one("SELECT 0 AS id, 'test' AS template, '{}' AS data, NULL AS customer,"
+               " ? AS recipient, ? AS created_at", address, now())
+    url = urlsplit(current_app.config["SMTP_URL"])
+    server = f"{url.scheme}://{url.hostname}"
     try:
-        with build_opener(NoRedirect).open(question, timeout=seconds) as reply:
-            return read(whole_reply(reply, deadline))
-    except (OSError, HTTPException) as error:
-        raise ServiceError(f"{type(error).__name__}: {error}") from error
-    except ValueError as error:
-        raise ServiceError(f"the answer: {error}") from error
-
-
-def whole_reply(reply, deadline: float) -> bytes:
-    """All that comes; ServiceError if that is too long, or goes on after the deadline."""
-    answer = b""
-    while chunk := reply.read1(65536):
-        answer += chunk
-        if time.monotonic() > deadline or len(answer) > ANSWER_BYTES:
-            raise ServiceError("the answer is too slow or too long")
-    return answer
-
-
-def read_xml(body: bytes):
-    """The tree of DineroMail's XML with all the damage seen in the wild, tags in lower case.
-
-    ValueError if it is not XML, or declares anything (entities, a DTD).
-    """
+        message = write_mail(mail)
+    except UNWRITABLE as error:
+        raise Refused(f"{error}. Nothing was sent.") from error
     try:
-        text = body.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        text = body.decode("latin-1")
-    text = html.unescape(text) if text.lstrip().startswith("&lt;") else text
-    text = re.sub(r"^\s*<\?\s*xml[^>]*>", "", text, flags=re.I).strip()
-    if "<!" in text:
-        raise ValueError("it has declarations")
-    text = re.sub(r"&(?!(#\d+|#x[0-9a-fA-F]+|amp|lt|gt|quot|apos);)", "&amp;", text)
-    try:
-        tree = parse_xml(text)
-    except (ElementTree.ParseError, DefusedXmlException) as error:
-        raise ValueError(f"it is no XML: {error}") from error
-    for element in tree.iter():
-        element.tag = element.tag.lower()
-    return tree
+        with post_office() as smtp:
+            smtp.send_message(message)
+            code, said = smtp.said
+    except (OSError, ValueError) as error:
+        raise Refused(f"{server}: {smtp_answer(error)[1]}. Nothing was sent.") from error
+    click.echo(f"{server} took the mail to {message['To']}: {code} {said.decode()}")
 
 
-def read_json(body: bytes) -> dict:
-    """A JSON object; ValueError if it is something else."""
-    try:
-        found = json.loads(body)
-    except RecursionError as error:
-        raise ValueError("it is nested too deep") from error
-    if not isinstance(found, dict):
-        raise ValueError("it is no JSON object")
-    return found
-
-
-class DineroMail:
-    """Checkout of generation 1 and IPN v2, after DineroMail's manual of July 2011.
-
-    Every payment service has label, setting, leads_by_form, and the methods checkout, is_genuine,
-    subjects, look_up and query.
-    """
-
-    label = "DineroMail"            # its name on pages and receipts
-    setting = "DINEROMAIL_ACCOUNT"  # without which it is not offered
-    leads_by_form = True            # False: a plain link leads there
-    states = {"1": "pending", "2": "credited", "3": "rejected"}     # ESTADO
-    currencies = {"1": "ARS", "2": "USD"}                           # MONEDA
-
-    def __init__(self, config):
-        """The account is configured with its check digit, and used without."""
-        self.base = config["DINEROMAIL_URL"].rstrip("/")
-        self.account, self.key = config["DINEROMAIL_ACCOUNT"][:-1], config["DINEROMAIL_PASSWORD"]
-
-    def checkout(self, payment) -> tuple[str, dict | None]:
-        """Where the customer pays: (address, fields to POST there; None = a plain link)."""
-        back = absolute("payment", reference=payment.reference, vuelta=1)
-        return f"{self.base}/Shop/Shop_Ingreso.asp", {
-            "NombreItem": f"{business().company_name}, usuario {payment.customer}",
-            "TipoMoneda": "1", "PrecioItem": f"{payment.amount // 100}.{payment.amount % 100:02}",
-            "E_Comercio": self.account, "NroItem": f"CC-{payment.customer}",
-            "trx_id": payment.reference, "image_url": "http://", "DireccionExito": back,
-            "DireccionFracaso": back, "DireccionEnvio": "0", "Mensaje": "0", "MediosPago": ""}
-
-    def is_genuine(self, headers, query: str) -> bool:
-        """Whether a notice is signed by the service. DineroMail signs none, so we believe none."""
-        return True
-
-    def subjects(self, query: str, body: bytes) -> list[str]:
-        """What a notice tells us to look up: here, our references. ValueError: unreadable."""
-        text = body.decode("latin-1")
-        name, _, value = text.partition("=")
-        is_raw = re.match(r"\s*(<|&lt;)", value)    # it was not encoded at all
-        found = [(name, value)] if is_raw else parse_qsl(text, encoding="latin-1")
-        fields = {name.lower(): value for name, value in found}
-        if "notificacion" not in fields:
-            raise ValueError("it has no field Notificacion")
-        xml = fields["notificacion"].encode("latin-1")
-        ids = read_xml(xml).iterfind("operaciones/operacion/id")
-        references = list(dict.fromkeys((found.text or "").strip() for found in ids))
-        if not 1 <= len(references) <= 100 or not all(0 < len(found) <= 64 for found in references):
-            raise ValueError("it names no operation, too many, or an impossible one")
-        return references
-
-    def query(self, reference: str) -> list[Operation]:
-        """What the service says of our reference."""
-        return self.look_up([reference])
-
-    def look_up(self, subjects: list[str]) -> list[Operation]:
-        """What the service says of what a notice spoke of, all in one question."""
-        if not self.account:
-            raise ServiceError("DineroMail is not configured")
-        ids = "".join(f"<ID>{html.escape(subject, quote=False)}</ID>" for subject in subjects)
-        question = (f"<REPORTE><NROCTA>{self.account}</NROCTA><DETALLE><CONSULTA>"
-                    f"<CLAVE>{html.escape(self.key, quote=False)}</CLAVE><TIPO>1</TIPO>"
-                    f"<OPERACIONES>{ids}</OPERACIONES></CONSULTA></DETALLE></REPORTE>")
-        report = fetch(f"{self.base}/Vender/Consulta_IPN.asp", read_xml,
-                       urlencode({"DATA": question}).encode())
-        found = [self.read_operation(found, subjects) for found in self.operations(report)]
-        known = {operation.reference.upper() for operation in found}
-        return found + [Operation(subject, "", "unknown", None, "") for subject in subjects
-                        if subject.upper() not in known]
-
-    def operations(self, report) -> list:
-        """The operations of a report; ServiceError if it does not answer the question."""
-        outcome = report.findtext("estadoreporte", "").strip()
-        if outcome not in ("1", "8"):  # 8 = it knows no such operation
-            raise ServiceError(f"ESTADOREPORTE {outcome or 'is missing'}")
-        return report.findall("detalle/operaciones/operacion")
-
-    def read_operation(self, operation, asked: list[str]) -> Operation:
-        """An operation of a report. MONTO is what was paid; MONTONETO is less their fees."""
-        text = {name: operation.findtext(name, "").strip()
-                for name in ("id", "numtransaccion", "estado", "monto")}
-        codes = {(item.text or "").strip() for item in operation.iterfind("items/item/moneda")}
-        currency = self.currencies.get(codes.pop(), "?") if len(codes) == 1 else ""
-        state = self.states.get(text["estado"], f"unknown state {text['estado']}")
-        reference = text["id"]
-        if reference.upper() not in [subject.upper() for subject in asked]:
-            reference, state = asked[0], f"the answer was about {reference}"
-        amount = centavos(text["monto"])
-        return Operation(reference, text["numtransaccion"], state, amount, currency)
-
-
-class MercadoPago:
-    """Checkout Pro: a preference, a signed notice that tells a payment's id, a query about it."""
-
-    label, setting, leads_by_form = "Mercado Pago", "MERCADOPAGO_TOKEN", False
-    states = {"approved": "credited", "pending": "pending", "in_process": "pending",
-              "authorized": "pending", "rejected": "rejected", "cancelled": "rejected"}
-
-    def __init__(self, config):
-        """The token opens their interface; the secret is what they sign notices with."""
-        self.base = config["MERCADOPAGO_URL"].rstrip("/")
-        self.token, self.secret = config["MERCADOPAGO_TOKEN"], config["MERCADOPAGO_SECRET"]
-
-    def checkout(self, payment) -> tuple[str, dict | None]:
-        """Where the customer pays; however often we ask, it is one preference for each payment."""
-        back = absolute("payment", reference=payment.reference, vuelta=1)
-        item = {"id": f"CC-{payment.customer}", "currency_id": "ARS", "quantity": 1,
-                "title": f"{business().company_name}, usuario {payment.customer}",
-                "unit_price": payment.amount / 100}
-        notices = absolute("receive_notice", service="mercadopago", source_news="webhooks")
-        preference = {"items": [item], "external_reference": payment.reference,
-                      "back_urls": {"success": back, "pending": back, "failure": back},
-                      "auto_return": "approved", "notification_url": notices}
-        headers = {"X-Idempotency-Key": payment.reference, "Content-Type": "application/json"}
-        answer = self.ask("/checkout/preferences", json.dumps(preference).encode(), headers)
-        address = str(answer.get("init_point", ""))
-        if urlsplit(address).scheme not in ("http", "https"):
-            raise ServiceError("the preference has no address")
-        return address, None
-
-    def ask(self, path: str, data: bytes | None = None, headers: dict | None = None) -> dict:
-        """Their answer, from JSON. An unknown payment may be known in a moment: ServiceError."""
-        if not self.token:
-            raise ServiceError("Mercado Pago is not configured")
-        headers = {"Authorization": f"Bearer {self.token}"} | (headers or {})
-        return fetch(self.base + path, read_json, data, headers)
-
-    def is_genuine(self, headers, query: str) -> bool:
-        """Whether x-signature is right; what is missing is left out of what is signed.
-
-        The old form of notice has `id` for `data.id`; some ids were signed in lower case. What is
-        of no payment need not be signed: it is ignored anyway.
-        """
-        named = (part.partition("=") for part in headers.get("x-signature", "").split(","))
-        parts = {name.strip().lower(): value.strip() for name, _, value in named}
-        fields, request_id = dict(parse_qsl(query)), headers.get("x-request-id", "")
-        kind, subject = self.named(fields)
-        if kind not in ("", "payment") and "x-signature" not in headers:
-            return True
-        return bool(self.secret) and any(
-            hmac.compare_digest(self.sign(tried, request_id, parts.get("ts", "")),
-                                parts.get("v1", "").lower().encode())
-            for tried in {subject, subject.lower(), fields.get("data.id", "")})
-
-    def sign(self, subject: str, request_id: str, timestamp: str) -> bytes:
-        """The signature, in hex, of a notice; '' = it had no such part."""
-        named = (("id", subject), ("request-id", request_id), ("ts", timestamp))
-        manifest = "".join(f"{name}:{value};" for name, value in named if value)
-        return hmac.new(self.secret.encode(), manifest.encode(), "sha256").hexdigest().encode()
-
-    def subjects(self, query: str, body: bytes) -> list[str]:
-        """Their payment's id, in the new and in the old form; nothing if it is not of a payment."""
-        kind, subject = self.named(dict(parse_qsl(query)))
-        if not subject:  # then only the body tells
-            told = read_json(body)
-            data = told.get("data") if isinstance(told.get("data"), dict) else {}
-            kind, subject = kind or self.named(told)[0], str(data.get("id") or "")
-        if kind != "payment":
-            return []
-        if not re.fullmatch(r"[A-Za-z0-9_-]{1,30}", subject):
-            raise ValueError("it names no payment, or an impossible one")
-        return [subject]
-
-    def named(self, fields: dict) -> tuple[str, str]:
-        """(kind, id) of what a notice speaks of, in the new form and in the old; '' = not told."""
-        return (fields.get("type") or fields.get("topic") or "",
-                fields.get("data.id") or fields.get("id") or "")
-
-    def look_up(self, subjects: list[str]) -> list[Operation]:
-        """What the service says of its payments."""
-        return [self.read_payment(self.ask(f"/v1/payments/{subject}"), subject)
-                for subject in subjects]
-
-    def query(self, reference: str) -> list[Operation]:
-        """Its payments of our reference, oldest first: a refused one may be followed by another."""
-        answer = self.ask(f"/v1/payments/search?{urlencode({'external_reference': reference})}")
-        found = answer.get("results")
-        if not isinstance(found, list) or not all(isinstance(item, dict) for item in found):
-            raise ServiceError("the answer has no list of payments")
-        found.sort(key=lambda item: (str(item.get("date_created")), str(item.get("id"))))
-        operations = [self.read_payment(item, str(item.get("id"))) for item in found]
-        return [o for o in operations if o.reference.upper() == reference.upper()]
-
-    def read_payment(self, payment: dict, asked: str) -> Operation:
-        """A payment of theirs. Money given back, whole or in part, is a state of its own."""
-        text = {name: str(payment.get(name) or "").encode("utf-8", "replace").decode() for name in
-                ("id", "status", "external_reference", "transaction_amount", "currency_id")}
-        state = self.states.get(text["status"], text["status"])
-        if payment.get("status_detail") == "partially_refunded":
-            state = "partially refunded"
-        if text["id"] != asked:
-            raise ServiceError("the answer is about another payment")
-        return Operation(text["external_reference"], asked, state,
-                         centavos(text["transaction_amount"]), text["currency_id"])
-
-
-SERVICES = {"dineromail": DineroMail, "mercadopago": MercadoPago}
-
-
-def payment_service(name: str):
-    """The one of this name, as configured."""
-    return SERVICES[name](current_app.config)
-
-
-# === Payments =====================================================================================
-# A notice, or the customer coming back, is only a hint. What counts is the service's own answer.
-
-FIRST_QUERY_SECONDS = 180           # a new payment is asked about if there was no notice by then
-ASK_AGAIN_SECONDS = 5               # a payment's page does not ask more often
-ASKING = Seats(2, 1)                # pages of a worker, and of a customer, that ask at once
-REFRESH_SECONDS = 15                # it asks by itself while the customer waits
-GIVE_UP_SECONDS = 30 * 86400
-NOTICE_BYTES = 64 * 1024
-NOTICES_AN_HOUR = 6000              # from one place on the net; of long ones, as many KiB
-WAIT_SECONDS = 1                    # how long the sender of a notice waits for it to be settled
-SETTLING = threading.Lock()         # in each process one notice is settled at once
-
-
-class Offer(NamedTuple):
-    """What the payment page offers a customer, with all it was decided from."""
-
-    balance: int
-    limit: int
-    dm_active: bool     # of the last invoice's type; False if there is no invoice
-    last_invoice: str   # its type's name, '' = none
-    services: dict      # the payment services that are configured, name: label
-    why_not: dict       # why this may not be paid on line, by what it is; '' = it may
-
-
-def payment_offer(number: int) -> Offer:
-    """What the payment page offers this customer now."""
-    last = one("SELECT type_name, dineromail FROM last_invoice WHERE customer = ?", number)
-    services = {name: service.label for name, service in SERVICES.items()
-                if current_app.config[service.setting]}
-    balance, limit = balance_of(number), business().dm_limit
-    dm_active = bool(last and last.dineromail)
-    off = "" if services else "El pago en línea no está habilitado."
-    why_not = {"saldo": why_not_dineromail(balance, limit, dm_active) or off,
-               "adelanto": why_not_advance_payment(balance, limit) or off}
-    return Offer(balance, limit, dm_active, last.type_name if last else "", services, why_not)
-
-
-def start_attempt(number: int, service: str, purpose: str, amount: int):
-    """Commit a payment before the customer is sent away to make it; its row.
-
-    A second click, or another tab, takes up the same payment while it is new, and its time anew.
-    """
-    reference = "CAC" + b32encode(secrets.token_bytes(10)).decode()
+@command("mail", "mail test ana@example.com")
+@click.argument("test", required=False, metavar="[test ADDRESS]", type=click.Choice(["test"]))
+@click.argument("address", required=False, metavar="")
+@click.option("--retry", is_flag=True, help="What waits or was given up is due again now.")
+def mail(test, address, retry):
+    """Show the mail that waits, or was given up and why; or send a test mail and tell all."""
+    if test and (retry or not address):
+        raise click.UsageError("Say test ADDRESS, or --retry.")
+    if test:
+        return send_test_mail(address)
+    if not retry:
+        return show_mail()
     with transaction() as db:
-        allow(db, f"payment:{number}", PAYMENTS_AN_HOUR)
-        return db.execute(
-            "INSERT INTO payment (reference, customer, service, purpose, amount, created_at,"
-            " query_at) VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (customer, service, purpose,"
-            " amount) WHERE state = 'new' DO UPDATE SET created_at = excluded.created_at,"
-            " query_at = excluded.query_at RETURNING *",
-            (reference, number, service, purpose, amount, now(), now(FIRST_QUERY_SECONDS))
-        ).fetchone()
-
-
-def credit(db, payment, operation: Operation) -> None:
-    """Write the receipt of a payment in the ledger.
-
-    Its number is the payment's, if that is free: after a restore the same numbers come again, and
-    the accounting program may have sent the old ones back.
-    """
-    detail = f"Pago con {SERVICES[payment.service].label} {operation.service_payment}"
-    receipt = db.execute(
-        "INSERT INTO movement (customer, date, type, point_of_sale, number, detail, amount, origin)"
-        " VALUES (?1, ?2, 900, 0, coalesce((SELECT max(number) + 1 FROM movement WHERE"
-        " customer = ?1 AND type = 900 AND point_of_sale = 0 AND number >= ?3), ?3),"
-        " ?4, ?5, 'portal')",
-        (payment.customer, today(), payment.id, detail, -payment.amount)).lastrowid
-    db.execute("UPDATE payment SET state = 'credited', service_payment = ?, movement = ?,"
-               " query_at = NULL WHERE id = ?", (operation.service_payment, receipt, payment.id))
-    record(db, payment.customer, "payment", "service", field=payment.reference,
-           new=plain_money(payment.amount))
-    recipients = emails_of(payment.customer, only_confirmed=True)
-    enqueue(db, "receipt", recipients, payment.customer, detail=detail, amount=payment.amount,
-            reference=payment.reference)
-
-
-def put_in_review(db, service: str, operation: Operation, reason: str) -> None:
-    """Leave an operation to a person, once for each reason; forgers cannot fill the list."""
-    db.execute("INSERT OR IGNORE INTO review (at, service, reference, service_payment, reason)"
-               " SELECT ?1, ?2, ?3, ?4, ?5 WHERE ?4 <> ''"
-               " OR EXISTS (SELECT 1 FROM payment WHERE service = ?2 AND reference = ?3)"
-               " OR (SELECT count(*) FROM review WHERE service_payment = ''"
-               " AND closed_at IS NULL) < 1000",
-               (now(), service, operation.reference, operation.service_payment, reason))
-    db.execute("UPDATE payment SET state = 'review' WHERE service = ? AND reference = ?"
-               " AND state <> 'credited'", (service, operation.reference))
-    log.warning("event=review service=%s reference=%r reason=%r", service, operation.reference,
-                reason)
-
-
-def act_on(db, service: str, operation: Operation) -> None:
-    """Do what the verdict on an operation says."""
-    payment = one("SELECT * FROM payment WHERE service = ? AND reference = ?",
-                  service, operation.reference)
-    owner = one("SELECT * FROM payment WHERE service = ? AND service_payment = ?",
-                service, operation.service_payment)
-    deed, why = verdict(payment, operation)
-    if deed == "credit" and owner:
-        deed, why = "review", f"it was credited as {owner.reference} already"
-    if deed == "credit":
-        credit(db, payment, operation)
-    elif deed == "review":
-        put_in_review(db, service, operation, why)
-    elif deed != "nothing":
-        db.execute("UPDATE payment SET state = ?, query_at = coalesce(query_at,"
-                   " iif(state = 'expired', ?, NULL)) WHERE id = ?",
-                   (deed, now(FIRST_QUERY_SECONDS), payment.id))
-
-
-def act_on_all(service: str, operations: list[Operation]) -> None:
-    """Act on what the service answered, all or nothing.
-
-    The refused first: of several payments for one reference, one that may yet succeed counts.
-    """
-    with transaction() as db:
-        for operation in sorted(operations, key=lambda found: found.state != "rejected"):
-            act_on(db, service, operation)
-
-
-def postpone_query(payment) -> None:
-    """Plan the next query of a payment that was not begun anew meanwhile; it expires in 30 days."""
-    later = due_again(payment.created_at, FIRST_QUERY_SECONDS, GIVE_UP_SECONDS)
-    with transaction() as db:
-        db.execute("UPDATE payment SET queried_at = ?1, query_at = ?2, state ="
-                   " iif(?2 IS NULL AND state IN ('new', 'pending'), 'expired', state)"
-                   " WHERE id = ?3 AND created_at = ?4 AND query_at IS NOT NULL",
-                   (now(), later, payment.id, payment.created_at))
-
-
-def settle(payment) -> None:
-    """Ask the service about a payment and act on its answer.
-
-    ServiceError if it could not be asked: nothing changed, it will be asked again.
-    """
-    postpone_query(payment)
-    act_on_all(payment.service, payment_service(payment.service).query(payment.reference))
-
-
-def settle_due_payments() -> None:
-    """The sweep: ask about the payments that no notice came for."""
-    due = many("SELECT * FROM payment WHERE query_at <= ? ORDER BY query_at LIMIT 20", now())
-    for payment in due:
-        with suppress(ServiceError):
-            settle(payment)
-
-
-def store_notice(service: str, query: str, body: bytes) -> int:
-    """Keep what a payment service sent, as it came; its id."""
-    place = address_block(client_address())
-    with transaction() as db:
-        allow(db, f"notice:{place}", NOTICES_AN_HOUR, 1 + len(body) // 1024)
-        return db.execute(
-            "INSERT INTO notice (service, received_at, address, query, body, query_at)"
-            " VALUES (?, ?, ?, ?, ?, ?)",
-            (service, now(), client_address(), query, body, now())).lastrowid
-
-
-def close_notice(notice: int, outcome: str) -> None:
-    """Write what came of a notice: nobody looks at it again."""
-    with transaction() as db:
-        db.execute("UPDATE notice SET outcome = ?, query_at = NULL WHERE id = ?", (outcome, notice))
-
-
-def settle_notice(notice: int) -> None:
-    """Settle what a notice speaks of. It is postponed first: one worker does it, and may fail."""
-    kept = one("SELECT * FROM notice WHERE id = ?", notice)
-    later = due_again(kept.received_at, 15, GIVE_UP_SECONDS)
-    with transaction() as db:
-        is_ours = db.execute("UPDATE notice SET query_at = ? WHERE id = ? AND query_at = ?",
-                             (later, notice, kept.query_at)).rowcount == 1
-    if is_ours:
-        settle_kept(kept)
-
-
-def settle_kept(kept) -> None:
-    """Ask the service about what a notice speaks of, act on its answer, write what came of it."""
-    service = payment_service(kept.service)
-    try:
-        subjects = service.subjects(kept.query, kept.body)
-    except ValueError as error:  # a worker died before it could refuse it
-        return close_notice(kept.id, f"refused: {error}")
-    try:
-        act_on_all(kept.service, service.look_up(subjects))
-    except ServiceError as error:
-        with transaction() as db:
-            db.execute("UPDATE notice SET outcome = ? WHERE id = ?", (str(error), kept.id))
-        return None
-    return close_notice(kept.id, "settled")
-
-
-def settle_soon(notice: int) -> None:
-    """Settle a notice while its sender waits a second; else it goes on, or the chores do it."""
-    def work(app):
-        with app.app_context(), SETTLING:
-            settle_notice(notice)
-    if not SETTLING.locked():
-        app = current_app._get_current_object()
-        worker = threading.Thread(target=work, args=[app], daemon=True)
-        worker.start()
-        worker.join(WAIT_SECONDS)
-
-
-def settle_due_notices() -> None:
-    """Settle the notices that wait for it."""
-    for notice in many("SELECT id FROM notice WHERE query_at <= ? ORDER BY id LIMIT 50", now()):
-        settle_notice(notice.id)
-
-
-def is_awaited(payment, *, is_back: bool) -> bool:
-    """Whether the customer waits to hear what became of a payment."""
-    return payment.state == "pending" or (is_back and payment.state == "new")
-
-
-def may_be_asked(payment) -> bool:
-    """Whether the service may be asked about a payment now: not settled, and not asked just now."""
-    is_asked_lately = payment.queried_at and age_of(payment.queried_at) < ASK_AGAIN_SECONDS
-    return bool(payment.query_at) and not is_asked_lately
-
-
-def settle_at_once(payment) -> None:
-    """Settle a payment whose page is looked at: it is shown in any case.
-
-    Few pages at once wait for a service, as they keep the threads on which others pay.
-    """
-    if not may_be_asked(payment) or not ASKING.take(payment.customer):
-        return
-    try:
-        with suppress(ServiceError, sqlite3.OperationalError):
-            settle(payment)
-    finally:
-        ASKING.leave(payment.customer)
-
-
-def checkout_form(payment) -> tuple[str, dict] | None:
-    """(address, fields) of the form that leads to the service; None if it is too late for it.
-
-    A service that a plain link leads to is reached by beginning the same payment again.
-    """
-    is_outdated = payment.purpose == "balance" and payment.amount != balance_of(payment.customer)
-    if payment.state != "new" or is_outdated:
-        return None
-    service = payment_service(payment.service)
-    if service.leads_by_form:
-        return service.checkout(payment)
-    concept = {"balance": "saldo", "advance": "adelanto"}[payment.purpose]
-    return url_for("cac.start_payment"), {
-        "csrf_token": generate_csrf(), "medio": payment.service, "concepto": concept,
-        "importe": plain_money(payment.amount)}
-
-
-# === Documents ====================================================================================
-# What is downloaded. fpdf2 is imported only here, where it is needed: it costs 300 ms and 22 MB.
-
-FORMULA = re.compile(r"[=+@\t\r\n\0]|-(?![0-9]+,[0-9]{2}$)")      # an amount is none
-FONT = "helvetica"      # built into every reader; shows Windows-1252, which is all of Spanish
-LINE_HEIGHT = 4.4       # of tables, in mm
-QR_PLACE = 15, 240, 34  # from the left, from above, its side, in mm
-
-
-def debit_and_credit(line, show) -> tuple[str, str]:
-    """An amount in its column, the other one empty."""
-    return (show(line.amount), "") if line.amount >= 0 else ("", show(-line.amount))
-
-
-def csv_money(amount: int) -> str:
-    """An amount as spreadsheets in Argentina read numbers: 1234,56."""
-    return plain_money(amount).replace(".", "").replace("−", "-")
-
-
-def csv_file(head: tuple, rows) -> bytes:
-    """Rows of texts for a spreadsheet, none a formula: UTF-8 with BOM, semicolons."""
-    file = io.StringIO()
-    is_formula = FORMULA.match
-    csv.writer(file, delimiter=";").writerows(
-        [f"'{cell}" if is_formula(cell) else cell for cell in row] for row in (head, *rows))
-    return file.getvalue().encode("utf-8-sig")
-
-
-def statement_rows(found: Statement, show):
-    """Yield a statement's lines, between the balances before and after; `show` writes amounts."""
-    yield "", "Saldo anterior", "", "", "", "", show(found.opening)
-    for line, balance in found.lines:
-        yield (day(line.date), line.type_name, voucher_number(line), line.detail,
-               *debit_and_credit(line, show), show(balance))
-    yield "", "Saldo", "", "", "", "", show(found.closing)
-
-
-def statement_csv(found: Statement) -> bytes:
-    """The statement for a spreadsheet."""
-    return csv_file(("Fecha", "Comprobante", "Número", "Detalle", "Debe", "Haber", "Saldo"),
-                    statement_rows(found, csv_money))
-
-
-def new_pdf(title: str, colour: str):
-    """An A4 page with the brand's colour on top."""
-    from fpdf import FPDF
-    pdf = FPDF()
-    pdf.core_fonts_encoding = "cp1252"
-    pdf.set_title(title)
-    pdf.set_lang("es-AR")
-    pdf.set_margin(15)
-    pdf.add_page()
-    pdf.set_fill_color(colour)
-    pdf.rect(0, 0, 210, 4, style="F")
-    pdf.set_fill_color(255)
-    return pdf
-
-
-def printable(text: str) -> str:
-    """What the font, and a page, can show of a text."""
-    return text[:500].replace("−", "-").encode("cp1252", "replace").decode("cp1252")
-
-
-def write_lines(pdf, x: float, y: float, *lines: tuple) -> None:
-    """Write (text, size) or (text, size, 'B') one under the other; texts may be ''."""
-    pdf.set_xy(x, y)
-    for text, size, *style in lines:
-        pdf.set_font(FONT, "".join(style), size)
-        width = 195 - x if x > 90 else 80
-        pdf.multi_cell(width, size * 0.45, printable(text), new_x="LEFT", new_y="NEXT", align="L")
-
-
-def write_table(pdf, y: float, widths: tuple, rows: list[tuple]) -> None:
-    """Write rows of texts; the first is the head, which each page repeats.
-
-    Wide columns are texts and the rest figures. (The tables of fpdf2 take eight times as long.)
-    """
-    pdf.set_font(FONT, "", 8 if len(widths) > 2 else 10)
-    head, *rest = [[(width, in_lines(pdf, printable(cell), width))
-                    for cell, width in zip(row, widths, strict=True)] for row in rows]
-    y = write_row(pdf, y, head, "B")
-    for row in rest:
-        if y + row_height(row) > 281:
-            pdf.add_page()
-            y = write_row(pdf, 15, head, "B")
-        y = write_row(pdf, y, row)
-    pdf.set_y(y)
-
-
-def in_lines(pdf, text: str, width: float) -> list[str]:
-    """A text as it fits in a column."""
-    if pdf.get_string_width(text) < width - 2:
-        return [text] * bool(text)
-    return pdf.multi_cell(width, text=text, dry_run=True, output="LINES")
-
-
-def row_height(row: list[tuple]) -> float:
-    """Of a table's row, with the rule below."""
-    return 1.2 + LINE_HEIGHT * max(len(lines) for _, lines in row)
-
-
-def write_row(pdf, y: float, row: list[tuple], style: str = "") -> float:
-    """Write cells, each (width, lines), and a rule below; where the next row goes."""
-    pdf.set_font(style=style)
-    x, below = 15, y + row_height(row)
-    for width, lines in row:
-        is_figure = width <= 30 and x > 15
-        for number, line in enumerate(lines):
-            indent = width - 1 - pdf.get_string_width(line) if is_figure else 1
-            pdf.text(x + indent, y + 3.9 + LINE_HEIGHT * number, line)
-        x += width
-    pdf.line(15, below, 195, below)
-    return below
-
-
-def statement_pdf(customer, found: Statement, title: str = "Cuenta corriente") -> bytes:
-    """The statement on paper."""
-    pdf = new_pdf(title, customer.colour)
-    write_lines(pdf, 15, 14, (business().company_name, 14, "B"), (title, 12))
-    write_lines(pdf, 110, 14, (customer.name, 11, "B"), (f"Usuario {customer.number}", 9),
-                (f"Al {day(today())}, importes en pesos", 9))
-    rows = [(date, f"{voucher} {number}", *rest)
-            for date, voucher, number, *rest in statement_rows(found, plain_money)]
-    write_table(pdf, 36, (18, 49, 51, 21, 21, 20),
-                [("Fecha", "Comprobante", "Detalle", "Debe", "Haber", "Saldo"), *rows])
-    return bytes(pdf.output())
-
-
-def qr_address(customer, voucher) -> str:
-    """The address in AFIP's QR: JSON in base64, numbers as numbers (RG 4892)."""
-    total = abs(voucher.amount)
-    receiver = {"tipoDocRec": 80, "nroDocRec": int(customer.cuit)} if customer.cuit else {}
-    fields = {
-        "ver": 1, "fecha": voucher.date, "cuit": int(business().company_cuit),
-        "ptoVta": voucher.point_of_sale, "tipoCmp": voucher.type, "nroCmp": voucher.number,
-        "importe": total / 100 if total % 100 else total // 100, "moneda": "PES", "ctz": 1,
-        **receiver, "tipoCodAut": "E", "codAut": int(voucher.cae)}
-    code = b64encode(json.dumps(fields, separators=(",", ":")).encode()).decode()
-    return f"https://www.afip.gob.ar/fe/qr/?p={code}"
-
-
-def draw_qr(pdf, address: str) -> None:
-    """Draw a QR. Its mask is fixed: to look for the best of eight takes as long as all the rest."""
-    import segno
-    modules = segno.make(address, error="m", mask=2, boost_error=False).matrix
-    (x, y, side), count = QR_PLACE, len(modules)
-    size = side / count
-    pdf.set_fill_color(0)
-    for row, bits in enumerate(modules):
-        for dark in re.finditer(b"\x01+", bits):
-            first, after = dark.span()
-            pdf.rect(x + first * size, y + row * size, (after - first) * size, size, "F")
-
-
-def voucher_pdf(customer, voucher) -> bytes:
-    """A copy of a voucher that is not stored: an electronic one, or a receipt of this portal."""
-    us, number, total = business(), voucher_number(voucher), money(abs(voucher.amount))
-    pdf = new_pdf(f"{voucher.type_name} {number}", customer.colour)
-    write_lines(pdf, 15, 15, (us.company_legal_name, 14, "B"), (us.company_address, 9),
-                (us.company_tax_condition, 9))
-    pdf.rect(97, 14, 14, 15)
-    write_lines(pdf, 101, 15, (voucher.letter, 20, "B"))
-    write_lines(pdf, 98, 24, (f"COD. {voucher.type:02}" if voucher.cae else "", 7))
-    write_lines(pdf, 120, 15, (voucher.type_name.removesuffix(f" {voucher.letter}"), 14, "B"),
-                (f"N° {number}", 11, "B"), (f"Fecha: {day(voucher.date)}", 10),
-                (f"CUIT: {cuit.format(us.company_cuit)}", 9),
-                (f"Ingresos Brutos: {us.company_gross_income}", 9),
-                (f"Inicio de actividades: {us.company_since}", 9))
-    write_receiver(pdf, customer, voucher)
-    lines = [(voucher.detail or voucher.type_name, total), ("Total", total)]
-    write_table(pdf, 84, (150, 30), [("Detalle", "Importe"), *lines])
-    write_foot(pdf, customer, voucher)
-    return bytes(pdf.output())
-
-
-def write_receiver(pdf, customer, voucher) -> None:
-    """Whom a voucher is for, and until when it is to be paid."""
-    place = ", ".join(filter(None, (customer.address, customer.city, customer.province)))
-    pdf.line(15, 52, 195, 52)
-    write_lines(pdf, 15, 56, (customer.name, 11, "B"), (place, 9), (customer.tax_condition, 9))
-    write_lines(pdf, 120, 56, (f"Usuario: {customer.number}", 9),
-                (f"CUIT: {cuit.format(customer.cuit)}" if customer.cuit else "", 9),
-                (f"Vencimiento: {day(voucher.due_date)}" if voucher.due_date else "", 9, "B"))
-
-
-def write_foot(pdf, customer, voucher) -> None:
-    """AFIP's authorization, and its QR; or what a receipt of this portal is."""
-    if not voucher.cae:
-        return write_lines(pdf, 15, 262, ("Emitido por el Centro de Atención al Cliente.", 9))
-    if voucher.date >= QR_SINCE:
-        draw_qr(pdf, qr_address(customer, voucher))
-    return write_lines(pdf, 120, 262, (f"CAE N° {voucher.cae}", 10, "B"),
-                       (f"Vencimiento del CAE: {day(voucher.cae_due_date)}", 9))
-
-
-def stored_document(name: str) -> bytes:
-    """A voucher's PDF as it is stored; missing or damaged, a page and the log say so.
-
-    What was imported is named by its SHA-256.
-    """
-    folder, file = Path(current_app.config["DOCUMENTS"]), Path(name)
-    with suppress(OSError):
-        content = (folder / file.name).read_bytes()
-        is_whole = len(file.stem) != 64 or sha256(content) == file.stem
-        if content.startswith(b"%PDF-") and is_whole:
-            return content
-    log.error("event=document-missing name=%r folder=%s", name, folder)
-    return abort(404, "document")
-
-
-def document_name(voucher) -> str:
-    """What a voucher's file is called on the customer's disk."""
-    return f"{voucher.type_name} {voucher_number(voucher)}.pdf".replace(" ", "-")
-
-
-def document_of(customer, voucher) -> bytes:
-    """A voucher's PDF: as it is stored, else a copy."""
-    is_stored = voucher.document is not None
-    return stored_document(voucher.document) if is_stored else voucher_pdf(customer, voucher)
-
-
-def year_zip(customer, year: int, found: Statement):
-    """A year's statement, and its vouchers; a file on disk, however many they are."""
-    file = tempfile.TemporaryFile()  # noqa: SIM115 - closed when it was sent
-    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
-        title = f"Cuenta corriente {year}"
-        archive.writestr(f"cuenta-corriente-{year}.csv", statement_csv(found))
-        archive.writestr(f"cuenta-corriente-{year}.pdf", statement_pdf(customer, found, title))
-        with_pdf, without = [], []
-        for line, _ in found.lines:
-            (with_pdf if has_pdf(line) else without).append(line)
-        missing = [line for line in with_pdf if not is_added(archive, customer, line)]
-        if missing or without:
-            archive.writestr("LEAME.txt", read_me(missing, without))
-    file.seek(0)
-    return file
-
-
-def is_added(archive, customer, voucher) -> bool:
-    """Put a voucher's PDF into a ZIP; False if it is not to be found."""
-    with suppress(NotFound):
-        archive.writestr(document_name(voucher), document_of(customer, voucher))
-        return True
-    return False
-
-
-def read_me(missing: list, without: list) -> str:
-    """Which vouchers are not in a year's ZIP, and why."""
-    lists = (("No encontramos el archivo de estos comprobantes: escríbanos.", missing),
-             ("Estos comprobantes no tienen PDF en el sitio:", without))
-    return "\r\n".join(line for why, vouchers in lists if vouchers
-                       for line in (why, *map(document_name, vouchers), ""))
-
-
-# === Upkeep =======================================================================================
-# Copies are proven before they count, and kept beside the documents they speak of, which never
-# change. A restore sets aside what it replaces.
-
-COPY_NAME = re.compile(r"cac-[0-9]{8}-[0-9]{6}-[0-9]{6}\.db")
-WAL_RESET_FIXED = (3, 44, 6), (3, 50, 7), (3, 51, 3)   # sqlite.org/wal.html#walresetbug
-FREE_MEGABYTES = 500            # less free space than this is a warning
-WAL_MEGABYTES = 200             # and a -wal that grows to this: nothing takes it in
-CHORES_LATE_SECONDS = 60        # a lease that ended so long ago: the database cannot be written
-NO_OR_YES = "no", "yes"
-SQLITE_LOCK = 510, 2**30 + 2    # bytes, first byte: whoever has a database open has a lock there
-
-
-def dated() -> str:
-    """What makes a file's name its own: the time, to the microsecond."""
-    return datetime.now(UTC).strftime("%Y%m%d-%H%M%S-%f")
-
-
-def former(path: Path) -> Path:
-    """Where what a database was is kept, beside it."""
-    return path.with_name(f"{path.name}.before-{dated()}")
-
-
-def looked_at(path) -> sqlite3.Connection:
-    """A connection that changes nothing."""
-    db = sqlite3.connect(f"{Path(path).absolute().as_uri()}?mode=ro", uri=True)
-    db.row_factory = as_row
-    return db
-
-
-def snapshot(path, draft: Path) -> None:
-    """Copy a database as it is at one moment, whoever writes to it meanwhile."""
-    with closing(looked_at(path)) as db:
-        db.execute("VACUUM INTO ?", (str(draft),))
-
-
-def ledger(db) -> str:
-    """What a database's ledger holds, in words."""
-    count, balance = db.execute(LEDGER).fetchone()
-    return f"{counted(count, 'movement')}, total balance {plain_money(balance)}"
-
-
-def finding(is_fine: bool, what: str, level: str = "WARN") -> tuple[str, str]:
-    """A line of `check`: (ok | WARN | BAD, what was found)."""
-    return ("ok" if is_fine else level), what
-
-
-def check_content(db):
-    """Whether a database is whole, and what its view check_line counts."""
-    integrity = " ".join(db.execute("PRAGMA integrity_check").fetchone().integrity_check.split())
-    yield finding(integrity == "ok", f"integrity of the database: {integrity}", "BAD")
-    for line in db.execute("SELECT * FROM check_line").fetchall():
-        yield finding(not line.n, f"{line.what}: {line.n}", line.level)
-
-
-def proof(db) -> str:
-    """What a database holds, in a line; Refused if it is damaged or does not add up."""
-    known_version(db)
-    faults = [what for level, what in check_content(db) if level == "BAD"]
-    if faults:
-        raise Refused(f"It does not pass its check: {'; '.join(faults)}. Nothing was changed.")
-    customers = db.execute("SELECT count(*) AS n FROM customer").fetchone().n
-    return f"{counted(customers, 'customer')}, {ledger(db)}"
-
-
-def document_names(db) -> set[str]:
-    """The files of all documents that a database speaks of."""
-    found = db.execute("SELECT DISTINCT document FROM movement WHERE document IS NOT NULL")
-    return {Path(row.document).name for row in found}
-
-
-def copy_documents(db, source: Path, target: Path) -> tuple[list[Path], str]:
-    """Copy the documents that target lacks: (all there that the database speaks of, how many)."""
-    names = sorted(document_names(db))
-    new = [n for n in names if not (target / n).is_file() and (source / n).is_file()]
-    if new:
-        private_folder(target)
-    for name in new:
-        with whole_file(target / name) as draft:
-            shutil.copyfile(source / name, draft)
-    kept = [target / name for name in names if (target / name).is_file()]
-    missing = f", {len(names) - len(kept)} missing" * (len(names) > len(kept))
-    return kept, f"{counted(len(kept), 'document')}, {len(new)} of them copied now{missing}"
-
-
-def write_manifest(copy: Path, content: Path, documents: list[Path]) -> None:
-    """What a copy consists of, for `sha256sum -c`."""
-    lines = [f"{file_sha256(content)}  {copy.name}"]
-    lines += [f"{file_sha256(file)}  {file.relative_to(copy.parent)}" for file in documents]
-    with whole_file(copy.with_suffix(".sha256")) as draft:
-        draft.write_text("\n".join(lines) + "\n", encoding="utf-8")
-
-
-def forget_copies(folder: Path, keep: int) -> None:
-    """Remove all but the newest copies that `backup` made, and what a crash left of others."""
-    for old in sorted(f for f in folder.iterdir() if COPY_NAME.fullmatch(f.name))[:-keep]:
-        old.unlink(missing_ok=True)
-        old.with_suffix(".sha256").unlink(missing_ok=True)
-    for draft in folder.glob(".cac-*.new"):
-        if time.time() - draft.stat().st_mtime > 86400:
-            draft.unlink(missing_ok=True)
-
-
-def make_copy(folder: Path) -> str:
-    """Copy the database, while others write to it, and its documents; what the copy is."""
-    private_folder(folder)
-    copy, source = folder / f"cac-{dated()}.db", Path(current_app.config["DOCUMENTS"])
-    with whole_file(copy) as draft:
-        snapshot(current_app.config["DATABASE"], draft)
-        with closing(looked_at(draft)) as db:
-            held = proof(db)
-            documents, told = copy_documents(db, source, folder / "documents")
-        write_manifest(copy, draft, documents)
-        size = draft.stat().st_size
-    return f"{copy}: {size:,} bytes, {held}; {told}"
-
-
-@contextmanager
-def closed_database(path: Path):
-    """While nobody has the database open, if there is one; Refused if somebody has.
-
-    The lock is SQLite's own: the kernel drops it when its holder dies, or opens and closes the
-    file by itself.
-    """
-    if not path.exists():
-        yield
-        return
-    with path.open("r+b") as file:
-        try:
-            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB, *SQLITE_LOCK)
-        except OSError as error:
-            raise Refused("The database is in use: stop the service. Nothing was changed."
-                          ) from error
-        yield
-
-
-def keep_older(path: Path) -> Path | None:
-    """Copy a database that is to be upgraded, if it is and nobody has it open: the copy."""
-    with closing(looked_at(path)) as db:
-        if known_version(db) == SCHEMA_VERSION:
-            return None
-    with closed_database(path), whole_file(kept := former(path)) as draft:
-        snapshot(path, draft)
-    return kept
-
-
-def move_beside(old: Path, new: Path) -> None:
-    """Rename what a crash left beside a database: it would spoil another one of that name."""
-    for suffix in ("-wal", "-shm"):
-        with suppress(FileNotFoundError):
-            Path(f"{old}{suffix}").rename(f"{new}{suffix}")
-
-
-@contextmanager
-def set_aside(path: Path):
-    """Give a database a dated name, with what belongs to it, while another takes its own.
-
-    Unless that one came, all is as it was. None = there is none.
-    """
-    if not path.exists():
-        yield None
-        return
-    kept = former(path)
-    kept.hardlink_to(path)
-    try:
-        move_beside(path, kept)
-        yield kept
-    finally:
-        if kept.samefile(path):
-            move_beside(kept, path)
-            kept.unlink()
-
-
-def forget_access(path: Path) -> None:
-    """In a copy that comes back nobody is signed in, and no link is good, used or not."""
-    with closing(connect(path)) as db, transaction(db):
-        end_sessions(db)
-        db.execute("UPDATE customer SET link_serial = link_serial + strftime('%s', 'now')")
-
-
-def bring_back(copy: Path, path: Path) -> tuple[str, Path | None]:
-    """Put a copy in the database's place: (what it holds, where the former database is now)."""
-    if not copy.is_file():
-        raise Refused("There is no such file. Nothing was changed.")
-    if path.exists():
-        with suppress(sqlite3.Error):  # a sound one takes in its -wal, and is one file
-            connect(path).close()
-    with closed_database(path), ExitStack() as replacing, whole_file(path) as draft:
-        with closing(looked_at(copy)) as db:
-            held, documents = proof(db), Path(current_app.config["DOCUMENTS"])
-            _, told = copy_documents(db, copy.parent / "documents", documents)
-        snapshot(copy, draft)
-        forget_access(draft)
-        kept = replacing.enter_context(set_aside(path))
-    return f"{held}; {told}", kept
-
-
-def check_settings():
-    """The process's settings, and whether others may read the files with secrets."""
-    config = current_app.config
-    problems = unsafe_settings(config)
-    if config["MERCADOPAGO_TOKEN"] and not config["MERCADOPAGO_SECRET"]:
-        problems.append("CAC_MERCADOPAGO_SECRET: not set, Mercado Pago's notices are refused")
-    if not config["SMTP_URL"]:
-        problems.append("CAC_SMTP_URL: not set, no mail is sent")
-    yield from [("WARN", problem) for problem in problems] or [("ok", "settings are safe")]
-    files = [Path(file) for file in (os.environ.get("CAC_CONFIG"), config["DATABASE"]) if file]
-    for file in (file for file in files if file.exists()):
-        is_open = bool(file.stat().st_mode & 0o007)
-        yield finding(not is_open, f"{file} may be read by others: {NO_OR_YES[is_open]}")
-
-
-def check_database():
-    """Its version, and what it holds."""
-    db = get_db()
-    version = known_version(db)
-    yield finding(version == SCHEMA_VERSION, f"version of the database: {version}", "BAD")
-    is_demo = is_demo_data(db)
-    yield finding(not is_demo, f"the database holds the demo's data: {NO_OR_YES[is_demo]}")
-    yield from check_content(db)
-    yield "ok", f"ledger: {ledger(db)}"
-
-
-def check_documents():
-    """The PDFs: those that vouchers refer to are there, and no others."""
-    folder = Path(current_app.config["DOCUMENTS"])
-    wanted, stored = document_names(get_db()), {file.name for file in folder.glob("*.pdf")}
-    missing, useless = len(wanted - stored), len(stored - wanted)
-    yield finding(not missing, f"documents missing in {folder}: {missing}", "BAD")
-    yield finding(not useless, f"documents of no voucher in {folder}: {useless}")
-
-
-def check_machine():
-    """SQLite, the clock, and the disk."""
-    version, path = sqlite3.sqlite_version_info, Path(current_app.config["DATABASE"])
-    is_sound = version > max(WAL_RESET_FIXED) or any(
-        fixed[:2] == version[:2] and fixed <= version for fixed in WAL_RESET_FIXED)
-    rarely = "" if is_sound else ": may lose a write, very rarely; 3.51.3 does not"
-    yield finding(is_sound, f"SQLite {sqlite3.sqlite_version}{rarely}")
-    yield "ok", f"time {now()}, today {today()} in Argentina, this machine's zone {time.tzname[0]}"
-    free = shutil.disk_usage(path.parent).free // 2**20
-    yield finding(free >= FREE_MEGABYTES, f"free megabytes on the database's disk: {free}")
-    wal = Path(f"{path}-wal")
-    size = wal.stat().st_size // 2**20 if wal.exists() else 0
-    yield finding(size < WAL_MEGABYTES, f"megabytes in {wal.name}: {size}")
-
-
-def check_results():
-    """Yield what `check` finds, a line each; what cannot be looked at is BAD."""
-    for look in (check_settings, check_database, check_documents, check_machine):
-        try:
-            yield from look()
-        except (sqlite3.Error, OSError, Refused) as error:
-            yield "BAD", f"{look.__name__.removeprefix('check_')}: {error}"
-
-
-# === Forms ========================================================================================
-# The fields' names are Spanish: they are seen from outside. Each error says what to do.
-
-PROVINCES = re.split(r"\|\s*", """Buenos Aires|Ciudad Autónoma de Buenos Aires|Catamarca|Chaco|
-    Chubut|Córdoba|Corrientes|Entre Ríos|Formosa|Jujuy|La Pampa|La Rioja|Mendoza|Misiones|Neuquén|
-    Río Negro|Salta|San Juan|San Luis|Santa Cruz|Santa Fe|Santiago del Estero|Tierra del Fuego|
-    Tucumán""")
-LIST_LENGTH = 8         # e-mails, or phones, of a customer
-PROFILE_COLUMNS = {"contacto": "contact", "domicilio": "address", "localidad": "city",
-                   "provincia": "province", "codigo_postal": "postal_code"}
-
-
-def stripped(text: str | None) -> str:
-    """Without the spaces around it."""
-    return (text or "").strip()
-
-
-def text_field(label: str, most: int, *validators) -> StringField:
-    """A line of text of at most so many characters."""
-    length = Length(max=most, message=f"Escriba {most} caracteres o menos")
-    return StringField(label, [*validators, length], filters=[stripped])
-
-
-def password_field(label: str, *validators) -> PasswordField:
-    """A password, which may hold spaces at its ends."""
-    length = Length(max=256, message="La clave tiene 256 caracteres o menos")
-    return PasswordField(label, [*validators, length])
-
-
-class Form(FlaskForm):
-    """What all forms share."""
-
-    class Meta(FlaskForm.Meta):
-        """Where no message of ours says it, WTForms says it in Spanish."""
-
-        locales = ["es"]
-
-    def problems(self) -> list[tuple[str, str]]:
-        """(the field's id, what to do) for the summary on top."""
-        parts = [(part.id, part) for field in self for part in getattr(field, "entries", [field])]
-        parts += [(f"{field.id}-0", field) for field in self if isinstance(field, FieldList)]
-        return [(place, error) for place, part in parts for error in part.errors
-                if isinstance(error, str)]  # the rest of a list's are its parts' own, again
-
-
-class SignInForm(Form):
-    """Ingrese a su Cuenta."""
-
-    usuario = text_field("Usuario", 60, DataRequired("Escriba su usuario"))
-    clave = password_field("Clave", DataRequired("Escriba su clave"))
-
-
-class ForgotForm(Form):
-    """¿Olvidó su Clave?"""
-
-    usuario = text_field("Usuario", 60)
-    email = text_field("Correo electrónico", 254)
-
-    def validate_usuario(self, field):
-        """One of both is enough."""
-        if not field.data and not self.email.data:
-            raise StopValidation("Escriba su usuario o uno de sus correos")
-
-
-class NewPasswordForm(Form):
-    """A password chosen by a link."""
-
-    clave_nueva = password_field("Clave nueva", DataRequired("Escriba una clave nueva"))
-
-    def __init__(self, customer):
-        """For this customer."""
-        super().__init__()
-        self.customer = customer
-
-    def validate_clave_nueva(self, field):
-        """Long enough, and not easily guessed."""
-        number, password = self.customer.number, normalized(field.data)
-        known = (self.customer.name, self.customer.cuit, *emails_of(number))
-        is_common = one("SELECT 1 FROM common_password WHERE password = ?", password.casefold())
-        if problem := password_problem(password, number, max(8, business().password_min), known,
-                                       is_common=bool(is_common)):
-            raise StopValidation(problem)
-
-
-class PasswordForm(NewPasswordForm):
-    """Cambiar Clave."""
-
-    clave_actual = password_field("Clave actual", DataRequired("Escriba su clave actual"))
-
-    def validate_clave_actual(self, field):
-        """The one in use, which the new one must not be."""
-        if not confirms_password(field.data):
-            raise StopValidation("La clave actual no coincide")
-        if normalized(field.data) == normalized(self.clave_nueva.data or ""):
-            raise StopValidation("La clave nueva debe ser distinta de la actual")
-
-
-class ProfileForm(Form):
-    """Modificar Datos."""
-
-    emails = FieldList(text_field("Correo", 254), min_entries=1)
-    telefonos = FieldList(text_field("Teléfono", 40), min_entries=1)
-    contacto = text_field("Persona de contacto", 80)
-    domicilio = text_field("Calle y número", 120)
-    localidad = text_field("Localidad", 80)
-    provincia = SelectField("Provincia", validate_choice=False)
-    codigo_postal = text_field("Código postal", 8)
-    avisos = BooleanField("Quiero recibir avisos de comprobantes y vencimientos")
-    clave_actual = password_field("Clave actual")
-
-    def __init__(self, customer):
-        """With what is on file, which may stay although it was imported in another form."""
-        phones = many("SELECT number FROM phone WHERE customer = ? ORDER BY id", customer.number)
-        self.customer, self.on_file = customer, {"emails": emails_of(customer.number),
-                                                 "telefonos": [phone.number for phone in phones]}
-        values = {field: getattr(customer, column) for field, column in PROFILE_COLUMNS.items()}
-        values |= {name: [*found, ""] for name, found in self.on_file.items()}
-        values |= {"avisos": bool(customer.wants_reminders)}
-        super().__init__(data=values)
-        self.provincia.choices = sorted({"", customer.province, *PROVINCES})
-        self.keep_what_was_not_sent(values)
-
-    def keep_what_was_not_sent(self, values: dict) -> None:
-        """A form without a list, or the box, leaves it as it is; a box that is off sends nothing.
-
-        So `avisos_visto` says that the box was there. Who only looks sends no form to be read.
-        """
-        keys = {"emails": "emails-[0-9]+", "telefonos": "telefonos-[0-9]+",
-                "avisos": "avisos(_visto)?"} if self.is_submitted() else {}
-        for name, key in keys.items():
-            if not any(re.fullmatch(key, sent) for sent in request.form):
-                self[name].process(None, values[name])
-
-    def refuse_too_many(self, field):
-        """Eight are enough, unless there are more on file."""
-        typed = [text for text in field.data if text]
-        if len(typed) > max(LIST_LENGTH, len(self.on_file[field.name])):
-            raise StopValidation(f"Deje {LIST_LENGTH} o menos")
-
-    def typed_emails(self) -> dict[str | None, str]:
-        """Each address by its canonical form; None = not an address."""
-        return {canonical_email(text): text for text in self.emails.data if text}
-
-    def validate_emails(self, field):
-        """Addresses, each once; and at least one where there was one."""
-        self.refuse_too_many(field)
-        seen = []
-        for entry in (entry for entry in field if entry.data):
-            canonical = canonical_email(entry.data)
-            if not canonical:
-                entry.errors = ["Escriba un correo con el formato nombre@ejemplo.com"]
-            elif canonical in seen:
-                entry.errors = ["Ese correo ya está en la lista"]
-            seen.append(canonical)
-        if not seen and self.on_file["emails"]:
-            raise StopValidation("Deje al menos un correo")
-
-    def validate_telefonos(self, field):
-        """In any format, if it can be called."""
-        self.refuse_too_many(field)
-        for entry in field:
-            is_phone = re.fullmatch(r"[0-9\s()+./-]{6,40}", entry.data or "")
-            if entry.data and not is_phone and entry.data not in self.on_file["telefonos"]:
-                entry.errors = ["Escriba código de área y número, por ejemplo 11 4567-8901"]
-
-    def validate_provincia(self, field):
-        """One of the list."""
-        if field.data not in self.provincia.choices:
-            raise StopValidation("Elija una provincia de la lista")
-
-    def validate_codigo_postal(self, field):
-        """Four digits, the eight characters of the CPA, or what is on file."""
-        is_code = re.fullmatch(r"([0-9]{4}|[A-Za-z][0-9]{4}[A-Za-z]{3})?", field.data)
-        if not is_code and field.data != self.customer.postal_code:
-            raise StopValidation("Escriba el código postal como 1650 o B1650ABC")
-
-    def validate_clave_actual(self, field):
-        """Asked for when the addresses change: who changes them can take the account over."""
-        on_file = set(map(canonical_email, self.on_file["emails"]))
-        if self.typed_emails().keys() == on_file:
-            return
-        if not field.data:
-            raise StopValidation("Para cambiar sus correos, escriba su clave actual")
-        if not confirms_password(field.data):
-            raise StopValidation("La clave actual no coincide")
-
-    def validate(self, **_):
-        """The lists' own errors count, too."""
-        return super().validate() and not self.problems()
-
-
-class PaymentForm(Form):
-    """PAGO ONLINE."""
-
-    concepto = StringField(validators=[AnyOf(["saldo", "adelanto"], "Elija qué quiere pagar")])
-    medio = StringField(validators=[AnyOf(list(SERVICES), "Elija con qué quiere pagar")])
-    importe = text_field("Importe a pagar", 30)
-
-    def validate_importe(self, field):
-        """Of an advance payment: from one peso to the limit."""
-        if self.concepto.data != "adelanto":
-            return
-        try:
-            amount = parse_money(field.data or "")
-        except ValueError as error:
-            problem = str(error) if field.data else "Escriba el importe a pagar"
-            raise StopValidation(problem) from error
-        if not MIN_PAYMENT <= amount <= business().dm_limit:
-            limits = f"de {money(MIN_PAYMENT)} a {money(business().dm_limit)}"
-            raise StopValidation(f"Escriba un importe {limits}")
-
-
-def save_password(customer, password: str):
-    """Save it, end all sessions, tell every address; the new row, None if another was faster."""
-    hashed = hash_password(password)
-    with transaction() as db:
-        saved = db.execute(
-            "UPDATE customer SET password = ?1, link_serial = link_serial + 1 WHERE number = ?2"
-            " AND active = 1 AND link_serial = ?3 RETURNING *",
-            (hashed, customer.number, customer.link_serial)).fetchone()
-        if saved:
-            end_sessions(db, customer.number)
-            forget_tries(db, customer.number)
-            recipients = emails_of(customer.number)
-            enqueue(db, "password_changed", recipients, customer.number, name=customer.name)
-            record(db, customer.number, "password")
-    return saved
-
-
-def save_profile(form: ProfileForm) -> bool:
-    """Save what was changed and log each change; True if there is an address to confirm."""
-    customer, number, typed = form.customer, form.customer.number, form.typed_emails()
-    with transaction() as db:
-        before = dict(many("SELECT canonical, address FROM email WHERE customer = ?", number))
-        if typed.keys() != before.keys():
-            allow(db, f"emails:{number}", EMAIL_CHANGES_AN_HOUR)    # before anything is logged
-            new_link(db, number)
-            recipients = (before | typed).values()
-            enqueue(db, "emails_changed", recipients, number, name=customer.name)
-        for field, column in PROFILE_COLUMNS.items():
-            save_column(db, customer, column, form[field].data)
-        switch_reminders(db, number, wanted=form.avisos.data)
-        save_list(db, number, "phone", {phone: phone for phone in form.telefonos.data if phone})
-        save_list(db, number, "email", typed)
-        for added in typed.keys() - before.keys():
-            email = one("SELECT * FROM email WHERE customer = ? AND canonical = ?", number, added)
-            enqueue(db, "confirm_email", [email.address], number, name=customer.name,
-                    email=email.id, canonical=added)
-    return bool(typed.keys() - before.keys())
-
-
-def save_column(db, customer, column: str, new: str) -> None:
-    """Save one of PROFILE_COLUMNS, if it changed."""
-    old = getattr(customer, column)
-    if new != old:
-        db.execute(f"UPDATE customer SET {column} = ? WHERE number = ?", (new, customer.number))
-        record(db, customer.number, "data", field=column, old=old, new=new)
-
-
-def save_list(db, number: int, table: str, new: dict) -> None:
-    """Make a customer's phones or e-mails these, {as compared: as typed}."""
-    key, shown = {"phone": ("number", "number"), "email": ("canonical", "address")}[table]
-    old = dict(many(f"SELECT {key} AS key, {shown} FROM {table} WHERE customer = ?", number))
-    for gone in old.keys() - new.keys():
-        db.execute(f"DELETE FROM {table} WHERE customer = ? AND {key} = ?", (number, gone))
-        record(db, number, "data", field=table, old=old[gone])
-    for added in [added for added in new if added not in old]:
-        row = {"customer": number, key: added, shown: new[added]}
-        db.execute(f"INSERT INTO {table} ({', '.join(row)}) VALUES"
-                   f" ({', '.join('?' * len(row))})", list(row.values()))
-        record(db, number, "data", field=table, new=new[added])
-
-
-# === Access =======================================================================================
-# Guard, ask, decide, answer. A form that is not right is shown again, with 422.
-
-bp = Blueprint("cac", __name__, cli_group=None)
-
-
-def form_page(template: str, form: Form, **values):
-    """A page with a form: new, or to be corrected."""
-    return render_template(template, form=form, **values), 422 if form.problems() else 200
-
-
-def done(message: str, page: str) -> Response:
-    """To that page, which says first what was done."""
-    flash(message)
-    return redirect(url_for(f".{page}"), 303)
-
-
-def download(content, name: str) -> Response:
-    """A file for the customer's disk; the account's log tells of it, once in ten minutes."""
-    seen = one("SELECT 1 FROM event WHERE customer = ? AND at > ? AND kind = 'download'"
-               " AND new = ?", current_user.number, now(-600), name)
-    if not seen:
-        with suppress(sqlite3.OperationalError), transaction(patience=0) as db:  # pages do not wait
-            record(db, current_user.number, "download", new=name)
-    file = io.BytesIO(content) if isinstance(content, bytes) else content
-    return send_file(file, as_attachment=True, download_name=name)
-
-
-def is_page(url: str) -> bool:
-    """Whether it is a page of this site, and one that can be asked for."""
-    path = unquote(urlsplit(url).path).removeprefix(request.script_root)
-    pages = current_app.create_url_adapter(request)
-    with suppress(HTTPError):
-        return is_local(url) and bool(pages.match(path, "GET"))
-    return False
-
-
-@bp.route("/ingresar", methods=["GET", "POST"])
-def sign_in():
-    """Ingrese a su Cuenta."""
-    if request.method == "GET" and current_user.is_authenticated:
-        return redirect(url_for(".home"))
-    form = SignInForm()
-    if not form.validate_on_submit():
-        return form_page("sign_in.html", form)
-    customer = may_sign_in(form.usuario.data, form.clave.data)
-    if not customer or not open_session(customer):
-        return render_template("sign_in.html", form=form, refused=True), 401
-    target = request.args.get("next", "")
-    return redirect(target if is_page(target) else url_for(".home"), 303)
-
-
-@bp.post("/salir")
-@login_required
-def sign_out():
-    """Salir."""
-    close_session()
-    answer = done("Salió de su cuenta.", "sign_in")
-    answer.headers["Clear-Site-Data"] = '"cache", "storage"'
-    return answer
-
-
-@bp.route("/olvido", methods=["GET", "POST"])
-def forgot():
-    """¿Olvidó su Clave?"""
-    form = ForgotForm()
-    if not form.validate_on_submit():
-        return form_page("forgot.html", form)
-    ask_for_link(form.usuario.data, form.email.data)
-    return render_template("forgot_sent.html")
-
-
-@bp.route("/clave/<token>", methods=["GET", "POST"])
-def new_password(token):
-    """A password chosen by a link: to look at it changes nothing, to choose uses it up."""
-    customer = customer_of_link(token) or abort(410)
-    form = NewPasswordForm(customer)
-    if not form.validate_on_submit():
-        return form_page("new_password.html", form, customer=customer)
-    if not save_password(customer, form.clave_nueva.data):
-        abort(410)  # another tab was faster
-    return done("Cambió su clave. Ya puede ingresar.", "sign_in")
-
-
-@bp.route("/clave", methods=["GET", "POST"])
-@login_required
-def password():
-    """Cambiar Clave: the other sessions end, this one goes on under a new token."""
-    form = PasswordForm(current_user)
-    if not form.validate_on_submit():
-        return form_page("password.html", form)
-    saved = save_password(current_user.customer, form.clave_nueva.data) or abort(400, "old form")
-    open_session(saved)
-    return done("Cambió su clave. Cerramos sus otras sesiones.", "home")
-
-
-@bp.route("/datos", methods=["GET", "POST"])
-@login_required
-def profile():
-    """Modificar Datos."""
-    form = ProfileForm(current_user.customer)
-    if not form.validate_on_submit():
-        unconfirmed = many("SELECT address FROM email WHERE customer = ? AND confirmed_at IS NULL"
-                           " ORDER BY id", current_user.number)
-        return form_page("profile.html", form, unconfirmed=[row.address for row in unconfirmed])
-    is_to_confirm = save_profile(form)
-    more = " Le enviamos un enlace al correo nuevo." * is_to_confirm
-    return done(f"Guardamos sus datos.{more}", "profile")
-
-
-@bp.route("/confirmar/<token>", methods=["GET", "POST"])
-def confirm_email(token):
-    """Confirm a new address, by the link that was sent to it."""
-    email, form = email_of_link(token) or abort(410, "email"), Form()
-    if not form.validate_on_submit():
-        return form_page("confirm_email.html", form, email=email)
-    with transaction() as db:
-        db.execute("UPDATE email SET confirmed_at = ? WHERE id = ?", (now(), email.id))
-        record(db, email.customer, "email-confirmed", new=email.address)
-    return done("Confirmó su correo.", "home")
-
-
-@bp.route("/avisos/<token>", methods=["GET", "POST"])
-@csrf.exempt
-def unsubscribe(token):
-    """No more reminders, by the link in each: to look at it changes nothing. The link is enough."""
-    customer = customer_of_reminders(token) or abort(404)
-    if request.method == "POST":
-        with transaction() as db:
-            switch_reminders(db, customer.number, wanted=False)
-    is_off = request.method == "POST" or not customer.wants_reminders
-    return render_template("unsubscribe.html", customer=customer, is_off=is_off)
-
-
-EVENTS = {  # what Accesos a su cuenta calls each kind of event; "data" is told by its field
-    "sign-in": "Ingreso", "sign-out": "Salida", "refused": "Intento de ingreso rechazado",
-    "session-closed": "Cierre de otra sesión", "password": "Cambio de clave",
-    "reset": "Enlace para elegir la clave", "invite": "Invitación", "unlock": "Fin de la espera",
-    "sessions-ended": "Cierre de todas las sesiones", "block": "Cuenta bloqueada",
-    "unblock": "Cuenta habilitada", "email-confirmed": "Correo confirmado",
-    "download": "Descarga", "payment": "Pago acreditado",
-}
-EVENT_FIELDS = {
-    "contact": "persona de contacto", "address": "domicilio", "city": "localidad",
-    "province": "provincia", "postal_code": "código postal", "phone": "teléfono",
-    "email": "correo", "wants_reminders": "avisos",
-}
-ACTORS = {"operator": "la empresa", "service": "el servicio de pago"}
-LOG_SECONDS = 365 * 86400       # what the page shows of the account's log
-
-
-def in_words(event) -> tuple[str, str, str]:
-    """An event of the account's log in words: what, which, from where."""
-    if event.kind == "data":
-        what = f"Cambio de {EVENT_FIELDS.get(event.field, 'datos')}"
-        which = f"{event.old or '(nada)'} → {event.new or '(nada)'}"
-    else:
-        what, which = EVENTS.get(event.kind, "Otro cambio"), event.new or ""
-    return what, which, event.address or ACTORS.get(event.actor, "")
-
-
-def asked_page() -> int | None:
-    """The page that the address asks for; None = none, or what is no number."""
-    asked = request.args.get("pagina", "")
-    return int(asked) if re.fullmatch("[0-9]{1,9}", asked) else None
-
-
-@bp.get("/accesos")
-@login_required
-def accesses():
-    """Accesos a su cuenta: the open sessions, and the log of the last year, newest first."""
-    number, since = current_user.number, now(-LOG_SECONDS)
-    sessions = many("SELECT substr(token_hash, 1, 16) AS id, * FROM session WHERE customer = ?"
-                    " AND seen_at > ? AND created_at > ? ORDER BY seen_at DESC",
-                    number, now(-IDLE_SECONDS), now(-SESSION_SECONDS))
-    count = one("SELECT count(*) AS n FROM event WHERE customer = ? AND at > ?", number, since).n
-    skip, length, page, pages = page_span(count, count, business().page_size, asked_page() or 1)
-    events = many("SELECT * FROM event WHERE customer = ? AND at > ? ORDER BY at DESC, id DESC"
-                  " LIMIT ? OFFSET ?", number, since, length, skip)
-    return render_template("accesses.html", sessions=sessions, events=events, page=page,
-                           pages=pages, here=sha256(current_user.token)[:16])
-
-
-@bp.post("/accesos")
-@login_required
-def close_sessions():
-    """Close one of the customer's other sessions, or all of them."""
-    with transaction() as db:
-        closed = db.execute("DELETE FROM session WHERE customer = ? AND token_hash <> ?"
-                            " AND ? IN ('otras', substr(token_hash, 1, 16))",
-                            (current_user.number, sha256(current_user.token),
-                             request.form.get("sesion", ""))).rowcount
-        if closed:
-            record(db, current_user.number, "session-closed")
-    words = {0: "Esa sesión ya no estaba abierta.", 1: "Cerramos esa sesión."}
-    return done(words.get(closed, f"Cerramos {closed} sesiones."), "accesses")
-
-
-# === Views ========================================================================================
-# What the customer reads of the account, and pays; then the addresses for machines.
-
-STATIC_SECONDS = 365 * 86400            # what never changes under its address is kept by browsers
-RECENT_LINES = 12                       # movements that ¿Por qué este saldo? explains in any case
-ZIPPING = threading.BoundedSemaphore()  # a year's ZIP at a time in a process: others want pages
-
-
-@bp.get("/")
-@login_required
-def home():
-    """Bienvenido/a: the balance, the last movements, the two groups of the manual, news."""
-    found = statement(current_user.number, 5, 5)
-    due, overdue = next_due(current_user.number, found.balance)
-    news = many("SELECT * FROM news ORDER BY date DESC, id DESC LIMIT 3")
-    return render_template("home.html", found=found, due=due, overdue=overdue, news=news)
-
-
-@bp.get("/cuenta")
-@login_required
-def account():
-    """Mi cuenta corriente: a page of the last movements, oldest first."""
-    page = asked_page()
-    window, size = business().statement_window, business().page_size
-    found = statement(current_user.number, window, size, page)
-    if "pagina" in request.args and page != found.page:
-        return redirect(url_for(".account"))
-    years = many(YEARS, current_user.number)
-    return render_template("account.html", found=found, years=years)
-
-
-@bp.get("/cuenta/saldo")
-@login_required
-def balance():
-    """¿Por qué este saldo? What is open and the last movements, with what was paid with what."""
-    found = whole_statement(current_user.number)
-    lines = explanation(found)
-    recent = len(lines) - RECENT_LINES
-    shown = [line for n, line in enumerate(lines) if line.rest or n >= max(recent, 1)]
-    due, overdue = next_due(current_user.number, found.balance)
-    months = balances(current_user.number)
-    return render_template("balance.html", found=found, lines=shown, due=due, overdue=overdue,
-                           others=found.balance - sum(line.amount for line in shown),
-                           chart=chart(months) if months else None)
-
-
-@bp.get("/cuenta.csv")
-@login_required
-def account_csv():
-    """The same movements for a spreadsheet."""
-    content = statement_csv(whole_statement(current_user.number))
-    return download(content, f"cuenta-corriente-{current_user.number}.csv")
-
-
-@bp.get("/cuenta.pdf")
-@login_required
-def account_pdf():
-    """The same movements on paper."""
-    count_download(current_user.number)
-    content = statement_pdf(current_user, whole_statement(current_user.number))
-    return download(content, f"cuenta-corriente-{current_user.number}.pdf")
-
-
-@bp.get("/cuenta/<int(fixed_digits=4):year>.zip")
-@login_required
-def account_year(year):
-    """A year's statement and vouchers, in one file; one is made at a time, they take long."""
-    found = year_statement(current_user.number, year)
-    if not found.lines:
-        abort(404)
-    count_download(current_user.number)
-    if not ZIPPING.acquire(blocking=False):
-        abort(503)
-    try:
-        content = year_zip(current_user, year, found)
-    finally:
-        ZIPPING.release()
-    return download(content, f"cuenta-corriente-{current_user.number}-{year}.zip")
-
-
-@bp.get("/comprobantes/<int(max=9999999999999):voucher>.pdf")
-@login_required
-def voucher(voucher):
-    """One of the customer's own vouchers: as it is stored, else a copy."""
-    found = one(f"{VOUCHER} WHERE movement.id = ? AND customer = ?", voucher, current_user.number)
-    if not found or not has_pdf(found):
-        abort(404)
-    count_download(current_user.number)
-    return download(document_of(current_user, found), document_name(found))
-
-
-def pay_page(form: PaymentForm, offer: Offer):
-    """PAGO ONLINE, new or with an amount to be corrected."""
-    accounts = many("SELECT * FROM bank_account ORDER BY id")
-    under_way = many(UNDER_WAY, current_user.number)
-    return form_page("pay.html", form, offer=offer, accounts=accounts, under_way=under_way)
-
-
-@bp.get("/pago")
-@login_required
-def pay():
-    """PAGO ONLINE: the balance, where to deposit it, and the buttons that the rules allow."""
-    return pay_page(PaymentForm(), payment_offer(current_user.number))
-
-
-@bp.post("/pago")
-@login_required
-def start_payment():
-    """Begin a payment, if the rules allow it now."""
-    form, offer = PaymentForm(), payment_offer(current_user.number)
-    is_absent = form.medio.data in SERVICES and form.medio.data not in offer.services
-    if is_absent or offer.why_not.get(form.concepto.data):
-        abort(403)
-    if not form.validate():
-        return pay_page(form, offer)
-    purpose, amount = (("balance", offer.balance) if form.concepto.data == "saldo"
-                       else ("advance", parse_money(form.importe.data)))
-    begun = start_attempt(current_user.number, form.medio.data, purpose, amount)
-    address, fields = payment_service(begun.service).checkout(begun)
-    return redirect(url_for(".payment", reference=begun.reference) if fields else address, 303)
-
-
-@bp.get("/pago/<reference>")
-@login_required
-def payment(reference):
-    """A payment: while it is new, the way to the service; then what became of it."""
-    sql = f"{A_PAYMENT} WHERE reference = ? AND customer = ?"
-    found = one(sql, reference, current_user.number) or abort(404)
-    is_back = "vuelta" in request.args
-    if is_back or found.state == "pending":
-        settle_at_once(found)
-        found = one(sql, reference, current_user.number)
-    page = render_template("payment.html", payment=found, is_back=is_back,
-                           label=SERVICES[found.service].label,
-                           checkout=None if is_back else checkout_form(found))
-    is_waiting = is_awaited(found, is_back=is_back)
-    return page, {"Refresh": str(REFRESH_SECONDS)} if is_waiting else {}
-
-
-@bp.post(f"/aviso/<any({', '.join(SERVICES)}):service>")
-@csrf.exempt
-def receive_notice(service):
-    """A payment service tells of a payment: kept as it came, then the service is asked."""
-    request.max_content_length = 2**40  # what is too long is kept as far as it is read
-    body = io.BufferedReader(request.stream).read(NOTICE_BYTES + 1)
-    query = request.query_string.decode("latin-1")
-    notice = store_notice(service, query, body)
-    if not payment_service(service).is_genuine(request.headers, query):
-        return refuse_notice(notice, 401, "its signature is wrong")
-    if len(body) > NOTICE_BYTES:
-        return refuse_notice(notice, 400, "it is too long")
-    try:
-        payment_service(service).subjects(query, body)
-    except ValueError as error:
-        return refuse_notice(notice, 400, str(error))
-    settle_soon(notice)
-    return Response("OK", mimetype="text/plain")
-
-
-def refuse_notice(notice: int, status: int, why: str) -> Response:
-    """Nobody will act on this notice; it stays on file, after a day its beginning."""
-    close_notice(notice, f"refused: {why}")
-    log.warning("event=notice-refused notice=%s why=%r", notice, why)
-    return Response("refused", status, mimetype="text/plain")
-
-
-@bp.get("/noticias")
-@login_required
-def news():
-    """Noticias, the newest first."""
-    return render_template("news.html", news=many("SELECT * FROM news ORDER BY date DESC, id DESC"))
-
-
-@bp.get("/servicios")
-@login_required
-def services():
-    """Servicios: what the customer has contracted."""
-    found = many("SELECT * FROM service WHERE customer = ? ORDER BY name", current_user.number)
-    return render_template("services.html", services=found)
-
-
-@bp.get("/preguntas")
-def questions():
-    """Preguntas frecuentes: the manual's five, answered for this portal."""
-    return render_template("questions.html")
-
-
-@bp.get("/contacto")
-def contact():
-    """Contáctenos."""
-    return render_template("contact.html")
-
-
-@cache
-def static_text(name: str) -> str:
-    """What is in a file of static/."""
-    return (HERE / "static" / name).read_text(encoding="utf-8")
-
-
-@bp.get("/estilo/<code>.css")
-def style_sheet(code):
-    """The style sheet with a brand's colours, in one file: browsers ask once, and keep it."""
-    try:
-        text = static_text("cac.css") + static_text(f"brands/{code}.css")
-    except (OSError, ValueError):
-        abort(404)
-    answer = Response(text, mimetype="text/css")
-    answer.headers["Cache-Control"] = f"public, max-age={STATIC_SECONDS}"
-    return answer
-
-
-@bp.get("/salud")
-def health():
-    """For monitors: whether the database answers, and can be written: chores renew their lease."""
-    try:
-        renewed = one("SELECT coalesce(max(ends_at), '') AS at FROM lease").at
-        signer("health")  # Refused without a secret key: nobody could sign in
-    except (sqlite3.Error, Refused):
-        return {"status": "unavailable"}, 503
-    since = current_app.extensions.get("cac.chores_since")
-    if since and age_of(max(since, renewed)) > CHORES_LATE_SECONDS:
-        return {"status": "chores are late"}, 503
-    return {"status": "ok"}
-
-
-@bp.get("/demo/correo")
-def demo_mail():
-    """The mails of the demo, the newest first; a portal that serves customers has no such page."""
-    folder = current_app.config["DEMO"] or abort(404)
-    files = sorted(Path(folder).glob("*.eml"), key=lambda file: file.stat().st_mtime_ns)
-    mails = [message_from_bytes(file.read_bytes(), policy=email_policy) for file in files[::-1]]
-    return render_template("demo_mail.html", mails=mails)
-
-
-# === Errors =======================================================================================
-# What a page says when it cannot be shown: no codes, no traces; what to do, and where to ask.
-
-class Trouble(NamedTuple):
-    """What the page of an error says, and where its button leads."""
-
-    title: str
-    advice: str
-    page: str = "home"
-    button: str = "Ir al inicio"
-
-
-ERRORS = {  # by status, or by what abort() is told
-    400: Trouble("No entendimos el pedido", "Vuelva a la página anterior e intente de nuevo."),
-    403: Trouble("Ese pago no está disponible",
-                 "No se registró nada. En PAGO ONLINE puede ver cómo pagar."),
-    404: Trouble("No encontramos esa página", "Revise la dirección o vuelva al inicio."),
-    410: Trouble("El enlace ya no sirve", "Venció, ya se usó o se pidió otro más nuevo.",
-                 "forgot", "Pedir otro enlace"),
-    413: Trouble("El envío es demasiado grande", "No se guardó nada."),
-    429: Trouble("Hizo demasiados intentos",
-                 "Espere y pruebe de nuevo, o use «¿Olvidó su Clave?»."),
-    500: Trouble("Hay un problema con el sitio", "Pruebe de nuevo en unos minutos. Si recién hizo"
-                 " un pago, no lo repita: fíjese primero en su cuenta corriente."),
-    503: Trouble("El sitio está ocupado", "No se guardó nada. Pruebe de nuevo en un minuto."),
-    "document": Trouble("No encontramos el archivo de este comprobante",
-                        "Escríbanos y se lo enviamos."),
-    "download": Trouble("Descargó demasiados archivos", "Espere y pruebe de nuevo."),
-    "payment": Trouble("Empezó demasiados pagos", "No se registró nada. Espere y pruebe de nuevo, o"
-                       " transfiera a las cuentas que están en PAGO ONLINE."),
-    "emails": Trouble("Cambió sus correos demasiadas veces",
-                      "No se guardó nada. Espere y pruebe de nuevo.", "profile", "Modificar Datos"),
-    "email": Trouble("El enlace ya no sirve", "Venció, o ese correo ya está confirmado. Si le falta"
-                     " confirmarlo, quítelo en Modificar Datos y escríbalo de nuevo: le enviamos"
-                     " otro.", "profile", "Modificar Datos"),
-    "old form": Trouble("El formulario venció",
-                        "No se guardó nada. Abra la página de nuevo y repítalo."),
-    "no service": Trouble("El servicio de pago no responde", "No se le cobró nada. Pruebe en unos"
-                          " minutos, o transfiera a las cuentas que están en PAGO ONLINE."),
-}
-ERRORS["sign-in"] = ERRORS[429]._replace(page="forgot", button="¿Olvidó su Clave?")
-
-
-def error_page(status: int, trouble: Trouble | None = None, **headers):
-    """The page of an error."""
-    trouble = trouble or ERRORS.get(status, ERRORS[500 if status >= 500 else 400])
-    try:
-        page = render_template("error.html", trouble=trouble, status=status)
-    except (sqlite3.Error, Refused):  # not even the company's name can be read
-        page = current_app.jinja_env.get_template("down.html").render(trouble=trouble)
-    return page, status, headers
-
-
-@bp.app_errorhandler(HTTPError)
-def http_error(error):
-    """What Flask, or a view, refused."""
-    if error.code < 400:  # Werkzeug's redirects
-        return error
-    trouble = ERRORS.get("old form" if isinstance(error, CSRFError) else error.description)
-    if error.code == 429:
-        minutes, trouble = -(-error.retry_after // 60), trouble or ERRORS[429]
-        wait = "un minuto" if minutes == 1 else f"{minutes} minutos"
-        trouble = trouble._replace(advice=trouble.advice.replace("Espere", f"Espere {wait}"))
-    headers = {name: value for name, value in error.get_headers() if name != "Content-Type"}
-    page = error_page(error.code, trouble, **headers)   # it looks up who asks
-    if error.code != 404 or g.get("customer"):
-        log.warning("event=denied status=%s method=%s page=%s customer=%s address=%s", error.code,
-                    request.method, request.endpoint, g.get("customer"), client_address())
-    return page
-
-
-@bp.app_errorhandler(ServiceError)
-def no_service(error):
-    """A payment cannot be begun now."""
-    log.warning("event=service-error page=%s error=%s", request.endpoint, error)
-    return error_page(503, ERRORS["no service"], **{"Retry-After": 60})
-
-
-@bp.app_errorhandler(sqlite3.IntegrityError)
-@bp.app_errorhandler(sqlite3.ProgrammingError)
-@bp.app_errorhandler(Exception)
-def fault(error):
-    """A fault of ours: its trace is for the log."""
-    log.error("event=fault page=%s", request.endpoint, exc_info=error)
-    return error_page(500)
-
-
-def is_wrong_sql(error) -> bool:
-    """Whether SQLite does not understand what we ask of a database of this very version."""
-    with suppress(sqlite3.Error, Refused):
-        return (getattr(error, "sqlite_errorname", "") == "SQLITE_ERROR"
-                and known_version(get_db()) == SCHEMA_VERSION)
-    return False
-
-
-@bp.app_errorhandler(Refused)
-@bp.app_errorhandler(sqlite3.DatabaseError)
-def database_busy(error):
-    """The database cannot be written now, locked, full or read-only; it is gone, or damaged."""
-    if is_wrong_sql(error):
-        return fault(error)
-    log.error("event=database-error page=%s error=%s", request.endpoint, error)
-    return error_page(503, **{"Retry-After": 60})
-
-
-# === Files ========================================================================================
-# How accounting programs write: a file's bytes, its header, days and amounts. Nothing of the
-# database is asked here; a ValueError says what is wrong.
+        due = db.execute("UPDATE outbox SET due_at = ?, held = 0 WHERE sent_at IS NULL"
+                         " AND needless IS NULL", (now(),)).rowcount
+    return click.echo(f"Due again now: {due}. The running service sends them.")
+
+
+@command("notify", "notify --dry-run")
+@click.option("--dry-run", is_flag=True, help="List what would be told, and change nothing.")
+def notify(dry_run):
+    """Mail customers what is new, falls due within 3 days or is overdue, each thing once."""
+    told = remind_all(dry_run=dry_run)
+    rows = [{"kind": kind, "customer": number,
+             "voucher": f"{line.type_name} {voucher_number(line)}", "due": line.due_date,
+             "amount": owed} for kind, number, lines in told for line, owed in lines]
+    if dry_run and rows:
+        print_table(rows, "", "amount")
+        click.echo()
+    counts = Counter(kind for kind, _, _ in told)
+    what = "Customers that would be told" if dry_run else "Customers told"
+    click.echo(f"{what}: " + ", ".join(f"{kind} {counts[kind]}" for kind in REMINDERS))
+
+# === Import =======================================================================================
+# A file of an accounting program is read whole before anything is changed; then one transaction
+# changes all, or nothing. What it changed is kept, to be undone.
 
 IMPORT_BYTES = 200 * 2**20
 TITLE_LINES = 15                    # above the header, at most
@@ -4023,9 +4081,6 @@ def decimal_mark(text: str, layout: Layout) -> str:
     return next((mark for mark, _ in proofs.most_common() if mark), "")
 
 
-# === Rows =========================================================================================
-# The lines of a file, cell by cell: each becomes a row for the database, or its faults are told.
-
 SHORT_NAMES = (("factura", "fac|fact|fc"), ("notadecredito", "nc|ncr|notacredito"),
                ("notadedebito", "nd|ndb|notadebito"), ("recibo", "rec|rc"))
 
@@ -4081,12 +4136,12 @@ class CsvFile:
 
     def look_up(self) -> None:
         """What of the database its cells may name."""
-        self.types = {plain(row.name): row.code for row in many("SELECT * FROM voucher_type")}
-        self.signs = dict(many("SELECT code, sign FROM voucher_type"))
-        self.brands = {plain(name): row.code for row in many("SELECT * FROM brand")
+        self.types = {plain(row.name): row.code for row in fetch_all("SELECT * FROM voucher_type")}
+        self.signs = dict(fetch_all("SELECT code, sign FROM voucher_type"))
+        self.brands = {plain(name): row.code for row in fetch_all("SELECT * FROM brand")
                        for name in (row.code, row.name)}
         self.owners = defaultdict(list)     # of a CUIT
-        for row in many("SELECT number, cuit FROM customer"):
+        for row in fetch_all("SELECT number, cuit FROM customer"):
             self.owners[row.cuit].append(row.number)
         self.customers = set(chain.from_iterable(self.owners.values()))
 
@@ -4293,11 +4348,6 @@ KINDS = {
         "importe": ("amount", CsvFile.amount)},
         "customer IN (SELECT customer FROM incoming_service)"),
 }
-
-
-# === Undoing ======================================================================================
-# What an import changes is kept, row by row, and put back if it was a mistake.
-
 IMPORTED = ("customer", "email", "phone", "movement", "news", "service")
 BLOCKED = """SELECT customer FROM event AS block WHERE kind = 'block' AND NOT EXISTS (SELECT 1
     FROM event WHERE kind = 'unblock' AND customer = block.customer AND id > block.id)"""
@@ -4331,7 +4381,7 @@ USED_SINCE = TOUCHED + """
 def columns_of(table: str) -> list[str]:
     """The columns of a table that imports write: of customers neither passwords nor links."""
     fed = {name for name, _ in KINDS["customers"].columns.values()}
-    return [row.name for row in many(f"PRAGMA main.table_info({table})")
+    return [row.name for row in fetch_all(f"PRAGMA main.table_info({table})")
             if table != "customer" or row.name in fed]
 
 
@@ -4353,14 +4403,14 @@ def logged_changes(db, number: int):
 
 def undo_import(number: int) -> None:
     """Take an import back, row by row; Refused if something else built on it since."""
-    kept = one("SELECT * FROM import WHERE id = ? AND undone_at IS NULL", number)
+    kept = fetch_one("SELECT * FROM import WHERE id = ? AND undone_at IS NULL", number)
     if not kept:
         raise Refused(f"There is no import {number} to undo: see `imports`. Nothing was changed.")
     with transaction(patience=60) as db:
-        if later := one(LATER, number):
+        if later := fetch_one(LATER, number):
             raise Refused(f"Import {later[0]} changed the same rows later: undo that one first."
                           " Nothing was changed.")
-        if used := one(USED_SINCE, number, kept.at):
+        if used := fetch_one(USED_SINCE, number, kept.at):
             raise Refused(f"Customer {used.customer} {used.why}. Nothing was changed.")
         db.execute("PRAGMA defer_foreign_keys = ON")
         for table in IMPORTED:
@@ -4380,10 +4430,6 @@ def restore_rows(db, number: int, table: str) -> None:
     db.execute(f"INSERT INTO {table} ({', '.join(columns)}) SELECT {values} {mine} AND before"
                f" IS NOT NULL ON CONFLICT ({columns[0]}) DO UPDATE SET {changes}", (number, table))
 
-
-# === Imports ======================================================================================
-# A file is read whole, into temporary tables, before anything is changed; then one transaction
-# changes all, or nothing.
 
 PROBLEMS_SHOWN = 20
 LISTS = {"email": ["customer", "canonical", "address", "confirmed_at"],     # key first
@@ -4483,7 +4529,7 @@ def stage_file(file: CsvFile) -> None:
     named = [column for column in file.layout.places
              if file.kind.columns[column][0] in file.kind.key]
     file.problems += [(row.line, f"the same {', '.join(named)} as line {row.first}")
-                      for row in many(TWICE.format(table, key))]
+                      for row in fetch_all(TWICE.format(table, key))]
 
 
 def merge(db, table: str, key: tuple, scope: str = "0") -> Tally:
@@ -4492,7 +4538,7 @@ def merge(db, table: str, key: tuple, scope: str = "0") -> Tally:
     The portal's own receipts stay as they are, in the file or not.
     """
     owned = "movement.origin = 'imported'" if table == "movement" else "1"
-    columns = [row.name for row in many(f"PRAGMA temp.table_info(incoming_{table})")][1:]
+    columns = [row.name for row in fetch_all(f"PRAGMA temp.table_info(incoming_{table})")][1:]
     names, values = ", ".join(columns), [name for name in columns if name not in key]
     same = " AND ".join(f"{table}.{name} = incoming.{name}" for name in key)
     is_there = f"(SELECT 1 FROM incoming_{table} AS incoming WHERE {same})"
@@ -4535,12 +4581,12 @@ def merge_customers(db, number: int, file: CsvFile) -> Tally:
         db.execute(f"DELETE FROM incoming_{table} WHERE customer IN ({theirs})")
         merge(db, table, tuple(LISTS[table][:2]), "customer IN (SELECT number FROM"
               f" incoming_customer) AND customer NOT IN ({theirs})")
-    return tally._replace(changed=one(CHANGED_CUSTOMERS, number).n)
+    return tally._replace(changed=fetch_one(CHANGED_CUSTOMERS, number).n)
 
 
 def total_balance() -> int:
     """What all customers owe together."""
-    return one(LEDGER).balance
+    return fetch_one(LEDGER).balance
 
 
 class Feed(NamedTuple):
@@ -4558,9 +4604,9 @@ def carry_out(feed: Feed, told, work) -> None:
 
     Prints the summary; Refused by the brakes, unless `told` lifts them.
     """
-    last = one(LAST_IMPORT, feed.kind)
+    last = fetch_one(LAST_IMPORT, feed.kind)
     with suppress(DryRun), transaction(patience=60) as db:
-        movements, before = one(LEDGER)
+        movements, before = fetch_one(LEDGER)
         number = db.execute("INSERT INTO import (at, kind, file, digest, rows, balance_before,"
                             " balance_after) VALUES (?, ?, ?, ?, ?, ?, 0)",
                             (now(), *feed[:4], before)).lastrowid
@@ -4621,7 +4667,7 @@ def import_csv(path: Path, kind: str, told) -> None:
     file = CsvFile(path, kind, told)
     stage_file(file)
     refuse_problems(path.name, file.problems, told)
-    count = one(f"SELECT count(*) AS n FROM incoming_{file.kind.table}").n
+    count = fetch_one(f"SELECT count(*) AS n FROM incoming_{file.kind.table}").n
     if not count and not told.force:
         raise Refused(f"{path.name} has no rows: if that is right, say --force. Nothing was saved.")
     feed = Feed(kind, path.name, file.digest, count, "line")
@@ -4641,27 +4687,12 @@ def merge_file(db, number: int, file: CsvFile) -> Tally:
 
 def look_at_receipts(file: CsvFile) -> None:
     """The portal's own receipts may come back, and stay; a payment must not count twice."""
-    for row in many(WRONG_RECEIPTS):
+    for row in fetch_all(WRONG_RECEIPTS):
         raise Refused(f"line {row.line}: receipt {row.number} was written by the portal, over"
                       f" {plain_money(row.amount)}: its amount differs. Nothing was saved.")
     remark(file.name, [f"line {row.line} may be the payment of receipt 900 0000-{row.number:08},"
                        " which the portal has credited: leave one of both out"
-                       for row in many(TWINS)])
-
-
-def changes_csv(since: str) -> bytes:
-    """What customers changed on the site from a day on; fields are named as in the import."""
-    names = {column: field for field, column in PROFILE_COLUMNS.items()} | {
-        "email": "emails", "phone": "telefonos", "wants_reminders": "avisos"}
-    found = many("SELECT datetime(at, '-3 hours') AS at, customer, name, field, old, new"
-                 " FROM event JOIN customer ON number = customer"
-                 " WHERE kind = 'data' AND actor = 'customer' AND date(at, '-3 hours') >= ?"
-                 " ORDER BY event.id", since)
-    return csv_file(("fecha", "hora", "usuario", "nombre", "campo", "anterior", "nuevo"),
-                    [(day(row.at), row.at[11:], str(row.customer), row.name,
-                      names.get(row.field, row.field), row.old or "", row.new or "")
-                     for row in found])
-
+                       for row in fetch_all(TWINS)])
 
 # === Invoices =====================================================================================
 # A folder of PDFs: which voucher each is of is told by its name, and nothing is guessed.
@@ -4769,7 +4800,7 @@ def match_pdfs(pdfs: list[Pdf]) -> tuple[dict, list]:
     stage("movement", ["point_of_sale", "number"],
           [(place, pdf.point_of_sale, pdf.number) for place, pdf in enumerate(pdfs)])
     fitting, pairs, strays = defaultdict(list), {}, []
-    for row in many(PDF_VOUCHERS):
+    for row in fetch_all(PDF_VOUCHERS):
         fitting[row.line] += [row.id] * is_of(pdfs[row.line], row)
     for place, pdf in enumerate(pdfs):
         found = fitting[place]
@@ -4798,14 +4829,14 @@ def store_document(pdf: Pdf) -> None:
         private_folder(target.parent)
         if target.is_file():
             return
-        with whole_file(target) as draft:
+        with atomic_write(target) as draft:
             copy_unchanged(pdf, draft)
 
 
 def attach_documents(db, number: int) -> Tally:
     """Say of each voucher where its PDF is, as staged."""
     changed = merge(db, "movement", ("id",)).changed
-    added = one("SELECT count(*) AS n FROM import_change WHERE import = ? AND"
+    added = fetch_one("SELECT count(*) AS n FROM import_change WHERE import = ? AND"
                 " json_extract(before, '$.document') IS NULL", number).n
     return Tally(0, changed - added, added)
 
@@ -4824,367 +4855,7 @@ def import_invoices(folder: Path, kind: str, told) -> None:
         voucher, pdf) in enumerate(pairs.items())])
     carry_out(feed, told, attach_documents)
     remark("No PDF for", [f"{row.type_name} {voucher_number(row)} of {row.customer}"
-                          for row in many(WITHOUT_PDF)])
-
-
-# === Commands =====================================================================================
-# `python cac.py COMMAND`, or `flask --app cac COMMAND`. Results go to standard output.
-
-NUMBER = click.IntRange(1, 999999999)   # a user number
-
-
-def hint() -> str:
-    """What to do about a database that an older program made; '' if it is not that."""
-    with suppress(sqlite3.Error, Refused):
-        version = one("PRAGMA user_version").user_version
-        return f"It has version {version}: run `init`. " if version < SCHEMA_VERSION else ""
-    return ""
-
-
-def command(name: str, example: str):
-    """A command whose help ends with an example."""
-    def decorate(function):
-        @wraps(function)
-        def refusing(**words):
-            """What SQLite cannot do is refused without a trace; so is a missing CAC_CONFIG."""
-            if name != "init":
-                settings_file(os.environ.get("CAC_CONFIG"))
-            try:
-                return function(**words)
-            except sqlite3.Error as error:
-                raise Refused(f"The database: {error}. {hint()}Nothing was changed.") from error
-        return bp.cli.command(name, epilog=f"Example: python cac.py {example}")(refusing)
-    return decorate
-
-
-def known_customer(number: int):
-    """The customer, or Refused."""
-    customer = one("SELECT * FROM customer WHERE number = ?", number)
-    if not customer:
-        raise Refused(f"There is no customer {number}. Nothing was changed.")
-    return customer
-
-
-def tables():
-    """The database by sqlite-utils, for commands: a page does not have the time to import it.
-
-    A table that is not there is empty to it: so another's database is refused.
-    """
-    from sqlite_utils import Database
-    known_version(get_db())
-    return Database(get_db())
-
-
-def print_table(rows, nothing: str, *amounts: str) -> None:
-    """Print rows, each a dict, under the names of their columns, some of which are amounts."""
-    from tabulate import tabulate
-    rows = [row | {name: plain_money(row[name]) for name in amounts if row[name] is not None}
-            for row in rows]
-    click.echo(tabulate(rows, headers="keys", disable_numparse=True) if rows else nothing)
-
-
-def shown_setting(setting: dict) -> str:
-    """A setting's value as the operator types it."""
-    return plain_money(int(setting["value"])) if setting["kind"] == "money" else setting["value"]
-
-
-@command("settings", "settings")
-def settings():
-    """List the settings of the process, secrets masked, and of the business."""
-    for name, (_, about) in SETTINGS.items():
-        value = current_app.config[name]
-        value = ("(set)" if value else "") if name in SECRETS else value
-        click.echo(f"CAC_{name:22} {value or '(not set)':32} {about}")
-    for setting in tables()["setting"].rows_where("kind <> 'mark'", order_by="name"):
-        click.echo(f"{setting['name']:26} {shown_setting(setting):32} {setting['about']}")
-
-
-@command("set", "set dm_limit 5000,00")
-@click.argument("name")
-@click.argument("value")
-def set_setting(name, value):
-    """Change a setting of the business."""
-    settings = tables()["setting"]
-    before = next(settings.rows_where("name = ? AND kind <> 'mark'", [name]), None)
-    if not before:
-        raise Refused(f"There is no setting {name}: see `settings`. Nothing was changed.")
-    kind = "email" if name.endswith("_email") else before["kind"]
-    try:
-        parsed = parse_setting(kind, value)
-    except ValueError as error:
-        takes = SETTING_TAKES[kind]
-        raise Refused(f"{name} takes {takes}, not {value!r}. Nothing was changed.") from error
-    settings.update(name, {"value": parsed})
-    after = shown_setting(settings.get(name))
-    click.echo(f"{name}: {after} (before: {shown_setting(before)})")
-
-
-@command("voucher-type", "voucher-type 6 --dineromail on")
-@click.argument("code", type=click.IntRange(1, 999))
-@click.option("--dineromail", type=click.Choice(["on", "off"]), required=True,
-              help="Whether a customer whose last invoice is of this type may pay on line.")
-def voucher_type(code, dineromail):
-    """Switch DineroMail on or off for a type of voucher, by its AFIP code."""
-    types = tables()["voucher_type"]
-    if not types.count_where("code = ?", [code]):
-        raise Refused(f"There is no voucher type {code}. Nothing was changed.")
-    types.update(code, {"dineromail": dineromail == "on"})
-    click.echo(f"{code} {types.get(code)['name']}: DineroMail {dineromail}")
-
-
-def explain(button: str, *conditions: tuple[bool, str]) -> None:
-    """Print whether a button shows, and each condition, all of which must hold."""
-    click.echo(f"{button}: {'shown' if all(holds for holds, _ in conditions) else 'not shown'}")
-    for holds, condition in conditions:
-        click.echo(f"  {'yes' if holds else 'NO':3}  {condition}")
-
-
-@command("customer", "customer 1004")
-@click.argument("number", type=NUMBER)
-def customer(number):
-    """Show a customer, and why each payment button shows or not."""
-    found, offer = known_customer(number), payment_offer(number)
-    marks = ", BLOCKED" * (not found.active) + ", no password yet" * (not found.password)
-    click.echo(f"{number} {found.name}{marks}")
-    click.echo(f"brand {found.brand}, CUIT {found.cuit or '-'}, {found.tax_condition or '-'}")
-    click.echo(f"e-mails: {', '.join(emails_of(number)) or 'none'}"
-               + "; wants no reminders" * (not found.wants_reminders))
-    balance, limit = money(offer.balance), money(offer.limit)
-    click.echo(f"balance: {balance}, DineroMail limit: {limit}")
-    services = bool(offer.services), f"services configured: {', '.join(offer.services) or 'none'}"
-    state = "on" if offer.dm_active else "off"
-    explain("DineroMail button", (offer.balance > 0, f"balance {balance} is greater than 0"),
-            (offer.balance < offer.limit, f"balance {balance} is less than the limit {limit}"),
-            (offer.dm_active, f"last invoice: {offer.last_invoice or 'none'}, DineroMail {state}"),
-            services)
-    explain("Advance payment", (shows_advance_payment(offer.balance, offer.limit),
-            f"balance {balance} is 0 or less, or greater than the limit {limit}"), services)
-
-
-UNINVITED = """SELECT number FROM customer WHERE active = 1 AND password IS NULL AND number NOT IN
-    (SELECT customer FROM event WHERE kind = 'invite') AND number IN
-    (SELECT customer FROM email WHERE confirmed_at IS NOT NULL) ORDER BY number"""
-
-
-def reachable_customer(number: int):
-    """(customer, confirmed addresses) of an active customer who has any, or Refused."""
-    customer, recipients = known_customer(number), emails_of(number, only_confirmed=True)
-    if not customer.active or not recipients:
-        raise Refused(f"Customer {number} is blocked, or has no e-mail. Nothing was changed.")
-    return customer, recipients
-
-
-@command("invite", "invite --new")
-@click.argument("numbers", type=NUMBER, nargs=-1)
-@click.option("--new", is_flag=True, help="All with an e-mail and no password, not invited yet.")
-def invite(numbers, new):
-    """Mail customers their user number and a link to choose a password, good for 7 days."""
-    if new == bool(numbers):
-        raise click.UsageError("Give user numbers, or --new.")
-    chosen = [reachable_customer(number) for number in
-              (dict.fromkeys(numbers) or [row.number for row in many(UNINVITED)])]
-    with transaction() as db:
-        for customer, recipients in chosen:
-            links = [link_to_mail(db, customer, "invite")]
-            enqueue(db, "invite", recipients, customer.number, accounts=links)
-    click.echo(f"Invited: {len(chosen)}. The running service sends the mails.")
-
-
-@command("password", "password 1001 --mail")
-@click.argument("number", type=NUMBER)
-@click.option("--mail", is_flag=True, help="Mail it to the customer instead of printing it.")
-def password_link_command(number, mail):
-    """Print a link with which the customer chooses a password, good for 60 minutes."""
-    password_link(number, 0)  # refused now if links cannot be made, not after the old ones died
-    found, recipients = reachable_customer(number) if mail else (known_customer(number), [])
-    if not found.active:
-        raise Refused(f"Customer {number} is blocked. Nothing was changed.")
-    with transaction() as db:
-        link = link_to_mail(db, found)
-        enqueue(db, "reset", recipients, number, accounts=[link])
-    click.echo(f"The running service sends it to {', '.join(recipients)}." if mail
-               else password_link(number, link["serial"]))
-
-
-@command("unlock", "unlock 1001")
-@click.argument("number", type=NUMBER)
-def unlock(number):
-    """Let a customer who tried too often try again at once."""
-    known_customer(number)
-    with transaction() as db:
-        forget_tries(db, number)
-        record(db, number, "unlock", "operator")
-    click.echo(f"{number} may try again.")
-
-
-def set_active(number: int, *, active: bool) -> str:
-    """Block a customer, or let one in again; what to tell the operator."""
-    found = known_customer(number)
-    if found.active == active:
-        return f"{number} {found.name} {'was not blocked' if active else 'was blocked already'}."
-    with transaction() as db:
-        db.execute("UPDATE customer SET active = ? WHERE number = ?", (active, number))
-        new_link(db, number)
-        ended = end_sessions(db, number)
-        record(db, number, "unblock" if active else "block", "operator")
-    outcome = "may sign in again" if active else f"is blocked; sessions ended: {ended}"
-    return f"{number} {found.name} {outcome}."
-
-
-@command("block", "block 1001")
-@click.argument("number", type=NUMBER)
-def block(number):
-    """Keep a customer out: sessions end at once, links to choose a password are dead."""
-    click.echo(set_active(number, active=False))
-
-
-@command("unblock", "unblock 1001")
-@click.argument("number", type=NUMBER)
-def unblock(number):
-    """Let a blocked customer in again, with the password of before."""
-    click.echo(set_active(number, active=True))
-
-
-@command("sign-out", "sign-out --all")
-@click.argument("number", type=NUMBER, required=False)
-@click.option("--all", "everybody", is_flag=True, help="Everybody's sessions.")
-def sign_out_command(number, everybody):
-    """End the open sessions of a customer, or of all."""
-    if everybody == bool(number):
-        raise click.UsageError("Give a user number, or --all.")
-    if number:
-        known_customer(number)
-    with transaction() as db:
-        open_ones = many("SELECT DISTINCT customer FROM session WHERE customer ="
-                         " coalesce(?, customer)", number)
-        for row in open_ones:
-            record(db, row.customer, "sessions-ended", "operator")
-        ended = end_sessions(db, number)
-    click.echo(f"Sessions ended: {ended}.")
-
-
-@command("payments", "payments --review")
-@click.option("--review", is_flag=True, help="Only what a person has to look at, and why.")
-@click.option("--close", type=click.IntRange(1), metavar="ID",
-              help="A person has looked at that line of the review, and done what was to do.")
-def payments(review, close):
-    """List the last 50 payments, or those that were not credited because something is odd."""
-    if close:
-        return close_review(close)
-    rows = tables().query("SELECT * FROM review_line ORDER BY at" if review else
-                          "SELECT * FROM payment_line ORDER BY begun DESC LIMIT 50")
-    return print_table(rows, "Nothing to review." if review else "No payments.", "amount")
-
-
-def close_review(number: int) -> None:
-    """Take a line off the review; nothing else changes, least of all the ledger."""
-    with transaction() as db:
-        if not db.execute("UPDATE review SET closed_at = ? WHERE id = ? AND closed_at IS NULL",
-                          (now(), number)).rowcount:
-            raise Refused(f"There is no line {number} to review. Nothing was changed.")
-    log.info("event=review-closed review=%s", number)
-    click.echo(f"{number} is closed. The ledger is as it was.")
-
-
-@command("settle", "settle --pending")
-@click.argument("reference", required=False)
-@click.option("--pending", is_flag=True, help="All payments that are new or pending.")
-def settle_command(reference, pending):
-    """Ask the payment service what became of a payment, or of all that wait."""
-    if pending == bool(reference):
-        raise click.UsageError("Give a reference, or --pending.")
-    found = many("SELECT * FROM payment WHERE reference = ?1 OR (?1 IS NULL AND state IN"
-                 " ('new', 'pending')) ORDER BY id", reference)
-    if reference and not found:
-        raise Refused(f"There is no payment {reference}. Nothing was changed.")
-    if not found:
-        click.echo("No payment is pending.")
-    were_asked = [settle_and_tell(payment) for payment in found]
-    if found and not any(were_asked):
-        raise Refused("None could be asked, nothing was changed. Try again later.")
-
-
-def settle_and_tell(payment) -> bool:
-    """Settle a payment and print what came of it; whether the service could be asked."""
-    try:
-        settle(payment)
-    except ServiceError as error:
-        click.echo(f"{payment.reference}: {error}", err=True)
-        return False
-    state = one("SELECT state FROM payment WHERE id = ?", payment.id).state
-    click.echo(f"{payment.reference}: {state}")
-    return True
-
-
-# === Nightly ======================================================================================
-# What timers run, and what one looks at the next morning: feeding, mail, copies, checks.
-
-
-def show_mail() -> None:
-    """Print what waits, what was given up and why, and how many were sent today."""
-    since = f"{today()}T03:00:00Z"  # midnight in Argentina
-    for state in ("waiting", "given up", "needless"):
-        rows = list(tables().query("SELECT id, mail, recipient, since, next_try, tries, why FROM"
-                                   " mail_line WHERE state = ? ORDER BY id", [state]))
-        click.echo(f"{state}: {len(rows)}")
-        if rows:
-            print_table(rows[-100:], "")
-            click.echo()
-    sent = tables()["mail_line"].count_where("sent_at >= ?", [since])
-    click.echo(f"sent today: {sent}")
-
-
-def send_test_mail(address: str) -> None:
-    """Send a test mail at once, and print what the SMTP server said."""
-    mail = one("SELECT 0 AS id, 'test' AS template, '{}' AS data, NULL AS customer,"
-               " ? AS recipient, ? AS created_at", address, now())
-    url = urlsplit(current_app.config["SMTP_URL"])
-    server = f"{url.scheme}://{url.hostname}"
-    try:
-        message = write_mail(mail)
-    except UNWRITABLE as error:
-        raise Refused(f"{error}. Nothing was sent.") from error
-    try:
-        with post_office() as smtp:
-            smtp.send_message(message)
-            code, said = smtp.said
-    except (OSError, ValueError) as error:
-        raise Refused(f"{server}: {smtp_answer(error)[1]}. Nothing was sent.") from error
-    click.echo(f"{server} took the mail to {message['To']}: {code} {said.decode()}")
-
-
-@command("mail", "mail test ana@example.com")
-@click.argument("test", required=False, metavar="[test ADDRESS]", type=click.Choice(["test"]))
-@click.argument("address", required=False, metavar="")
-@click.option("--retry", is_flag=True, help="What waits or was given up is due again now.")
-def mail(test, address, retry):
-    """Show the mail that waits, or was given up and why; or send a test mail and tell all."""
-    if test and (retry or not address):
-        raise click.UsageError("Say test ADDRESS, or --retry.")
-    if test:
-        return send_test_mail(address)
-    if not retry:
-        return show_mail()
-    with transaction() as db:
-        due = db.execute("UPDATE outbox SET due_at = ?, held = 0 WHERE sent_at IS NULL"
-                         " AND needless IS NULL", (now(),)).rowcount
-    return click.echo(f"Due again now: {due}. The running service sends them.")
-
-
-@command("notify", "notify --dry-run")
-@click.option("--dry-run", is_flag=True, help="List what would be told, and change nothing.")
-def notify(dry_run):
-    """Mail customers what is new, falls due within 3 days or is overdue, each thing once."""
-    told = remind_all(dry_run=dry_run)
-    rows = [{"kind": kind, "customer": number,
-             "voucher": f"{line.type_name} {voucher_number(line)}", "due": line.due_date,
-             "amount": owed} for kind, number, lines in told for line, owed in lines]
-    if dry_run and rows:
-        print_table(rows, "", "amount")
-        click.echo()
-    counts = Counter(kind for kind, _, _ in told)
-    what = "Customers that would be told" if dry_run else "Customers told"
-    click.echo(f"{what}: " + ", ".join(f"{kind} {counts[kind]}" for kind in REMINDERS))
+                          for row in fetch_all(WITHOUT_PDF)])
 
 
 @command("import", "import movements movimientos.csv --dry-run")
@@ -5239,13 +4910,259 @@ def undo(number):
     click.echo(f"Import {number} is undone.\ntotal balance {plain_money(total_balance())}"
                f" (before {plain_money(before)})")
 
+# === Upkeep =======================================================================================
+# Copies that were verified, the way back, and what `check` looks at.
 
-@command("export", "export changes --since 2026-11-01")
-@click.argument("what", type=click.Choice(["changes"]))
-@click.option("--since", type=click.DateTime(["%Y-%m-%d", "%d/%m/%Y"]), help="From this day on.")
-def export(what, since):
-    """Print, as CSV, what customers changed on the site, for the accounting program."""
-    click.echo(changes_csv(f"{since:%Y-%m-%d}" if since else "0000"), nl=False)
+COPY_NAME = re.compile(r"cac-[0-9]{8}-[0-9]{6}-[0-9]{6}\.db")
+WAL_RESET_FIXED = (3, 44, 6), (3, 50, 7), (3, 51, 3)   # sqlite.org/wal.html#walresetbug
+FREE_MEGABYTES = 500            # less free space than this is a warning
+WAL_MEGABYTES = 200             # and a -wal that grows to this: nothing takes it in
+CHORES_LATE_SECONDS = 60        # a lease that ended so long ago: the database cannot be written
+NO_OR_YES = "no", "yes"
+SQLITE_LOCK = 510, 2**30 + 2    # bytes, first byte: whoever has a database open has a lock there
+
+
+def dated() -> str:
+    """What makes a file's name its own: the time, to the microsecond."""
+    return datetime.now(UTC).strftime("%Y%m%d-%H%M%S-%f")
+
+
+def former(path: Path) -> Path:
+    """Where what a database was is kept, beside it."""
+    return path.with_name(f"{path.name}.before-{dated()}")
+
+
+def open_readonly(path) -> sqlite3.Connection:
+    """A connection that changes nothing."""
+    db = sqlite3.connect(f"{Path(path).absolute().as_uri()}?mode=ro", uri=True)
+    db.row_factory = as_row
+    return db
+
+
+def snapshot(path, draft: Path) -> None:
+    """Copy a database as it is at one moment, whoever writes to it meanwhile."""
+    with closing(open_readonly(path)) as db:
+        db.execute("VACUUM INTO ?", (str(draft),))
+
+
+def ledger(db) -> str:
+    """What a database's ledger holds, in words."""
+    count, balance = db.execute(LEDGER).fetchone()
+    return f"{counted(count, 'movement')}, total balance {plain_money(balance)}"
+
+
+def finding(is_fine: bool, what: str, level: str = "WARN") -> tuple[str, str]:
+    """A line of `check`: (ok | WARN | BAD, what was found)."""
+    return ("ok" if is_fine else level), what
+
+
+def check_content(db):
+    """Whether a database is whole, and what its view check_line counts."""
+    integrity = " ".join(db.execute("PRAGMA integrity_check").fetchone().integrity_check.split())
+    yield finding(integrity == "ok", f"integrity of the database: {integrity}", "BAD")
+    for line in db.execute("SELECT * FROM check_line").fetchall():
+        yield finding(not line.n, f"{line.what}: {line.n}", line.level)
+
+
+def proof(db) -> str:
+    """What a database holds, in a line; Refused if it is damaged or does not add up."""
+    known_version(db)
+    faults = [what for level, what in check_content(db) if level == "BAD"]
+    if faults:
+        raise Refused(f"It does not pass its check: {'; '.join(faults)}. Nothing was changed.")
+    customers = db.execute("SELECT count(*) AS n FROM customer").fetchone().n
+    return f"{counted(customers, 'customer')}, {ledger(db)}"
+
+
+def document_names(db) -> set[str]:
+    """The files of all documents that a database speaks of."""
+    found = db.execute("SELECT DISTINCT document FROM movement WHERE document IS NOT NULL")
+    return {Path(row.document).name for row in found}
+
+
+def copy_documents(db, source: Path, target: Path) -> tuple[list[Path], str]:
+    """Copy the documents that target lacks: (all there that the database speaks of, how many)."""
+    names = sorted(document_names(db))
+    new = [n for n in names if not (target / n).is_file() and (source / n).is_file()]
+    if new:
+        private_folder(target)
+    for name in new:
+        with atomic_write(target / name) as draft:
+            shutil.copyfile(source / name, draft)
+    kept = [target / name for name in names if (target / name).is_file()]
+    missing = f", {len(names) - len(kept)} missing" * (len(names) > len(kept))
+    return kept, f"{counted(len(kept), 'document')}, {len(new)} of them copied now{missing}"
+
+
+def write_manifest(copy: Path, content: Path, documents: list[Path]) -> None:
+    """What a copy consists of, for `sha256sum -c`."""
+    lines = [f"{file_sha256(content)}  {copy.name}"]
+    lines += [f"{file_sha256(file)}  {file.relative_to(copy.parent)}" for file in documents]
+    with atomic_write(copy.with_suffix(".sha256")) as draft:
+        draft.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def forget_copies(folder: Path, keep: int) -> None:
+    """Remove all but the newest copies that `backup` made, and what a crash left of others."""
+    for old in sorted(f for f in folder.iterdir() if COPY_NAME.fullmatch(f.name))[:-keep]:
+        old.unlink(missing_ok=True)
+        old.with_suffix(".sha256").unlink(missing_ok=True)
+    for draft in folder.glob(".cac-*.new"):
+        if time.time() - draft.stat().st_mtime > 86400:
+            draft.unlink(missing_ok=True)
+
+
+def make_copy(folder: Path) -> str:
+    """Copy the database, while others write to it, and its documents; what the copy is."""
+    private_folder(folder)
+    copy, source = folder / f"cac-{dated()}.db", Path(current_app.config["DOCUMENTS"])
+    with atomic_write(copy) as draft:
+        snapshot(current_app.config["DATABASE"], draft)
+        with closing(open_readonly(draft)) as db:
+            held = proof(db)
+            documents, told = copy_documents(db, source, folder / "documents")
+        write_manifest(copy, draft, documents)
+        size = draft.stat().st_size
+    return f"{copy}: {size:,} bytes, {held}; {told}"
+
+
+@contextmanager
+def closed_database(path: Path):
+    """While nobody has the database open, if there is one; Refused if somebody has.
+
+    The lock is SQLite's own: the kernel drops it when its holder dies, or opens and closes the
+    file by itself.
+    """
+    if not path.exists():
+        yield
+        return
+    with path.open("r+b") as file:
+        try:
+            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB, *SQLITE_LOCK)
+        except OSError as error:
+            raise Refused("The database is in use: stop the service. Nothing was changed."
+                          ) from error
+        yield
+
+
+def keep_older(path: Path) -> Path | None:
+    """Copy a database that is to be upgraded, if it is and nobody has it open: the copy."""
+    with closing(open_readonly(path)) as db:
+        if known_version(db) == SCHEMA_VERSION:
+            return None
+    with closed_database(path), atomic_write(kept := former(path)) as draft:
+        snapshot(path, draft)
+    return kept
+
+
+def move_beside(old: Path, new: Path) -> None:
+    """Rename what a crash left beside a database: it would spoil another one of that name."""
+    for suffix in ("-wal", "-shm"):
+        with suppress(FileNotFoundError):
+            Path(f"{old}{suffix}").rename(f"{new}{suffix}")
+
+
+@contextmanager
+def set_aside(path: Path):
+    """Give a database a dated name, with what belongs to it, while another takes its own.
+
+    Unless that one came, all is as it was. None = there is none.
+    """
+    if not path.exists():
+        yield None
+        return
+    kept = former(path)
+    kept.hardlink_to(path)
+    try:
+        move_beside(path, kept)
+        yield kept
+    finally:
+        if kept.samefile(path):
+            move_beside(kept, path)
+            kept.unlink()
+
+
+def forget_access(path: Path) -> None:
+    """In a copy that comes back nobody is signed in, and no link is good, used or not."""
+    with closing(connect(path)) as db, transaction(db):
+        end_sessions(db)
+        db.execute("UPDATE customer SET link_serial = link_serial + strftime('%s', 'now')")
+
+
+def bring_back(copy: Path, path: Path) -> tuple[str, Path | None]:
+    """Put a copy in the database's place: (what it holds, where the former database is now)."""
+    if not copy.is_file():
+        raise Refused("There is no such file. Nothing was changed.")
+    if path.exists():
+        with suppress(sqlite3.Error):  # a sound one takes in its -wal, and is one file
+            connect(path).close()
+    with closed_database(path), ExitStack() as replacing, atomic_write(path) as draft:
+        with closing(open_readonly(copy)) as db:
+            held, documents = proof(db), Path(current_app.config["DOCUMENTS"])
+            _, told = copy_documents(db, copy.parent / "documents", documents)
+        snapshot(copy, draft)
+        forget_access(draft)
+        kept = replacing.enter_context(set_aside(path))
+    return f"{held}; {told}", kept
+
+
+def check_settings():
+    """The process's settings, and whether others may read the files with secrets."""
+    config = current_app.config
+    problems = unsafe_settings(config)
+    if config["MERCADOPAGO_TOKEN"] and not config["MERCADOPAGO_SECRET"]:
+        problems.append("CAC_MERCADOPAGO_SECRET: not set, Mercado Pago's notices are refused")
+    if not config["SMTP_URL"]:
+        problems.append("CAC_SMTP_URL: not set, no mail is sent")
+    yield from [("WARN", problem) for problem in problems] or [("ok", "settings are safe")]
+    files = [Path(file) for file in (os.environ.get("CAC_CONFIG"), config["DATABASE"]) if file]
+    for file in (file for file in files if file.exists()):
+        is_open = bool(file.stat().st_mode & 0o007)
+        yield finding(not is_open, f"{file} may be read by others: {NO_OR_YES[is_open]}")
+
+
+def check_database():
+    """Its version, and what it holds."""
+    db = get_db()
+    version = known_version(db)
+    yield finding(version == SCHEMA_VERSION, f"version of the database: {version}", "BAD")
+    is_demo = is_demo_data(db)
+    yield finding(not is_demo, f"the database holds the demo's data: {NO_OR_YES[is_demo]}")
+    yield from check_content(db)
+    yield "ok", f"ledger: {ledger(db)}"
+
+
+def check_documents():
+    """The PDFs: those that vouchers refer to are there, and no others."""
+    folder = Path(current_app.config["DOCUMENTS"])
+    wanted, stored = document_names(get_db()), {file.name for file in folder.glob("*.pdf")}
+    missing, useless = len(wanted - stored), len(stored - wanted)
+    yield finding(not missing, f"documents missing in {folder}: {missing}", "BAD")
+    yield finding(not useless, f"documents of no voucher in {folder}: {useless}")
+
+
+def check_machine():
+    """SQLite, the clock, and the disk."""
+    version, path = sqlite3.sqlite_version_info, Path(current_app.config["DATABASE"])
+    is_sound = version > max(WAL_RESET_FIXED) or any(
+        fixed[:2] == version[:2] and fixed <= version for fixed in WAL_RESET_FIXED)
+    rarely = "" if is_sound else ": may lose a write, very rarely; 3.51.3 does not"
+    yield finding(is_sound, f"SQLite {sqlite3.sqlite_version}{rarely}")
+    yield "ok", f"time {now()}, today {today()} in Argentina, this machine's zone {time.tzname[0]}"
+    free = shutil.disk_usage(path.parent).free // 2**20
+    yield finding(free >= FREE_MEGABYTES, f"free megabytes on the database's disk: {free}")
+    wal = Path(f"{path}-wal")
+    size = wal.stat().st_size // 2**20 if wal.exists() else 0
+    yield finding(size < WAL_MEGABYTES, f"megabytes in {wal.name}: {size}")
+
+
+def check_results():
+    """Yield what `check` finds, a line each; what cannot be looked at is BAD."""
+    for look in (check_settings, check_database, check_documents, check_machine):
+        try:
+            yield from look()
+        except (sqlite3.Error, OSError, Refused) as error:
+            yield "BAD", f"{look.__name__.removeprefix('check_')}: {error}"
 
 
 @command("check", "check --json")
@@ -5286,20 +5203,44 @@ def restore(file):
     click.echo(f"{path}: {held}. What was there before: {kept or 'nothing'}.")
     click.echo("All sessions and password links have ended. Now run `init`, then `check`.")
 
+# === Commands =====================================================================================
+# What the operator types and no part above owns.
 
-# === Server =======================================================================================
-# What serving takes: settings and a database, the server itself, and the demo with its stand-ins.
 
-REQUEST_BYTES = 2**20               # of a request: more is refused
-THREADS = 128                       # of a worker: on each somebody waits, sends or is sent to
-SEATS = 112, 32                     # of them for more than a page: in all, for a place on the net
-LANES = (                           # who waits for whom: (which requests, how many at once)
-    ("(GET|HEAD) /pago/|POST /pago$|POST /aviso/", 4),      # ask a payment service
-    (r"(GET|HEAD) .*\.(csv|pdf|zip)$", 2),                  # make a document
-    ("POST /(ingresar|clave)", 2),                          # hash a password
-    ("POST ", 2), ("", 1))                                  # write; show a page
-HEADER_BYTES = 64 * 1024
-READY = []      # the application for the workers: made before them, they share its memory
+def shown_setting(setting: dict) -> str:
+    """A setting's value as the operator types it."""
+    return plain_money(int(setting["value"])) if setting["kind"] == "money" else setting["value"]
+
+
+@command("settings", "settings")
+def settings():
+    """List the settings of the process, secrets masked, and of the business."""
+    for name, (_, about) in SETTINGS.items():
+        value = current_app.config[name]
+        value = ("(set)" if value else "") if name in SECRETS else value
+        click.echo(f"CAC_{name:22} {value or '(not set)':32} {about}")
+    for setting in tables()["setting"].rows_where("kind <> 'mark'", order_by="name"):
+        click.echo(f"{setting['name']:26} {shown_setting(setting):32} {setting['about']}")
+
+
+@command("set", "set dm_limit 5000,00")
+@click.argument("name")
+@click.argument("value")
+def set_setting(name, value):
+    """Change a setting of the business."""
+    settings = tables()["setting"]
+    before = next(settings.rows_where("name = ? AND kind <> 'mark'", [name]), None)
+    if not before:
+        raise Refused(f"There is no setting {name}: see `settings`. Nothing was changed.")
+    kind = "email" if name.endswith("_email") else before["kind"]
+    try:
+        parsed = parse_setting(kind, value)
+    except ValueError as error:
+        takes = SETTING_TAKES[kind]
+        raise Refused(f"{name} takes {takes}, not {value!r}. Nothing was changed.") from error
+    settings.update(name, {"value": parsed})
+    after = shown_setting(settings.get(name))
+    click.echo(f"{name}: {after} (before: {shown_setting(before)})")
 
 
 def write_settings(path: Path) -> None:
@@ -5315,7 +5256,7 @@ def write_settings(path: Path) -> None:
             continue
         value = json.dumps(chosen.get(name, default), ensure_ascii=False)
         lines += ["", f"# {about}", f"{'' if name in chosen else '# '}{name.lower()} = {value}"]
-    with whole_file(path) as draft:
+    with atomic_write(path) as draft:
         draft.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
@@ -5335,6 +5276,274 @@ def init():
         kept = keep_older(path)
     steps = upgrade_database()
     return click.echo(f"{path} is up to date." + f" As it was: {kept}." * bool(steps))
+
+# === Application ==================================================================================
+# create_app, what every page has and what the running service does by itself.
+
+REQUEST_BYTES = 2**20               # of a request: more is refused
+MAX_FIELDS = 500                    # of a form
+LOG_LINES = 10_000                  # that wait to be written
+
+
+@cache
+def asset_version(*names: str) -> str:
+    """A few characters that change with the content of files in static/."""
+    return sha256("".join(map(static_text, names)))[:10]
+
+
+@lru_cache(1000)
+def kept_url(root: str, endpoint: str, values: tuple) -> str:
+    """An address under the prefix `root` at which a proxy mounts the portal."""
+    return url_for(endpoint, **dict(values))
+
+
+def page_url(endpoint: str, **values) -> str:
+    """url_for as pages call it, again and again for the same: it takes a tenth of the time."""
+    return kept_url(request.script_root, endpoint, tuple(values.items()))
+
+
+def asset(name: str) -> str:
+    """The address of a file in static/, which browsers may keep for a year."""
+    return page_url("static", filename=name, v=asset_version(name))
+
+
+def style(brand: str) -> str:
+    """The address of the style sheet with a brand's colours, which browsers may keep too."""
+    version = asset_version("cac.css", f"brands/{brand}.css")
+    return page_url("cac.style_sheet", code=brand, v=version)
+
+
+@cache
+def brand_mark(brand: str) -> Markup:
+    """A brand's mark, to be drawn in the page itself."""
+    return Markup(static_text(f"brands/{brand}.svg").strip())  # noqa: S704 - a file of ours
+
+
+def page_values() -> dict:
+    """What every page has at hand."""
+    brands = fetch_all("SELECT * FROM brand ORDER BY position")
+    code = current_user.brand if current_user.is_authenticated else brands[0].code
+    brand = next(brand for brand in brands if brand.code == code)
+    return {"company": company(), "brands": brands, "brand": brand}
+
+
+def content_policy(config) -> str:
+    """The Content-Security-Policy: this site only; forms lead to the payment services, too."""
+    services = [config["DINEROMAIL_URL"]] if config["DINEROMAIL_ACCOUNT"] else []
+    if config["MERCADOPAGO_TOKEN"]:
+        services += [config["MERCADOPAGO_URL"], "https://www.mercadopago.com.ar"]
+    sites = dict.fromkeys("{0.scheme}://{0.netloc}".format(urlsplit(url)) for url in services)
+    forms = " ".join(["'self'", *sites])
+    return ("default-src 'none'; style-src 'self'; img-src 'self'; script-src 'self';"
+            f" connect-src 'self'; form-action {forms};"
+            " base-uri 'none'; frame-ancestors 'none'")
+
+
+HEADERS = {
+    "X-Content-Type-Options": "nosniff", "Referrer-Policy": "same-origin",
+    "X-Frame-Options": "DENY",      # for browsers that do not know frame-ancestors
+    "Cross-Origin-Opener-Policy": "same-origin", "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), microphone=(), geolocation=(), payment=()",
+}
+
+
+def add_headers(answer: Response) -> Response:
+    """What every answer carries."""
+    answer.headers.update(HEADERS)
+    answer.headers["Content-Security-Policy"] = content_policy(current_app.config)
+    if current_app.config["SESSION_COOKIE_SECURE"]:
+        answer.headers["Strict-Transport-Security"] = "max-age=63072000; includeSubDomains"
+    if request.endpoint not in ("static", "cac.style_sheet") or answer.status_code >= 400:
+        answer.headers["Cache-Control"] = "no-store"
+        answer.headers.pop("Expires", None)
+    return answer
+
+
+def refuse_odd_form() -> None:
+    """Refuse a form of another site, and what no page of ours sends: a field twice, or NUL."""
+    values = [value for _, value in request.form.items(multi=True)]
+    if len(values) > MAX_FIELDS:
+        abort(413)
+    ours = {request.host, urlsplit(current_app.config["BASE_URL"]).netloc}
+    theirs = request.headers.get("Origin")
+    is_foreign = theirs and urlsplit(theirs).netloc not in ours
+    if is_foreign or request.headers.get("Sec-Fetch-Site") == "cross-site":
+        abort(400)
+    if len(values) != len(request.form) or any("\0" in value for value in values):
+        abort(400)
+
+
+FOREIGN_FORMS = {"cac.receive_notice", "cac.unsubscribe"}    # what others send, and may look odd
+
+
+def guard():
+    """Before each request: refuse what is odd; under a foreign server, start the chores."""
+    g.request_id = secrets.token_hex(4)
+    if request.script_root and not is_local(request.script_root):  # links would lead there
+        return Response(". ".join(ERRORS[400][:2]), 400, mimetype="text/plain")
+    if request.environ.get("cac.is_refused"):
+        abort(503)
+    if request.method == "POST" and request.endpoint not in FOREIGN_FORMS:
+        refuse_odd_form()
+    if current_app.config["JOBS"] == "on":
+        start_chores(current_app._get_current_object())
+    return None
+
+
+def equip_templates(app: Flask) -> None:
+    """What templates use besides a view's values, by the function's own name mostly."""
+    jinja = app.jinja_env
+    jinja.trim_blocks = jinja.lstrip_blocks = True
+    filters = (money, plain_money, day, moment, month_name, voucher_number, device, likely_address,
+               in_words)
+    jinja.filters |= {function.__name__: function for function in filters}
+    jinja.filters["cuit"] = cuit.format
+    functions = (asset, brand_mark, has_pdf, style, today)
+    jinja.globals |= {function.__name__: function for function in functions}
+    jinja.globals["url_for"] = page_url
+    app.context_processor(page_values)
+
+
+LEASE_SECONDS = 15      # a dead worker's chores are taken over after this
+
+
+def tidy() -> None:
+    """Forget what nobody will ask for any more: ended sessions, tries, old mail, long forgeries."""
+    with transaction() as db:
+        db.execute("DELETE FROM session WHERE seen_at < ? OR created_at < ?",
+                   (now(-IDLE_SECONDS), now(-SESSION_SECONDS)))
+        db.execute("DELETE FROM throttle WHERE last_at < ?", (now(-86400),))
+        db.execute("DELETE FROM outbox WHERE due_at IS NULL AND created_at < ?",
+                   (now(-KEEP_MAIL_SECONDS),))
+        db.execute("UPDATE notice SET body = substr(body, 1, 1000) WHERE outcome LIKE 'refused:%'"
+                   " AND length(body) > 1000 AND received_at < ?", (now(-86400),))
+
+
+CHORES = {  # what the running service does, each in one worker at a time: (deed, seconds between)
+    "mail": (send_due_mail, 1), "notices": (settle_due_notices, 1),
+    "payments": (settle_due_payments, 1), "reminders": (remind_daily, 5), "tidy": (tidy, 600),
+}
+
+
+def holds_lease(chore: str, holder: str) -> bool:
+    """Whether this worker does the chore: it does already, or whoever did died.
+
+    A lease that ends too late is of a clock that was ahead.
+    """
+    lease = fetch_one("SELECT * FROM lease WHERE chore = ?", chore)
+    if lease and lease.holder != holder and now() < lease.ends_at <= now(LEASE_SECONDS):
+        return False
+    if lease and lease.holder == holder and lease.ends_at > now(LEASE_SECONDS / 2):
+        return True
+    with transaction() as db:
+        return db.execute("INSERT INTO lease VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET"
+                          " holder = excluded.holder, ends_at = excluded.ends_at"
+                          " WHERE holder = excluded.holder OR ends_at <= ?"
+                          " OR ends_at > excluded.ends_at",
+                          (chore, holder, now(LEASE_SECONDS), now())).rowcount == 1
+
+
+def do_chore(app: Flask, chore: str) -> None:
+    """Do a chore, round after round."""
+    holder = secrets.token_hex(8)
+    while True:
+        time.sleep(CHORES[chore][1])
+        with app.app_context():
+            do_round(chore, holder)
+
+
+def do_round(chore: str, holder: str) -> None:
+    """Do a chore once, if this worker holds its lease."""
+    try:
+        if holds_lease(chore, holder):
+            CHORES[chore][0]()
+    except Exception:  # whatever it was: the trace is logged, the chore goes on
+        log.exception("event=chore-failed chore=%s", chore)
+
+
+def start_chores(app: Flask) -> None:
+    """Start this worker's chores, once."""
+    with app.extensions["cac.starting"]:
+        if app.config["JOBS"] == "off":
+            return
+        app.config["JOBS"], app.extensions["cac.chores_since"] = "off", now()
+    for chore in CHORES:
+        threading.Thread(target=do_chore, args=(app, chore), daemon=True).start()
+
+
+def create_app(**settings) -> Flask:
+    """The WSGI application. Settings in lower case, as database="…", win over the environment."""
+    app = Flask(__name__, root_path=str(HERE))
+    app.config.from_mapping(read_settings(**settings))
+    is_https = app.config["BASE_URL"].startswith("https://")
+    app.config.update(
+        SESSION_COOKIE_NAME="__Host-cac" if is_https else "cac", SESSION_COOKIE_SECURE=is_https,
+        SESSION_COOKIE_SAMESITE="Lax", MAX_CONTENT_LENGTH=REQUEST_BYTES,
+        SEND_FILE_MAX_AGE_DEFAULT=STATIC_SECONDS,
+        WTF_I18N_ENABLED=False,     # WTForms' own messages in Spanish, see Form
+        WTF_CSRF_TIME_LIMIT=None,   # as long as the session
+        WTF_CSRF_SSL_STRICT=False)  # guard() does it without the Referer, which some browsers omit
+    app.url_map.merge_slashes = False   # Werkzeug would redirect to the Host that was named
+    app.extensions |= {"cac.connections": threading.local(), "cac.starting": threading.Lock()}
+    equip_templates(app)
+    app.before_request(guard)
+    app.after_request(add_headers)
+    login_manager.init_app(app)
+    csrf.init_app(app)
+    app.register_blueprint(bp)
+    hops = int(app.config["PROXIES"])
+    app.wsgi_app = ProxyFix(app.wsgi_app, hops, hops, hops, x_prefix=hops)
+    return app
+
+
+class OneLine(logging.Formatter):
+    """An event is a line: nothing that a visitor typed, and no trace, begins another."""
+
+    converter = time.gmtime
+
+    def format(self, record) -> str:
+        """With the id of the request, which the page of a fault tells the customer."""
+        record.request = g.get("request_id", "-") if has_app_context() else "-"
+        return re.sub(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]",
+                      lambda found: found[0].encode("unicode_escape").decode(),
+                      super().format(record))
+
+
+def line_format() -> OneLine:
+    """How `serve` and `demo` write their log."""
+    return OneLine("%(asctime)s %(levelname)s request=%(request)s %(message)s",
+                   "%Y-%m-%dT%H:%M:%SZ")
+
+
+class LogQueue(QueueHandler):
+    """Hands lines to a thread that writes them: a log that nobody reads stops no request."""
+
+    def enqueue(self, record) -> None:
+        """What nobody reads for so long is lost."""
+        with suppress(Full):
+            self.queue.put_nowait(record)
+
+
+def start_log() -> None:
+    """Write this process's log to standard error."""
+    handler = LogQueue(Queue(LOG_LINES))
+    handler.setFormatter(line_format())
+    logging.basicConfig(level="WARNING", handlers=[handler])
+    log.setLevel("INFO")
+    QueueListener(handler.queue, logging.StreamHandler()).start()
+
+# === Serving ======================================================================================
+# The server, and the demo with its stand-ins.
+
+THREADS = 128                       # of a worker: on each somebody waits, sends or is sent to
+SEATS = 112, 32                     # of them for more than a page: in all, for a place on the net
+LANES = (                           # who waits for whom: (which requests, how many at once)
+    ("(GET|HEAD) /pago/|POST /pago$|POST /aviso/", 4),      # ask a payment service
+    (r"(GET|HEAD) .*\.(csv|pdf|zip)$", 2),                  # make a document
+    ("POST /(ingresar|clave)", 2),                          # hash a password
+    ("POST ", 2), ("", 1))                                  # write; show a page
+HEADER_BYTES = 64 * 1024
+READY = []      # the application for the workers: made before them, they share its memory
 
 
 def refuse_used_port(host: str, port: int) -> None:
@@ -5381,7 +5590,7 @@ class Turnstile:
         lane = next(lane for which, lane in self.lanes if which.match(line))
         if lane is self.pages and not has_body(environ):
             return lane.submit(self.app, environ, start_response).result()
-        place = address_block(environ.get("REMOTE_ADDR") or "")
+        place = network_of(environ.get("REMOTE_ADDR") or "")
         if not self.seats.take(place):
             return self.refuse(environ, start_response)
         with ExitStack() as leaving:
@@ -5468,7 +5677,7 @@ def make_demo_database(path: Path) -> None:
 def remove_demo_database(path: Path) -> None:
     """Remove an earlier demo's database; Refused if it is another file, or in use."""
     is_ours = False
-    with suppress(sqlite3.DatabaseError), closing(looked_at(path)) as db:
+    with suppress(sqlite3.DatabaseError), closing(open_readonly(path)) as db:
         is_ours = is_demo_data(db)
     if not is_ours:
         raise Refused(f"{path} is not an earlier demo's database. Nothing was changed.")
@@ -5531,275 +5740,6 @@ def demo(host, port, database):
             serve_demo(host, port)
 
 
-# === Chores =======================================================================================
-# What the running service does by itself, whatever server it is that runs it.
-
-LEASE_SECONDS = 15      # a dead worker's chores are taken over after this
-
-
-def tidy() -> None:
-    """Forget what nobody will ask for any more: ended sessions, tries, old mail, long forgeries."""
-    with transaction() as db:
-        db.execute("DELETE FROM session WHERE seen_at < ? OR created_at < ?",
-                   (now(-IDLE_SECONDS), now(-SESSION_SECONDS)))
-        db.execute("DELETE FROM throttle WHERE last_at < ?", (now(-86400),))
-        db.execute("DELETE FROM outbox WHERE due_at IS NULL AND created_at < ?",
-                   (now(-KEEP_MAIL_SECONDS),))
-        db.execute("UPDATE notice SET body = substr(body, 1, 1000) WHERE outcome LIKE 'refused:%'"
-                   " AND length(body) > 1000 AND received_at < ?", (now(-86400),))
-
-
-CHORES = {  # what the running service does, each in one worker at a time: (deed, seconds between)
-    "mail": (send_due_mail, 1), "notices": (settle_due_notices, 1),
-    "payments": (settle_due_payments, 1), "reminders": (remind_daily, 5), "tidy": (tidy, 600),
-}
-
-
-def holds_lease(chore: str, holder: str) -> bool:
-    """Whether this worker does the chore: it does already, or whoever did died.
-
-    A lease that ends too late is of a clock that was ahead.
-    """
-    lease = one("SELECT * FROM lease WHERE chore = ?", chore)
-    if lease and lease.holder != holder and now() < lease.ends_at <= now(LEASE_SECONDS):
-        return False
-    if lease and lease.holder == holder and lease.ends_at > now(LEASE_SECONDS / 2):
-        return True
-    with transaction() as db:
-        return db.execute("INSERT INTO lease VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET"
-                          " holder = excluded.holder, ends_at = excluded.ends_at"
-                          " WHERE holder = excluded.holder OR ends_at <= ?"
-                          " OR ends_at > excluded.ends_at",
-                          (chore, holder, now(LEASE_SECONDS), now())).rowcount == 1
-
-
-def do_chore(app: Flask, chore: str) -> None:
-    """Do a chore, round after round."""
-    holder = secrets.token_hex(8)
-    while True:
-        time.sleep(CHORES[chore][1])
-        with app.app_context():
-            do_round(chore, holder)
-
-
-def do_round(chore: str, holder: str) -> None:
-    """Do a chore once, if this worker holds its lease."""
-    try:
-        if holds_lease(chore, holder):
-            CHORES[chore][0]()
-    except Exception:  # whatever it was: the trace is logged, the chore goes on
-        log.exception("event=chore-failed chore=%s", chore)
-
-
-def start_chores(app: Flask) -> None:
-    """Start this worker's chores, once."""
-    with app.extensions["cac.starting"]:
-        if app.config["CHORES"] == "off":
-            return
-        app.config["CHORES"], app.extensions["cac.chores_since"] = "off", now()
-    for chore in CHORES:
-        threading.Thread(target=do_chore, args=(app, chore), daemon=True).start()
-
-
-# === Application ==================================================================================
-# create_app has no side effect: what opens, starts or writes waits for a request, or the server.
-
-MAX_FIELDS = 500                    # of a form
-LOG_LINES = 10_000                  # that wait to be written
-
-
-@cache
-def asset_version(*names: str) -> str:
-    """A few characters that change with the content of files in static/."""
-    return sha256("".join(map(static_text, names)))[:10]
-
-
-@lru_cache(1000)
-def kept_url(root: str, endpoint: str, values: tuple) -> str:
-    """An address under the prefix `root` at which a proxy mounts the portal."""
-    return url_for(endpoint, **dict(values))
-
-
-def page_url(endpoint: str, **values) -> str:
-    """url_for as pages call it, again and again for the same: it takes a tenth of the time."""
-    return kept_url(request.script_root, endpoint, tuple(values.items()))
-
-
-def asset(name: str) -> str:
-    """The address of a file in static/, which browsers may keep for a year."""
-    return page_url("static", filename=name, v=asset_version(name))
-
-
-def style(brand: str) -> str:
-    """The address of the style sheet with a brand's colours, which browsers may keep too."""
-    version = asset_version("cac.css", f"brands/{brand}.css")
-    return page_url("cac.style_sheet", code=brand, v=version)
-
-
-@cache
-def brand_mark(brand: str) -> Markup:
-    """A brand's mark, to be drawn in the page itself."""
-    return Markup(static_text(f"brands/{brand}.svg").strip())  # noqa: S704 - a file of ours
-
-
-def page_values() -> dict:
-    """What every page has at hand."""
-    brands = many("SELECT * FROM brand ORDER BY position")
-    code = current_user.brand if current_user.is_authenticated else brands[0].code
-    brand = next(brand for brand in brands if brand.code == code)
-    return {"company": business(), "brands": brands, "brand": brand}
-
-
-def content_policy(config) -> str:
-    """The Content-Security-Policy: this site only; forms lead to the payment services, too."""
-    services = [config["DINEROMAIL_URL"]] if config["DINEROMAIL_ACCOUNT"] else []
-    if config["MERCADOPAGO_TOKEN"]:
-        services += [config["MERCADOPAGO_URL"], "https://www.mercadopago.com.ar"]
-    sites = dict.fromkeys("{0.scheme}://{0.netloc}".format(urlsplit(url)) for url in services)
-    forms = " ".join(["'self'", *sites])
-    return ("default-src 'none'; style-src 'self'; img-src 'self'; script-src 'self';"
-            f" connect-src 'self'; form-action {forms};"
-            " base-uri 'none'; frame-ancestors 'none'")
-
-
-HEADERS = {
-    "X-Content-Type-Options": "nosniff", "Referrer-Policy": "same-origin",
-    "X-Frame-Options": "DENY",      # for browsers that do not know frame-ancestors
-    "Cross-Origin-Opener-Policy": "same-origin", "Cross-Origin-Resource-Policy": "same-origin",
-    "Permissions-Policy": "camera=(), microphone=(), geolocation=(), payment=()",
-}
-
-
-def add_headers(answer: Response) -> Response:
-    """What every answer carries."""
-    answer.headers.update(HEADERS)
-    answer.headers["Content-Security-Policy"] = content_policy(current_app.config)
-    if current_app.config["SESSION_COOKIE_SECURE"]:
-        answer.headers["Strict-Transport-Security"] = "max-age=63072000; includeSubDomains"
-    if request.endpoint not in ("static", "cac.style_sheet") or answer.status_code >= 400:
-        answer.headers["Cache-Control"] = "no-store"
-        answer.headers.pop("Expires", None)
-    return answer
-
-
-def refuse_odd_form() -> None:
-    """Refuse a form of another site, and what no page of ours sends: a field twice, or NUL."""
-    values = [value for _, value in request.form.items(multi=True)]
-    if len(values) > MAX_FIELDS:
-        abort(413)
-    ours = {request.host, urlsplit(current_app.config["BASE_URL"]).netloc}
-    theirs = request.headers.get("Origin")
-    is_foreign = theirs and urlsplit(theirs).netloc not in ours
-    if is_foreign or request.headers.get("Sec-Fetch-Site") == "cross-site":
-        abort(400)
-    if len(values) != len(request.form) or any("\0" in value for value in values):
-        abort(400)
-
-
-FOREIGN_FORMS = {"cac.receive_notice", "cac.unsubscribe"}    # what others send, and may look odd
-
-
-def guard():
-    """Before each request: refuse what is odd; under a foreign server, start the chores."""
-    g.request_id = secrets.token_hex(4)
-    if request.script_root and not is_local(request.script_root):  # links would lead there
-        return Response(". ".join(ERRORS[400][:2]), 400, mimetype="text/plain")
-    if request.environ.get("cac.is_refused"):
-        abort(503)
-    if request.method == "POST" and request.endpoint not in FOREIGN_FORMS:
-        refuse_odd_form()
-    if current_app.config["CHORES"] == "on":
-        start_chores(current_app._get_current_object())
-    return None
-
-
-@login_manager.unauthorized_handler
-def ask_to_sign_in():
-    """To Ingrese a su Cuenta, and back afterwards."""
-    if "_user_id" in session:
-        session.clear()
-        flash("Su sesión venció. Ingrese de nuevo.")
-    may_return = request.method == "GET" and request.endpoint != "cac.home"
-    target = request.script_root + request.full_path.rstrip("?") if may_return else None
-    return redirect(url_for("cac.sign_in", next=target))
-
-
-def equip_templates(app: Flask) -> None:
-    """What templates use besides a view's values, by the function's own name mostly."""
-    jinja = app.jinja_env
-    jinja.trim_blocks = jinja.lstrip_blocks = True
-    filters = (money, plain_money, day, moment, month_name, voucher_number, device, likely_address,
-               in_words)
-    jinja.filters |= {function.__name__: function for function in filters}
-    jinja.filters["cuit"] = cuit.format
-    functions = (asset, brand_mark, has_pdf, style, today)
-    jinja.globals |= {function.__name__: function for function in functions}
-    jinja.globals["url_for"] = page_url
-    app.context_processor(page_values)
-
-
-def create_app(**settings) -> Flask:
-    """The WSGI application. Settings in lower case, as database="…", win over the environment."""
-    app = Flask(__name__, root_path=str(HERE))
-    app.config.from_mapping(read_settings(**settings))
-    is_https = app.config["BASE_URL"].startswith("https://")
-    app.config.update(
-        SESSION_COOKIE_NAME="__Host-cac" if is_https else "cac", SESSION_COOKIE_SECURE=is_https,
-        SESSION_COOKIE_SAMESITE="Lax", MAX_CONTENT_LENGTH=REQUEST_BYTES,
-        SEND_FILE_MAX_AGE_DEFAULT=STATIC_SECONDS,
-        WTF_I18N_ENABLED=False,     # WTForms' own messages in Spanish, see Form
-        WTF_CSRF_TIME_LIMIT=None,   # as long as the session
-        WTF_CSRF_SSL_STRICT=False)  # guard() does it without the Referer, which some browsers omit
-    app.url_map.merge_slashes = False   # Werkzeug would redirect to the Host that was named
-    app.extensions |= {"cac.connections": threading.local(), "cac.starting": threading.Lock()}
-    equip_templates(app)
-    app.before_request(guard)
-    app.after_request(add_headers)
-    login_manager.init_app(app)
-    csrf.init_app(app)
-    app.register_blueprint(bp)
-    hops = int(app.config["PROXIES"])
-    app.wsgi_app = ProxyFix(app.wsgi_app, hops, hops, hops, x_prefix=hops)
-    return app
-
-
-class OneLine(logging.Formatter):
-    """An event is a line: nothing that a visitor typed, and no trace, begins another."""
-
-    converter = time.gmtime
-
-    def format(self, record) -> str:
-        """With the id of the request, which the page of a fault tells the customer."""
-        record.request = g.get("request_id", "-") if has_app_context() else "-"
-        return re.sub(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]",
-                      lambda found: found[0].encode("unicode_escape").decode(),
-                      super().format(record))
-
-
-def line_format() -> OneLine:
-    """How `serve` and `demo` write their log."""
-    return OneLine("%(asctime)s %(levelname)s request=%(request)s %(message)s",
-                   "%Y-%m-%dT%H:%M:%SZ")
-
-
-class LogQueue(QueueHandler):
-    """Hands lines to a thread that writes them: a log that nobody reads stops no request."""
-
-    def enqueue(self, record) -> None:
-        """What nobody reads for so long is lost."""
-        with suppress(Full):
-            self.queue.put_nowait(record)
-
-
-def start_log() -> None:
-    """Write this process's log to standard error."""
-    handler = LogQueue(Queue(LOG_LINES))
-    handler.setFormatter(line_format())
-    logging.basicConfig(level="WARNING", handlers=[handler])
-    log.setLevel("INFO")
-    QueueListener(handler.queue, logging.StreamHandler()).start()
-
-
 def serving_app() -> Flask:
     """The application in a worker of `serve` and `demo`: its chores start with it."""
     start_log()
@@ -5812,6 +5752,7 @@ def serving_app() -> Flask:
 
 cli = FlaskGroup(create_app=create_app, add_default_commands=False, add_version_option=False,
                  help="CAC, Centro de Atención al Cliente: the operator's commands.")
+
 
 if __name__ == "__main__":
     sys.modules["cac"] = sys.modules["__main__"]    # the workers are forks: read and made once

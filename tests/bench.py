@@ -189,7 +189,7 @@ def signing_in(server):
 
 def in_process(database):
     """A function that asks for the statement with no server and no socket."""
-    app = cac.create_app(database=str(database), secret_key=SECRET, chores="off")
+    app = cac.create_app(database=str(database), secret_key=SECRET, jobs="off")
     client = app.test_client()
     page = client.get("/ingresar").text
     token = re.search(r'name="csrf_token"[^>]*value="([^"]+)"', page)[1]

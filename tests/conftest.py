@@ -87,7 +87,7 @@ def database(seeded, tmp_path):
 def app(database, tmp_path):
     """The application on it; no chore runs by itself, and DineroMail is where nobody answers."""
     app = cac.create_app(
-        database=str(database), documents=str(tmp_path), secret_key=SECRET_KEY, chores="off",
+        database=str(database), documents=str(tmp_path), secret_key=SECRET_KEY, jobs="off",
         base_url="http://cac.example.com/clientes", mail_from="CAC <cac@example.com>",
         dineromail_url="http://127.0.0.1:9", dineromail_account=ACCOUNT, dineromail_password=KEY)
     app.test_client_class = Browser
@@ -291,7 +291,7 @@ def do_chores(app):
         with app.app_context():
             cac.settle_due_payments()
             cac.settle_due_notices()
-            return not cac.many("SELECT 1 FROM notice WHERE outcome IS NULL")
+            return not cac.fetch_all("SELECT 1 FROM notice WHERE outcome IS NULL")
     return lambda: wait_for(done)
 
 

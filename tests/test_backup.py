@@ -58,7 +58,7 @@ def names_in(folder, pattern="*.db"):
 
 def held_by(path):
     """All that a database holds."""
-    with closing(cac.looked_at(path)) as db:
+    with closing(cac.open_readonly(path)) as db:
         return sorted(everything(db))
 
 
@@ -180,7 +180,7 @@ def test_copies_made_while_others_write_are_whole(run, copies, database):
             acknowledged = int(writer.stdout.readline())
             found = run("backup", copies, "--keep", 1000)
             assert found.exit_code == 0, found.output
-            with closing(cac.looked_at(found.stdout.partition(": ")[0])) as copy:
+            with closing(cac.open_readonly(found.stdout.partition(": ")[0])) as copy:
                 n, total = copy.execute("SELECT max(number), sum(amount) FROM movement"
                                         " WHERE type = 999 AND date = '2010-05-01'").fetchone()
             assert (n >= acknowledged, total) == (True, 0)

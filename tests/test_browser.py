@@ -98,7 +98,7 @@ def demo(tmp_path_factory):
                 db.execute(statement.replace("{now}", cac.now()))
         app = cac.create_app(database=str(database), base_url=address, **SETTINGS)
         with app.app_context():
-            email = cac.one("SELECT * FROM email WHERE customer = 1006")
+            email = cac.fetch_one("SELECT * FROM email WHERE customer = 1006")
             LINKS["password"] = cac.password_link(1003, 0)
             LINKS["confirmation"] = cac.confirmation_link(email.id, email.canonical)
         yield address

@@ -706,10 +706,10 @@ def test_a_symbolic_link_is_not_followed(run, db, folder, tmp_path):
 def test_a_pdf_that_is_exchanged_once_it_was_looked_at_is_not_stored(app, folder, tmp_path):
     path = folder / "0003-00012676.pdf"
     path.write_bytes(pdf())
-    looked_at = cac.read_pdf(path)
+    open_readonly = cac.read_pdf(path)
     path.write_bytes(BAD_PDFS["with a script"])
     with app.app_context(), pytest.raises(cac.Refused, match=r"changed.* Nothing was saved\.$"):
-        cac.store_document(looked_at)
+        cac.store_document(open_readonly)
     assert list(tmp_path.glob("*.pdf*")) == []
 
 

@@ -38,13 +38,13 @@ class Ledger(RuleBasedStateMachine):
         self.file = folder / "movements.csv"
         self.app = cac.create_app(
             database=shutil.copy(self.seeded, folder), documents=str(folder), secret_key="k3y" * 14,
-            chores="off", base_url="http://cac.example.com/", dineromail_account="11925320")
+            jobs="off", base_url="http://cac.example.com/", dineromail_account="11925320")
         self.app.test_client_class = Browser
         self.beto = self.app.test_client()
         assert self.beto.sign_in("Beto").status_code == 303
         with self.app.app_context():
             self.lines = {(row.type, row.number): (row.date, row.id, row.amount) for row in
-                          cac.many("SELECT * FROM movement WHERE customer = ?", NUMBER)}
+                          cac.fetch_all("SELECT * FROM movement WHERE customer = ?", NUMBER)}
         self.limit, self.new, self.imports = 500_000, {}, []
         cac.DOWNLOADS.clear()   # the hour's limit is for customers
 
@@ -72,7 +72,7 @@ class Ledger(RuleBasedStateMachine):
         with self.app.app_context():
             told = cac.Operation(reference, f"N{reference[-9:]}", state, amount + difference, "ARS")
             cac.act_on_all("dineromail", [told])
-            credited = cac.one("SELECT * FROM movement WHERE id = (SELECT movement FROM payment"
+            credited = cac.fetch_one("SELECT * FROM movement WHERE id = (SELECT movement FROM payment"
                                " WHERE reference = ?)", reference)
         is_exact = state == "credited" and not difference and reference in self.new
         if reference and is_exact:
@@ -122,7 +122,7 @@ class Ledger(RuleBasedStateMachine):
     def select(self, sql, *values):
         """The rows of the database."""
         with self.app.app_context():
-            return [tuple(row) for row in cac.many(sql, *values)]
+            return [tuple(row) for row in cac.fetch_all(sql, *values)]
 
     def id_of(self, number):
         """The id that a new bill was given."""

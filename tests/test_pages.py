@@ -321,7 +321,7 @@ def test_health_is_ok_and_tells_nothing_else(browser):
 
 
 def test_health_without_a_database_is_503(tmp_path):
-    app = cac.create_app(database=str(tmp_path / "none.db"), secret_key=SECRET_KEY, chores="off")
+    app = cac.create_app(database=str(tmp_path / "none.db"), secret_key=SECRET_KEY, jobs="off")
     answer = app.test_client().get("/salud")
     assert (answer.status_code, answer.get_json()) == (503, {"status": "unavailable"})
 
@@ -420,7 +420,7 @@ def test_without_a_good_database_there_is_still_a_page(tmp_path, content, addres
     path = tmp_path / "bad.db"
     if content:
         path.write_bytes(content)
-    app = cac.create_app(database=str(path), secret_key=SECRET_KEY, chores="off")
+    app = cac.create_app(database=str(path), secret_key=SECRET_KEY, jobs="off")
     answer = app.test_client().get(address)
     assert answer.status_code >= 400 and is_plain(answer)
 
@@ -438,7 +438,7 @@ def test_no_log_of_a_fault_holds_a_password(browser, monkeypatch, caplog):
 def proxied(database):
     """proxied(1): a browser behind that many trusted proxies, which mount the portal there."""
     def browse(proxies, prefix="/clientes"):
-        app = cac.create_app(database=str(database), secret_key=SECRET_KEY, chores="off",
+        app = cac.create_app(database=str(database), secret_key=SECRET_KEY, jobs="off",
                              proxies=str(proxies))
         app.test_client_class = Browser
         browser = app.test_client()

@@ -360,7 +360,7 @@ def test_a_canonical_address_is_its_own_canonical_address(address):
        ("::ffff:203.0.113.9", "203.0.113.9"),           # IPv4 on an IPv6 socket: not all in one
        ("", ""))                                        # no address at all
 def test_what_counts_as_one_place_on_the_net(address, block):
-    assert cac.address_block(address) == block
+    assert cac.network_of(address) == block
 
 
 @cases("address",
@@ -370,13 +370,13 @@ def test_what_counts_as_one_place_on_the_net(address, block):
        "fe80::1%eth0",                                  # a neighbour on a cable
        "unknown")                                       # a proxy that does not tell
 def test_an_odd_address_is_a_place_too(address):
-    assert cac.address_block(address)
+    assert cac.network_of(address)
 
 
 @given(st.integers(0, 2**32 - 1), *[st.integers(0, 2**64 - 1)] * 2)
 def test_neighbours_of_one_network_count_as_one(network, one, other):
     prefix = f"2001:db8:{network >> 16:x}:{network & 0xffff:x}"
-    blocks = {cac.address_block(":".join([prefix, *re.findall("....", f"{host:016x}")]))
+    blocks = {cac.network_of(":".join([prefix, *re.findall("....", f"{host:016x}")]))
               for host in (one, other)}
     assert len(blocks) == 1
 

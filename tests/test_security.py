@@ -616,7 +616,7 @@ def test_a_new_key_keeps_what_an_earlier_one_signed_as_long_as_that_is_kept(
         link = cac.password_link(1001, 0).partition("/clientes")[2]
     found = []
     for fallbacks in (SECRET_KEY, ""):
-        later = cac.create_app(database=str(database), secret_key=SECRET_KEY[::-1], chores="off",
+        later = cac.create_app(database=str(database), secret_key=SECRET_KEY[::-1], jobs="off",
                                secret_key_fallbacks=fallbacks, base_url="http://cac.example.com")
         client = later.test_client()
         client.set_cookie("cac", browser.get_cookie("cac").value)

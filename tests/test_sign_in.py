@@ -239,7 +239,7 @@ def test_the_cookie_is_kept_from_scripts_and_other_sites(browser):
 
 
 def test_over_https_the_cookie_never_travels_in_the_clear(database):
-    app = cac.create_app(database=str(database), secret_key=SECRET_KEY, chores="off",
+    app = cac.create_app(database=str(database), secret_key=SECRET_KEY, jobs="off",
                          base_url="https://cac.example.com")
     cookie = app.test_client().get("/ingresar").headers["Set-Cookie"]
     assert cookie.startswith("__Host-cac=") and "Secure" in cookie
