@@ -87,7 +87,7 @@ from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 from defusedxml.common import DefusedXmlException
 from defusedxml.ElementTree import fromstring as parse_xml
-from email_validator import EmailNotValidError, validate_email
+from email_validator import validate_email
 from flask import (
     Blueprint, Flask, Response, abort, current_app, flash, g, has_app_context, redirect,
     render_template, request, send_file, session, url_for,
@@ -341,17 +341,43 @@ def customer_number(text: str) -> int | None:
     return int(digits or 0) if len(digits) < 10 else None
 
 
+def deliverable(address: str) -> str:
+    """An address as SMTP takes it, its domain in ASCII; ValueError if it is anything but one.
+
+    >>> deliverable("ana@ñandú.com.ar")
+    'ana@xn--and-6ma2c.com.ar'
+    """
+    local, _, domain = address.rpartition("@")
+    is_one = (re.fullmatch(r"""[^\s@,;:<>()[\]\\"\x00-\x1f\x7f-\x9f]+""", local)
+              and "=?" not in local     # an encoded word, which a header shows as something else
+              and re.fullmatch(r"[\w.-]+", domain))
+    if not is_one:
+        raise ValueError(f"{address!r} is no e-mail address")
+    return f"{local}@{domain.encode('idna').decode()}"
+
+
 def canonical_email(text: str) -> str | None:
     """The form in which addresses are compared; None if it is not an address.
 
     >>> canonical_email("Ana@Ejemplo.COM.ar"), canonical_email("ana@")
     ('ana@ejemplo.com.ar', None)
     """
-    with suppress(EmailNotValidError):
-        found = validate_email(text, check_deliverability=False)
+    with suppress(ValueError):
+        found = validate_email(deliverable(text) and text, check_deliverability=False)
         local = unicodedata.normalize("NFKC", found.local_part).casefold()
-        return f"{local}@{found.ascii_domain.lower()}"
+        return deliverable(f"{local}@{found.ascii_domain.lower()}")
     return None
+
+
+def escaped(text) -> str:
+    """A text without what moves a terminal's cursor, hides words, or is no character at all.
+
+    >>> escaped("Ana\\x1b[2J"), escaped("factura\\udcf1.pdf")
+    ('Ana\\\\x1b[2J', 'factura\\\\udcf1.pdf')
+    """
+    return re.sub(r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069"
+                  r"\ud800-\udfff]", lambda found: found[0].encode("unicode_escape").decode(),
+                  str(text))
 
 
 def network_of(address: str) -> str:
@@ -407,6 +433,15 @@ SECRETS = {"SECRET_KEY", "SECRET_KEY_FALLBACKS", "SMTP_URL", "DINEROMAIL_PASSWOR
 
 class Refused(click.ClickException):
     """What is refused, and why: nothing was changed. A command ends with exit code 1."""
+
+    def format_message(self) -> str:
+        """As it is printed."""
+        return "\n".join(map(escaped, self.message.split("\n")))
+
+
+def echo(text="", *, err: bool = False) -> None:
+    """Print what a command tells, whatever strangers wrote into it."""
+    click.echo("\n".join(map(escaped, str(text).split("\n"))), err=err)
 
 
 def read_settings(**given) -> dict:
@@ -590,6 +625,30 @@ def get_db() -> sqlite3.Connection:
     return g.db
 
 
+BESIDE = "-shm", "-wal"     # SQLite's files beside a database; the second alone it would read anew
+
+
+def inode_of(path) -> int | None:
+    """Which file has this name; None if there is none."""
+    with suppress(FileNotFoundError):
+        return Path(path).stat().st_ino
+    return None
+
+
+def leave_exchanged(db, path: Path, beside: dict) -> None:
+    """Close the connection to a database in whose place another file was put.
+
+    Its -wal is taken into the old file, and is gone: SQLite would apply it to the new one. If
+    another worker was faster, what is there is the new one's. Ours are open: no number is reused.
+    """
+    with suppress(sqlite3.Error):
+        db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+    for suffix, inode in beside.items():
+        if inode and inode_of(f"{path}{suffix}") == inode:
+            Path(f"{path}{suffix}").unlink()
+    db.close()
+
+
 def kept_connection(path: Path) -> sqlite3.Connection:
     """The connection of this thread, unless the file is gone, or another one has its name now."""
     kept = current_app.extensions["cac.connections"]
@@ -597,7 +656,14 @@ def kept_connection(path: Path) -> sqlite3.Connection:
         raise Refused(f"There is no database at {path}: `python cac.py init` makes one.")
     file = path.stat().st_ino
     if getattr(kept, "file", None) != file:
-        kept.db, kept.file = connect(path), file
+        if hasattr(kept, "file"):
+            leave_exchanged(kept.db, path, kept.beside)
+            del kept.file
+        kept.db = connect(path)
+        kept.beside = {suffix: inode_of(f"{path}{suffix}") for suffix in BESIDE}
+        if inode_of(path) != file:  # exchanged meanwhile: which of both was opened is unknown
+            raise sqlite3.OperationalError("the database's file was exchanged")
+        kept.file = file
         if current_app.config["LITESTREAM"] == "on":  # else its copy loses rows, and says nothing
             kept.db.execute("PRAGMA wal_autocheckpoint = 0")
     return kept.db
@@ -684,6 +750,8 @@ def refused_by(place, outcome: str = "Nothing was changed."):
         yield
     except Refused as error:
         raise Refused(f"{place}: {error.message}") from error
+    except UnicodeEncodeError as error:  # in its name: SQLite takes no other
+        raise Refused(f"{place}: its name is no UTF-8. {outcome}") from error
     except (OSError, sqlite3.Error) as error:
         raise Refused(f"{place}: {reason_of(error)}. {outcome}") from error
 
@@ -730,8 +798,27 @@ def atomic_write(target: Path):
         draft.unlink(missing_ok=True)
 
 
+def dated() -> str:
+    """What makes a file's name its own: the time, to the microsecond."""
+    return datetime.now(UTC).strftime("%Y%m%d-%H%M%S-%f")
+
+
+def former(path: Path) -> Path:
+    """Where what a database was is kept, beside it."""
+    return path.with_name(f"{path.name}.before-{dated()}")
+
+
+def move_beside(old: Path, new: Path) -> None:
+    """Rename what a crash left beside a database: it would spoil another one of that name."""
+    for suffix in BESIDE:
+        with suppress(FileNotFoundError):
+            Path(f"{old}{suffix}").rename(f"{new}{suffix}")
+
+
 def make_database(path: Path, *scripts: str) -> None:
     """A new database from these SQL files, which nobody else may read."""
+    if not path.exists():
+        move_beside(path, former(path))
     with atomic_write(path) as draft, closing(sqlite3.connect(draft)) as db:
         for script in scripts:
             db.executescript((HERE / script).read_text(encoding="utf-8"))
@@ -973,6 +1060,8 @@ def command(name: str, example: str):
                 return function(**words)
             except sqlite3.Error as error:
                 raise Refused(f"The database: {error}. {hint()}Nothing was changed.") from error
+            except UnicodeEncodeError as error:
+                raise Refused(f"{error.object!r} is no UTF-8. Nothing was changed.") from error
         return bp.cli.command(name, epilog=f"Example: python cac.py {example}")(refusing)
     return decorate
 
@@ -998,9 +1087,9 @@ def tables():
 def print_table(rows, nothing: str, *amounts: str) -> None:
     """Print rows, each a dict, under the names of their columns, some of which are amounts."""
     from tabulate import tabulate
-    rows = [row | {name: plain_money(row[name]) for name in amounts if row[name] is not None}
-            for row in rows]
-    click.echo(tabulate(rows, headers="keys", disable_numparse=True) if rows else nothing)
+    rows = [{name: value if value is None else plain_money(value) if name in amounts
+             else escaped(value) for name, value in row.items()} for row in rows]
+    echo(tabulate(rows, headers="keys", disable_numparse=True) if rows else nothing)
 
 
 class Trouble(NamedTuple):
@@ -1524,7 +1613,7 @@ def unlock(number):
     with transaction() as db:
         forget_tries(db, number)
         log_event(db, number, "unlock", "operator")
-    click.echo(f"{number} may try again.")
+    echo(f"{number} may try again.")
 
 
 @command("sign-out", "sign-out --all")
@@ -1542,7 +1631,7 @@ def sign_out_command(number, everybody):
         for row in open_ones:
             log_event(db, row.customer, "sessions-ended", "operator")
         ended = end_sessions(db, number)
-    click.echo(f"Sessions ended: {ended}.")
+    echo(f"Sessions ended: {ended}.")
 
 # === Links ========================================================================================
 # What is mailed is signed, for one purpose and some time; a password's link is good once.
@@ -1649,8 +1738,9 @@ def mail_forgotten() -> None:
     """Mail links to those who asked for one; an hour later they need none any more."""
     for asked in fetch_all("SELECT * FROM forgotten ORDER BY id LIMIT 50"):
         with transaction() as db:
-            db.execute("DELETE FROM forgotten WHERE id = ?", (asked.id,))
-            mail_asked(db, asked)
+            if db.execute("DELETE FROM forgotten WHERE (id, at, address, usuario, email)"
+                          " = (?, ?, ?, ?, ?)", asked).rowcount:  # else another worker did it
+                mail_asked(db, asked)
 
 
 def mail_asked(db, asked) -> None:
@@ -1820,14 +1910,14 @@ def set_active(number: int, *, active: bool) -> str:
 @click.argument("number", type=NUMBER)
 def block(number):
     """Keep a customer out: sessions end at once, links to choose a password are dead."""
-    click.echo(set_active(number, active=False))
+    echo(set_active(number, active=False))
 
 
 @command("unblock", "unblock 1001")
 @click.argument("number", type=NUMBER)
 def unblock(number):
     """Let a blocked customer in again, with the password of before."""
-    click.echo(set_active(number, active=True))
+    echo(set_active(number, active=True))
 
 
 UNINVITED = """SELECT number FROM customer WHERE active = 1 AND password IS NULL AND number NOT IN
@@ -1856,7 +1946,7 @@ def invite(numbers, new):
         for customer, recipients in chosen:
             links = [link_to_mail(db, customer, "invite")]
             enqueue(db, "invite", recipients, customer.number, accounts=links)
-    click.echo(f"Invited: {len(chosen)}. The running service sends the mails.")
+    echo(f"Invited: {len(chosen)}. The running service sends the mails.")
 
 
 @command("password", "password 1001 --mail")
@@ -1871,7 +1961,7 @@ def password_link_command(number, mail):
     with transaction() as db:
         link = link_to_mail(db, found)
         enqueue(db, "reset", recipients, number, accounts=[link])
-    click.echo(f"The running service sends it to {', '.join(recipients)}." if mail
+    echo(f"The running service sends it to {', '.join(recipients)}." if mail
                else password_link(number, link["serial"]))
 
 # === Profile ======================================================================================
@@ -2007,9 +2097,12 @@ def switch_reminders(db, number: int, *, wanted: bool) -> None:
 
 def save_profile(form: ProfileForm) -> bool:
     """Save what was changed and log each change; True if there is an address to confirm."""
-    customer, number, typed = form.customer, form.customer.number, form.typed_emails()
+    number, typed = form.customer.number, form.typed_emails()
     with transaction() as db:
+        customer = fetch_one("SELECT * FROM customer WHERE number = ?", number)
         before = dict(fetch_all("SELECT canonical, address FROM email WHERE customer = ?", number))
+        if set(before.values()) != set(form.on_file["emails"]):
+            abort(400, "old form")  # another tab was faster: no password was asked for this change
         if typed.keys() != before.keys():
             allow(db, f"emails:{number}", EMAIL_CHANGES_AN_HOUR)    # before anything is logged
             new_link(db, number)
@@ -2069,9 +2162,12 @@ def confirm_email(token):
     email, form = email_of_link(token) or abort(410, "email"), Form()
     if not form.validate_on_submit():
         return form_page("confirm_email.html", form, email=email)
-    with transaction() as db:
-        db.execute("UPDATE email SET confirmed_at = ? WHERE id = ?", (now(), email.id))
-        log_event(db, email.customer, "email-confirmed", new=email.address)
+    with transaction() as db:  # the row of an address that was removed may be another one's by now
+        confirmed = db.execute(
+            "UPDATE email SET confirmed_at = ? WHERE id = ? AND canonical = ? AND customer = ?"
+            " AND confirmed_at IS NULL RETURNING *",
+            (now(), email.id, email.canonical, email.customer)).fetchone() or abort(410, "email")
+        log_event(db, confirmed.customer, "email-confirmed", new=confirmed.address)
     return done("Confirmó su correo.", "home")
 
 
@@ -2971,6 +3067,11 @@ REFRESH_SECONDS = 15                # it asks by itself while the customer waits
 GIVE_UP_SECONDS = 30 * 86400
 NOTICE_BYTES = 64 * 1024
 NOTICES_AN_HOUR = 6000              # from one place on the net; of long ones, as many KiB
+NOTICES_WAITING = 20_000            # then no more are taken: what they tell is asked for anyway
+KEPT_NOTICE_BYTES = 1000            # of a notice that is done with: anybody may have sent it
+KEEP_REFUSED = 86400, 1000          # notices: seconds, and how many
+KEEP_SETTLED = 30 * 86400, 20_000
+UNKNOWN_REFERENCES = 1000           # lines of the review about payments that are not ours
 WAIT_SECONDS = 1                    # how long the sender of a notice waits for it to be settled
 SETTLING = threading.Lock()         # in each process one notice is settled at once
 MIN_PAYMENT = 100                   # centavos: the least advance payment
@@ -3114,11 +3215,12 @@ def credit(db, payment, operation: Operation) -> None:
 def put_in_review(db, service: str, operation: Operation, reason: str) -> None:
     """Leave an operation to a person, once for each reason; forgers cannot fill the list."""
     db.execute("INSERT OR IGNORE INTO review (at, service, reference, service_payment, reason)"
-               " SELECT ?1, ?2, ?3, ?4, ?5 WHERE ?4 <> ''"
-               " OR EXISTS (SELECT 1 FROM payment WHERE service = ?2 AND reference = ?3)"
-               " OR (SELECT count(*) FROM review WHERE service_payment = ''"
-               " AND closed_at IS NULL) < 1000",
-               (now(), service, operation.reference, operation.service_payment, reason))
+               " SELECT ?1, ?2, ?3, ?4, ?5"
+               " WHERE EXISTS (SELECT 1 FROM payment WHERE service = ?2 AND reference = ?3)"
+               " OR (SELECT count(*) FROM review WHERE reason = 'unknown reference'"
+               " AND closed_at IS NULL) < ?6",
+               (now(), service, operation.reference, operation.service_payment, reason,
+                UNKNOWN_REFERENCES))
     db.execute("UPDATE payment SET state = 'review' WHERE service = ? AND reference = ?"
                " AND state <> 'credited'", (service, operation.reference))
     log.warning("event=review service=%s reference=%r reason=%r", service, operation.reference,
@@ -3129,6 +3231,8 @@ def act_on(db, service: str, operation: Operation) -> None:
     """Do what the verdict on an operation says."""
     payment = fetch_one("SELECT * FROM payment WHERE service = ? AND reference = ?",
                   service, operation.reference)
+    if not payment and operation.state != "credited":
+        return  # anybody can send a notice of anything: without money it concerns nobody
     owner = fetch_one("SELECT * FROM payment WHERE service = ? AND service_payment = ?",
                 service, operation.service_payment)
     deed, why = verdict(payment, operation)
@@ -3244,7 +3348,9 @@ def store_notice(service: str, query: str, body: bytes) -> int:
     """Keep what a payment service sent, as it came; its id."""
     place = network_of(client_address())
     with transaction() as db:
-        allow(db, f"notice:{place}", NOTICES_AN_HOUR, 1 + len(body) // 1024)
+        allow(db, f"notice:{place}", NOTICES_AN_HOUR, 1 + (len(query) + len(body)) // 1024)
+        if fetch_one("SELECT count(*) AS n FROM notice WHERE query_at > ''").n >= NOTICES_WAITING:
+            abort(503)
         return db.execute(
             "INSERT INTO notice (service, received_at, address, query, body, query_at)"
             " VALUES (?, ?, ?, ?, ?, ?)",
@@ -3272,21 +3378,26 @@ def receive_notice(service):
 
 
 def refuse_notice(notice: int, status: int, why: str) -> Response:
-    """Nobody will act on this notice; it stays on file, after a day its beginning."""
+    """Nobody will act on this notice; its beginning stays on file for a day."""
     close_notice(notice, f"refused: {why}")
     log.warning("event=notice-refused notice=%s why=%r", notice, why)
     return Response("refused", status, mimetype="text/plain")
 
 
 def close_notice(notice: int, outcome: str) -> None:
-    """Write what came of a notice: nobody looks at it again."""
+    """Write what came of a notice, and keep its beginning: nobody looks at it again."""
     with transaction() as db:
-        db.execute("UPDATE notice SET outcome = ?, query_at = NULL WHERE id = ?", (outcome, notice))
+        db.execute("UPDATE notice SET outcome = ?1, query_at = NULL, query = substr(query, 1, ?3),"
+                   " body = iif(length(body) > ?3, substr(body, 1, ?3), body)"  # of nothing, NULL
+                   " WHERE id = ?2 AND outcome IS NOT 'settled'",
+                   (outcome, notice, KEPT_NOTICE_BYTES))
 
 
 def settle_notice(notice: int) -> None:
     """Settle what a notice speaks of. It is postponed first: one worker does it, and may fail."""
-    kept = fetch_one("SELECT * FROM notice WHERE id = ?", notice)
+    kept = fetch_one("SELECT * FROM notice WHERE id = ? AND query_at IS NOT NULL", notice)
+    if not kept:  # another worker has done it
+        return
     later = due_again(kept.received_at, 15, GIVE_UP_SECONDS)
     with transaction() as db:
         is_ours = db.execute("UPDATE notice SET query_at = ? WHERE id = ? AND query_at = ?",
@@ -3306,7 +3417,8 @@ def settle_kept(kept) -> None:
         act_on_all(kept.service, service.look_up(subjects))
     except ServiceError as error:
         with transaction() as db:
-            db.execute("UPDATE notice SET outcome = ? WHERE id = ?", (str(error), kept.id))
+            db.execute("UPDATE notice SET outcome = ? WHERE id = ? AND outcome IS NOT 'settled'",
+                       (str(error), kept.id))
         return None
     return close_notice(kept.id, "settled")
 
@@ -3329,6 +3441,14 @@ def settle_due_notices() -> None:
         settle_notice(notice.id)
 
 
+def forget_notices(db, is_old: str, seconds: int, count: int) -> None:
+    """Delete the notices that are done with and too old or too many; no id is given again."""
+    db.execute(f"DELETE FROM notice WHERE {is_old} AND query_at IS NULL"
+               " AND id < (SELECT max(id) FROM notice) AND (received_at < ? OR id <="
+               f" (SELECT id FROM notice WHERE {is_old} AND query_at IS NULL"
+               " ORDER BY id DESC LIMIT 1 OFFSET ?))", (now(-seconds), count))
+
+
 @command("settle", "settle --pending")
 @click.argument("reference", required=False)
 @click.option("--pending", is_flag=True, help="All payments that are new or pending.")
@@ -3341,7 +3461,7 @@ def settle_command(reference, pending):
     if reference and not found:
         raise Refused(f"There is no payment {reference}. Nothing was changed.")
     if not found:
-        click.echo("No payment is pending.")
+        echo("No payment is pending.")
     were_asked = [settle_and_tell(payment) for payment in found]
     if found and not any(were_asked):
         raise Refused("None could be asked, nothing was changed. Try again later.")
@@ -3352,10 +3472,10 @@ def settle_and_tell(payment) -> bool:
     try:
         settle(payment)
     except ServiceError as error:
-        click.echo(f"{payment.reference}: {error}", err=True)
+        echo(f"{payment.reference}: {error}", err=True)
         return False
     state = fetch_one("SELECT state FROM payment WHERE id = ?", payment.id).state
-    click.echo(f"{payment.reference}: {state}")
+    echo(f"{payment.reference}: {state}")
     return True
 
 
@@ -3379,14 +3499,14 @@ def close_review(number: int) -> None:
                           (now(), number)).rowcount:
             raise Refused(f"There is no line {number} to review. Nothing was changed.")
     log.info("event=review-closed review=%s", number)
-    click.echo(f"{number} is closed. The ledger is as it was.")
+    echo(f"{number} is closed. The ledger is as it was.")
 
 
 def explain(button: str, *conditions: tuple[bool, str]) -> None:
     """Print whether a button shows, and each condition, all of which must hold."""
-    click.echo(f"{button}: {'shown' if all(holds for holds, _ in conditions) else 'not shown'}")
+    echo(f"{button}: {'shown' if all(holds for holds, _ in conditions) else 'not shown'}")
     for holds, condition in conditions:
-        click.echo(f"  {'yes' if holds else 'NO':3}  {condition}")
+        echo(f"  {'yes' if holds else 'NO':3}  {condition}")
 
 
 @command("customer", "customer 1004")
@@ -3395,12 +3515,12 @@ def customer(number):
     """Show a customer, and why each payment button shows or not."""
     found, offer = known_customer(number), payment_offer(number)
     marks = ", BLOCKED" * (not found.active) + ", no password yet" * (not found.password)
-    click.echo(f"{number} {found.name}{marks}")
-    click.echo(f"brand {found.brand}, CUIT {found.cuit or '-'}, {found.tax_condition or '-'}")
-    click.echo(f"e-mails: {', '.join(emails_of(number)) or 'none'}"
-               + "; wants no reminders" * (not found.wants_reminders))
+    echo(escaped(f"{number} {found.name}{marks}"))
+    echo(escaped(f"brand {found.brand}, CUIT {found.cuit or '-'}, {found.tax_condition or '-'}"))
+    echo(escaped(f"e-mails: {', '.join(emails_of(number)) or 'none'}")
+         + "; wants no reminders" * (not found.wants_reminders))
     balance, limit = money(offer.balance), money(offer.limit)
-    click.echo(f"balance: {balance}, DineroMail limit: {limit}")
+    echo(f"balance: {balance}, DineroMail limit: {limit}")
     services = bool(offer.services), f"services configured: {', '.join(offer.services) or 'none'}"
     state = "on" if offer.dm_active else "off"
     explain("DineroMail button", (offer.balance > 0, f"balance {balance} is greater than 0"),
@@ -3421,7 +3541,7 @@ def voucher_type(code, dineromail):
     if not types.count_where("code = ?", [code]):
         raise Refused(f"There is no voucher type {code}. Nothing was changed.")
     types.update(code, {"dineromail": dineromail == "on"})
-    click.echo(f"{code} {types.get(code)['name']}: DineroMail {dineromail}")
+    echo(f"{code} {types.get(code)['name']}: DineroMail {dineromail}")
 
 # === Mail =========================================================================================
 # The outbox is emptied here; each mail is written when it is sent, of what is so then. Reminders.
@@ -3436,20 +3556,6 @@ CUT_SHORT = "it was cut short while it was sent: it may have arrived"
 NOT_PRINTED = re.compile(r"[^\n\x20-\x7e\xa0-\u2027\u202a-\U0010ffff]")   # in a mail
 MAIL_POLICY = email_policy.clone(max_line_length=998)   # else long links in headers are mangled
 UNWRITABLE = (TemplateError, ValueError, TypeError, LookupError)
-
-
-def deliverable(address: str) -> str:
-    """An address as SMTP takes it, its domain in ASCII; ValueError if it is anything but one.
-
-    >>> deliverable("ana@ñandú.com.ar")
-    'ana@xn--and-6ma2c.com.ar'
-    """
-    local, _, domain = address.rpartition("@")
-    if not re.fullmatch(r"""[^\s@,;:<>()[\]\\"\x00-\x1f\x7f]+""", local):
-        raise ValueError(f"{address!r} is no e-mail address")
-    if not re.fullmatch(r"[\w.-]+", domain):
-        raise ValueError(f"{address!r} is no e-mail address")
-    return f"{local}@{domain.encode('idna').decode()}"
 
 
 def paragraphs(text: str, site: str) -> list[tuple]:
@@ -3560,7 +3666,8 @@ def mail_values(mail) -> dict:
 def write_mail(mail) -> EmailMessage:
     """The message of a row of the outbox.
 
-    NeedlessError if it is not to be sent, Refused if no link can be made, else one of UNWRITABLE.
+    NeedlessError if it is not to be sent, Refused if no link can be made, else whatever its data
+    raises.
     """
     values = mail_values(mail)
     template = current_app.jinja_env.get_template(f"mail/{mail.template}.txt")
@@ -3602,12 +3709,15 @@ class DemoPost:
 
     said = 250, b"kept for /demo/correo"
 
+    def rset(self) -> None:
+        """Forget a message that was begun: there is none."""
+
     def send_message(self, message: EmailMessage) -> None:
         """Take a message."""
         folder, name = current_app.config["DEMO"], message["Message-ID"].strip("<>")
         Path(folder, f"{int(time.time())}-{name}.eml").write_bytes(message.as_bytes())
         text = message.get_body(["plain"]).get_content()
-        click.echo(f"\n--- mail to {message['To']}: {message['Subject']}\n\n{text}---")
+        echo(f"\n--- mail to {message['To']}: {message['Subject']}\n\n{text}---")
 
 
 class Telling:
@@ -3685,8 +3795,10 @@ def send_one(smtp, mail) -> None:
         message = write_mail(mail)
     except NeedlessError as why:
         return close_mail(mail, due_at=None, needless=str(why))
-    except UNWRITABLE as error:
-        return close_mail(mail, due_at=None, error=f"it cannot be written: {error}")
+    except (Refused, sqlite3.OperationalError):  # no fault of this mail: all have to wait
+        raise
+    except Exception as error:  # whatever it was, the mails behind it have to go out
+        return give_up_mail(mail, "it cannot be written", error)
     later = due_again(mail.created_at, 60, GIVE_UP_MAIL_SECONDS)
     if not postpone_mail(mail, later):
         return None
@@ -3694,7 +3806,17 @@ def send_one(smtp, mail) -> None:
         smtp.send_message(message)
     except OSError as error:
         return note_failure(mail, error, later)
+    except Exception as error:  # the same; the connection may be in the middle of this mail
+        give_up_mail(mail, "it cannot be sent", error)
+        return smtp.rset()
     return close_mail(mail, due_at=None, sent_at=now(), error=None)
+
+
+def give_up_mail(mail, what: str, error: Exception) -> None:
+    """Log the trace of what a mail raised, and try it no more."""
+    log.exception("event=mail-fault mail=%s", mail.id)
+    reason = f"{type(error).__name__}: {error}".encode("utf-8", "backslashreplace").decode()
+    close_mail(mail, due_at=None, error=f"{what}: {reason}")
 
 
 def note_failure(mail, error: OSError, later: str | None) -> None:
@@ -3747,12 +3869,12 @@ def show_mail() -> None:
     for state in ("waiting", "given up", "needless"):
         rows = list(tables().query("SELECT id, mail, recipient, since, next_try, tries, why FROM"
                                    " mail_line WHERE state = ? ORDER BY id", [state]))
-        click.echo(f"{state}: {len(rows)}")
+        echo(f"{state}: {len(rows)}")
         if rows:
             print_table(rows[-100:], "")
-            click.echo()
+            echo()
     sent = tables()["mail_line"].count_where("sent_at >= ?", [since])
-    click.echo(f"sent today: {sent}")
+    echo(f"sent today: {sent}")
 
 
 def send_test_mail(address: str) -> None:
@@ -3771,7 +3893,7 @@ def send_test_mail(address: str) -> None:
             code, said = smtp.said
     except (OSError, ValueError) as error:
         raise Refused(f"{server}: {smtp_answer(error)[1]}. Nothing was sent.") from error
-    click.echo(f"{server} took the mail to {message['To']}: {code} {said.decode()}")
+    echo(f"{server} took the mail to {message['To']}: {code} {said.decode('utf-8', 'replace')}")
 
 
 @command("mail", "mail test ana@example.com")
@@ -3789,7 +3911,7 @@ def mail(test, address, retry):
     with transaction() as db:
         due = db.execute("UPDATE outbox SET due_at = ?, held = 0 WHERE sent_at IS NULL"
                          " AND needless IS NULL", (now(),)).rowcount
-    return click.echo(f"Due again now: {due}. The running service sends them.")
+    return echo(f"Due again now: {due}. The running service sends them.")
 
 
 @command("notify", "notify --dry-run")
@@ -3802,10 +3924,10 @@ def notify(dry_run):
              "amount": owed} for kind, number, lines in told for line, owed in lines]
     if dry_run and rows:
         print_table(rows, "", "amount")
-        click.echo()
+        echo()
     counts = Counter(kind for kind, _, _ in told)
     what = "Customers that would be told" if dry_run else "Customers told"
-    click.echo(f"{what}: " + ", ".join(f"{kind} {counts[kind]}" for kind in REMINDERS))
+    echo(f"{what}: " + ", ".join(f"{kind} {counts[kind]}" for kind in REMINDERS))
 
 # === Import =======================================================================================
 # A file of an accounting program is read whole before anything is changed; then one transaction
@@ -4361,12 +4483,15 @@ TOUCHED = """WITH mine AS (SELECT * FROM import_change WHERE import = ?1),
     """
 CHANGED_CUSTOMERS = TOUCHED + """SELECT count(*) AS n FROM touched WHERE customer NOT IN
     (SELECT row FROM mine WHERE table_name = 'customer' AND before IS NULL)"""
-LATER = """SELECT later.import FROM import_change AS later CROSS JOIN import_change AS mine
-    ON mine.import = ?1 AND mine.table_name = later.table_name AND mine.row = later.row
-    WHERE later.import > ?1 ORDER BY later.import DESC LIMIT 1"""
+LATER = """SELECT id, kind, file FROM import WHERE id > ?1 AND undone_at IS NULL AND (
+        kind = (SELECT kind FROM import WHERE id = ?1) OR id IN (
+            SELECT later.import FROM import_change AS later CROSS JOIN import_change AS mine
+            ON mine.import = ?1 AND mine.table_name = later.table_name AND mine.row = later.row))
+    ORDER BY id DESC LIMIT 1"""     # of the same kind: what it left as it was is in its file, too
 USED_SINCE = TOUCHED + """
     SELECT customer, 'has changed data on the site since then' AS why FROM touched
-    WHERE customer IN (SELECT customer FROM event WHERE kind = 'data' AND at >= ?2)
+    WHERE customer IN (SELECT customer FROM event
+        WHERE kind IN ('data', 'email-confirmed') AND at >= ?2)
     UNION ALL
     SELECT row, 'came with this import, and is in use: has signed in, or has movements or services'
     FROM mine
@@ -4408,8 +4533,8 @@ def undo_import(number: int) -> None:
         raise Refused(f"There is no import {number} to undo: see `imports`. Nothing was changed.")
     with transaction(patience=60) as db:
         if later := fetch_one(LATER, number):
-            raise Refused(f"Import {later[0]} changed the same rows later: undo that one first."
-                          " Nothing was changed.")
+            raise Refused(f"Import {later.id} came later, {later.kind} from {later.file}: undo"
+                          " that one first. Nothing was changed.")
         if used := fetch_one(USED_SINCE, number, kept.at):
             raise Refused(f"Customer {used.customer} {used.why}. Nothing was changed.")
         db.execute("PRAGMA defer_foreign_keys = ON")
@@ -4613,13 +4738,13 @@ def carry_out(feed: Feed, told, work) -> None:
         with logged_changes(db, number):
             tally = work(db, number)
         if last and last.digest == feed.digest and not any(tally) and not told.force:
-            click.echo(f"{feed.name} is the same as in import {last.id}, of {last.at}:"
+            echo(f"{feed.name} is the same as in import {last.id}, of {last.at}:"
                        " nothing to do.")
             raise DryRun
         after = total_balance()
         db.execute("UPDATE import SET gone = ?, changed = ?, added = ?, balance_after = ?"
                    " WHERE id = ?", (*tally, after, number))
-        click.echo(summary(feed, tally, before, after))
+        echo(summary(feed, tally, before, after))
         doubt = import_doubt(tally.gone, movements, before, after)
         if doubt and last and feed.kind == "movements" and not told.force:
             raise Refused(f"{doubt}. If that is right, say --force. Nothing was saved.")
@@ -4646,10 +4771,10 @@ def refuse_problems(name: str, problems: list, told) -> None:
     """Print the first problems of a file, write all to the report, and end with exit code 1."""
     if not problems:
         return
-    lines = [f"{name}, {'line ' * isinstance(place, int)}{place}: {problem}"
+    lines = [escaped(f"{name}, {'line ' * isinstance(place, int)}{place}: {problem}")
              for place, problem in sorted(problems)]
     shown = first_of(lines, f" ({told.report or '--report FILE'} has them all)")
-    click.echo("\n".join([*shown, "Nothing was saved."]), err=True)
+    echo("\n".join([*shown, "Nothing was saved."]), err=True)
     if told.report:
         with refused_by(f"--report {told.report}", "Nothing was saved."):
             told.report.write_text("\n".join(lines) + "\n", encoding="utf-8")
@@ -4658,8 +4783,8 @@ def refuse_problems(name: str, problems: list, told) -> None:
 
 def remark(name: str, remarks: list) -> None:
     """Print what was seen, and is no problem."""
-    for line in first_of([f"{name}: {seen}" for seen in remarks]):
-        click.echo(line, err=True)
+    for line in first_of([escaped(f"{name}: {seen}") for seen in remarks]):
+        echo(line, err=True)
 
 
 def import_csv(path: Path, kind: str, told) -> None:
@@ -4670,7 +4795,7 @@ def import_csv(path: Path, kind: str, told) -> None:
     count = fetch_one(f"SELECT count(*) AS n FROM incoming_{file.kind.table}").n
     if not count and not told.force:
         raise Refused(f"{path.name} has no rows: if that is right, say --force. Nothing was saved.")
-    feed = Feed(kind, path.name, file.digest, count, "line")
+    feed = Feed(kind, escaped(path.name), file.digest, count, "line")
     remark(path.name, file.remarks)
     carry_out(feed, told, lambda db, number: merge_file(db, number, file))
 
@@ -4764,6 +4889,8 @@ def read_name(name: str) -> tuple:
 
 def read_pdf(path: Path) -> Pdf:
     """Look at a PDF; ValueError if it is not one that can be handed to customers."""
+    if path.name != escaped(path.name):
+        raise ValueError("its name is no UTF-8, or has control characters: rename it")
     if path.is_symlink() or not path.is_file():
         raise ValueError("it is no file of its own")
     content = path.read_bytes() if path.stat().st_size <= PDF_BYTES else b""
@@ -4847,7 +4974,7 @@ def import_invoices(folder: Path, kind: str, told) -> None:
     refuse_problems(folder.name, problems, told)
     pairs, strays = match_pdfs(pdfs)
     content = "".join(pdf.path.name + pdf.document for pdf in pdfs)
-    feed = Feed(kind, folder.name, sha256(content), len(pairs), "file")
+    feed = Feed(kind, escaped(folder.name), sha256(content), len(pairs), "file")
     remark(folder.name, strays)
     for pdf in pairs.values() if not told.dry_run else ():
         store_document(pdf)
@@ -4879,7 +5006,7 @@ def import_command(kind, file, **told):
     with import_lock():
         (import_invoices if kind == "invoices" else import_csv)(file, kind, told)
         if told.dry_run:
-            click.echo("This was a dry run: nothing was saved.")
+            echo("This was a dry run: nothing was saved.")
 
 
 def parse_columns(values: tuple) -> dict:
@@ -4907,7 +5034,7 @@ def undo(number):
     with import_lock():
         before = total_balance()
         undo_import(number)
-    click.echo(f"Import {number} is undone.\ntotal balance {plain_money(total_balance())}"
+    echo(f"Import {number} is undone.\ntotal balance {plain_money(total_balance())}"
                f" (before {plain_money(before)})")
 
 # === Upkeep =======================================================================================
@@ -4920,16 +5047,6 @@ WAL_MEGABYTES = 200             # and a -wal that grows to this: nothing takes i
 CHORES_LATE_SECONDS = 60        # a lease that ended so long ago: the database cannot be written
 NO_OR_YES = "no", "yes"
 SQLITE_LOCK = 510, 2**30 + 2    # bytes, first byte: whoever has a database open has a lock there
-
-
-def dated() -> str:
-    """What makes a file's name its own: the time, to the microsecond."""
-    return datetime.now(UTC).strftime("%Y%m%d-%H%M%S-%f")
-
-
-def former(path: Path) -> Path:
-    """Where what a database was is kept, beside it."""
-    return path.with_name(f"{path.name}.before-{dated()}")
 
 
 def open_readonly(path) -> sqlite3.Connection:
@@ -5055,23 +5172,17 @@ def keep_older(path: Path) -> Path | None:
     return kept
 
 
-def move_beside(old: Path, new: Path) -> None:
-    """Rename what a crash left beside a database: it would spoil another one of that name."""
-    for suffix in ("-wal", "-shm"):
-        with suppress(FileNotFoundError):
-            Path(f"{old}{suffix}").rename(f"{new}{suffix}")
-
-
 @contextmanager
 def set_aside(path: Path):
     """Give a database a dated name, with what belongs to it, while another takes its own.
 
     Unless that one came, all is as it was. None = there is none.
     """
+    kept = former(path)
     if not path.exists():
+        move_beside(path, kept)
         yield None
         return
-    kept = former(path)
     kept.hardlink_to(path)
     try:
         move_beside(path, kept)
@@ -5172,9 +5283,9 @@ def check(as_json):
     results = list(check_results())
     if as_json:
         found = [{"level": level, "what": what} for level, what in results]
-        click.echo(json.dumps(found, indent=1, ensure_ascii=False))
+        echo(json.dumps(found, indent=1, ensure_ascii=False))
     else:
-        click.echo("\n".join(f"{level:4}  {what}" for level, what in results))
+        echo("\n".join(f"{level:4}  {what}" for level, what in results))
     sys.exit(any(level == "BAD" for level, _ in results))
 
 
@@ -5190,7 +5301,7 @@ def backup(folder, keep):
         forget_copies(folder, keep)
     with suppress(sqlite3.OperationalError), transaction() as db:  # `check` will miss it and say so
         db.execute("INSERT OR REPLACE INTO setting VALUES ('last_backup', 'mark', ?, '')", (now(),))
-    click.echo(made)
+    echo(made)
 
 
 @command("restore", "restore /var/backups/cac/cac-20261123-040000-000000.db")
@@ -5200,8 +5311,8 @@ def restore(file):
     path = Path(current_app.config["DATABASE"]).resolve()
     with refused_by(f"{file} to {path}"):
         held, kept = bring_back(file, path)
-    click.echo(f"{path}: {held}. What was there before: {kept or 'nothing'}.")
-    click.echo("All sessions and password links have ended. Now run `init`, then `check`.")
+    echo(f"{path}: {held}. What was there before: {kept or 'nothing'}.")
+    echo("All sessions and password links have ended. Now run `init`, then `check`.")
 
 # === Commands =====================================================================================
 # What the operator types and no part above owns.
@@ -5218,9 +5329,9 @@ def settings():
     for name, (_, about) in SETTINGS.items():
         value = current_app.config[name]
         value = ("(set)" if value else "") if name in SECRETS else value
-        click.echo(f"CAC_{name:22} {value or '(not set)':32} {about}")
+        echo(f"CAC_{name:22} {value or '(not set)':32} {about}")
     for setting in tables()["setting"].rows_where("kind <> 'mark'", order_by="name"):
-        click.echo(f"{setting['name']:26} {shown_setting(setting):32} {setting['about']}")
+        echo(f"{setting['name']:26} {shown_setting(setting):32} {setting['about']}")
 
 
 @command("set", "set dm_limit 5000,00")
@@ -5240,7 +5351,7 @@ def set_setting(name, value):
         raise Refused(f"{name} takes {takes}, not {value!r}. Nothing was changed.") from error
     settings.update(name, {"value": parsed})
     after = shown_setting(settings.get(name))
-    click.echo(f"{name}: {after} (before: {shown_setting(before)})")
+    echo(f"{name}: {after} (before: {shown_setting(before)})")
 
 
 def write_settings(path: Path) -> None:
@@ -5268,14 +5379,14 @@ def init():
     if not file.exists() and ("CAC_CONFIG" in os.environ or not current_app.config["SECRET_KEY"]):
         with refused_by(file):
             write_settings(file)
-        click.echo(f"Made {file}: look through it, then\nexport CAC_CONFIG={file}")
+        echo(f"Made {file}: look through it, then\nexport CAC_CONFIG={file}")
     if not path.is_file():
         make_database(path, "schema.sql")
-        return click.echo(f"Made {path}.")
+        return echo(f"Made {path}.")
     with refused_by(path):
         kept = keep_older(path)
     steps = upgrade_database()
-    return click.echo(f"{path} is up to date." + f" As it was: {kept}." * bool(steps))
+    return echo(f"{path} is up to date." + f" As it was: {kept}." * bool(steps))
 
 # === Application ==================================================================================
 # create_app, what every page has and what the running service does by itself.
@@ -5408,15 +5519,15 @@ LEASE_SECONDS = 15      # a dead worker's chores are taken over after this
 
 
 def tidy() -> None:
-    """Forget what nobody will ask for any more: ended sessions, tries, old mail, long forgeries."""
+    """Forget what nobody will ask for any more: ended sessions, tries, old mail, old notices."""
     with transaction() as db:
         db.execute("DELETE FROM session WHERE seen_at < ? OR created_at < ?",
                    (now(-IDLE_SECONDS), now(-SESSION_SECONDS)))
         db.execute("DELETE FROM throttle WHERE last_at < ?", (now(-86400),))
         db.execute("DELETE FROM outbox WHERE due_at IS NULL AND created_at < ?",
                    (now(-KEEP_MAIL_SECONDS),))
-        db.execute("UPDATE notice SET body = substr(body, 1, 1000) WHERE outcome LIKE 'refused:%'"
-                   " AND length(body) > 1000 AND received_at < ?", (now(-86400),))
+        forget_notices(db, "outcome LIKE 'refused:%'", *KEEP_REFUSED)
+        forget_notices(db, "outcome NOT LIKE 'refused:%'", *KEEP_SETTLED)
 
 
 CHORES = {  # what the running service does, each in one worker at a time: (deed, seconds between)
@@ -5504,9 +5615,7 @@ class OneLine(logging.Formatter):
     def format(self, record) -> str:
         """With the id of the request, which the page of a fault tells the customer."""
         record.request = g.get("request_id", "-") if has_app_context() else "-"
-        return re.sub(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]",
-                      lambda found: found[0].encode("unicode_escape").decode(),
-                      super().format(record))
+        return escaped(super().format(record))
 
 
 def line_format() -> OneLine:
@@ -5660,7 +5769,7 @@ def serve(host, port, workers):
     if problems := unsafe_settings(config) + unfit_database(config["DATABASE"]):
         raise Refused("not started.\n" + "\n".join(f"  {problem}" for problem in problems))
     refuse_used_port(host, port)
-    click.echo(f"Serving {config['BASE_URL']} on http://{host}:{port}", err=True)
+    echo(f"Serving {config['BASE_URL']} on http://{host}:{port}", err=True)
     READY.append(current_app._get_current_object())
     new_server(host, port, workers=workers, stop_seconds=30).serve()
 
@@ -5702,11 +5811,11 @@ def demo_services(base_url: str):
 
 def introduce_demo(path: Path, base_url: str) -> None:
     """Print where the demo is, and who can sign in."""
-    click.echo(f"CAC demo: {base_url}\nMails:    {base_url}/demo/correo\nStop it with Ctrl-C.\n")
+    echo(f"CAC demo: {base_url}\nMails:    {base_url}/demo/correo\nStop it with Ctrl-C.\n")
     with closing(connect(path)) as db:
         for row in db.execute("SELECT * FROM customer ORDER BY number"):
             state = "clave demo-2010" if row.password and row.active else "cannot sign in"
-            click.echo(f"  usuario {row.number}  {state:15}  {row.name}")
+            echo(f"  usuario {row.number}  {state:15}  {row.name}")
 
 
 def serve_demo(host: str, port: int) -> None:

@@ -150,6 +150,11 @@ def test_where_nobody_may_write_is_said_in_a_sentence(run, folder):
     assert re.fullmatch(rf"Error: {folder}: [\w ]+. Nothing was changed.\n", found.stderr)
 
 
+def test_a_folder_whose_name_is_no_utf_8_is_refused_in_a_sentence(run, tmp_path):
+    found = run("backup", os.fsdecode(bytes(tmp_path) + b"/\xf1"))
+    assert found.exit_code == 1 and "its name is no UTF-8. Nothing was changed." in found.output
+
+
 def test_a_file_is_no_folder(run, tmp_path):
     (tmp_path / "copies").touch()
     found = run("backup", tmp_path / "copies")
@@ -310,3 +315,51 @@ def test_an_older_copy_is_restored_and_upgraded(run, restore, app, copies):
     assert "Now run `init`" in restore(copies / "old.db").stdout
     assert "As it was: " in run("init").stdout
     assert run("check").exit_code == 0
+
+
+# --- Another file in its place --------------------------------------------------------------------
+
+WALS = ["-wal", "-shm"]
+
+
+@pytest.fixture
+def other(tmp_path):
+    """Another database, of an older day: without Ana's payment."""
+    cac.make_database(tmp_path / "other.db", "schema.sql", "seed_data.sql")
+    return tmp_path / "other.db"
+
+
+def test_a_database_that_is_moved_over_the_served_one_takes_nothing_of_the_old(
+        browser, visit, database, other):
+    ana, held = visit("Ana"), held_by(other)    # signed in: that is in the -wal
+    old = database.with_name("old.db")
+    old.hardlink_to(database)
+    other.rename(database)
+    assert ana.get("/").status_code == 302      # nobody is signed in there
+    assert held_by(database) == held
+    assert any("INSERT INTO \"session\"" in line for line in held_by(old))
+
+
+def test_what_is_written_after_that_is_in_the_new_one(visit, database, other):
+    ana = visit("Ana")
+    other.rename(database)
+    assert ana.sign_in("Beto").status_code == 303
+    with ThreadPoolExecutor(1) as another:      # a thread that had not opened the old one
+        assert another.submit(lambda: ana.get("/").status_code).result() == 200
+    assert any("INSERT INTO \"session\"" in line for line in held_by(database))
+
+
+@pytest.mark.parametrize("way", ["init", "restore"])
+def test_what_a_crash_left_beside_no_database_spoils_no_new_one(run, backup, database, way):
+    copy = backup()
+    content = database.read_bytes()
+    with closing(cac.connect(database)) as db:
+        db.execute("UPDATE customer SET name = 'of the -wal'")
+        left = {suffix: Path(f"{database}{suffix}").read_bytes() for suffix in WALS}
+    database.write_bytes(content)
+    database.unlink()
+    for suffix, held in left.items():
+        Path(f"{database}{suffix}").write_bytes(held)
+    assert run(*(["init"] if way == "init" else ["restore", copy])).exit_code == 0
+    assert not any("of the -wal" in line for line in held_by(database))
+    assert len(names_in(database.parent, "cac.db.before-*-wal")) == 1

@@ -1,6 +1,7 @@
 """What the operator types: what each command says, what it changes, and its exit code."""
 
 import json
+import os
 import re
 import shutil
 import signal
@@ -8,12 +9,22 @@ import subprocess
 import sys
 import tomllib
 
-import cac
 import pytest
 import time_machine
 from conftest import (
-    CAST, ROOT, SECRET_KEY, answers, free_port, link_in, mail_text, running, text_of, wait_for,
+    CAST,
+    ROOT,
+    SECRET_KEY,
+    answers,
+    free_port,
+    link_in,
+    mail_text,
+    running,
+    text_of,
+    wait_for,
 )
+
+import cac
 
 PYTHON = [sys.executable, "cac.py"]
 FLASK = [sys.executable, "-m", "flask", "--app", "cac"]
@@ -408,6 +419,25 @@ def test_sign_out_ends_the_sessions_of_one_customer(run, visit):
     ana, beto = visit("Ana"), visit("Beto")
     assert run("sign-out", 1001).output == "Sessions ended: 1.\n"
     assert [one.get("/").status_code for one in (ana, beto)] == [302, 200]
+
+
+@pytest.mark.parametrize(("words", "table"), [
+    (["payments", "--review"], "review (at, service, reference, service_payment, reason) VALUES"
+                               " ('2026-11-20', 'dineromail', '{}', '', 'x')"),
+    (["mail"], "outbox (template, recipient, created_at, due_at) VALUES"
+               " ('test', '{}', '2026-11-20T00:00:00Z', '2026-11-20T00:00:00Z')"),
+    (["imports"], "import (at, kind, file, digest, balance_before, balance_after) VALUES"
+                  " ('2026-11-20', 'news', '{}', '', 0, 0)"),
+    (["customer", 1001], "email (customer, address, canonical) VALUES (1001, '{}', 'x')")])
+def test_what_strangers_wrote_moves_no_cursor_of_the_operators_terminal(run, db, words, table):
+    db.execute("INSERT INTO " + table.format("a\x1b[2J\x9b\u202ez\ny"))
+    output = run(*words).output
+    assert r"a\x1b[2J\x9b\u202ez\ny" in output and not set("\x1b\x9b\u202e") & set(output)
+
+
+def test_what_is_typed_and_no_utf_8_is_refused_without_a_trace(run):
+    answer = run("set", "company_name", os.fsdecode(b"Caf\xe9"))
+    assert answer.exit_code == 1 and r"Caf\udce9" in answer.output
 
 
 def test_sign_out_all_ends_everybodys(run, visit):

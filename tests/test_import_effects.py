@@ -5,10 +5,12 @@ The files' dialects are the matter of test_import_files.py; here they are plain.
 
 import csv
 import io
+import os
 import random
 import re
 import zlib
 from datetime import UTC, datetime
+from pathlib import Path
 
 import cac
 import pytest
@@ -261,6 +263,27 @@ def test_an_older_import_is_undone_or_refused_whole(load, db, run):
     answer = run("undo", 1)
     assert answer.exit_code == 1
     assert "2" in answer.output     # which one has to be undone first
+    assert contents(db) == before
+
+
+@pytest.mark.parametrize("kind", ["news", "services", "movements"])
+def test_of_three_imports_the_last_is_undone_first(load, db, run, kind):
+    files = {"news": [NEWS, NEWS[:NEWS.index(b"2026-11-21")], NEWS],
+             "services": [SERVICES, SERVICES.replace(b"Fibra 300", b"Fibra 100"), SERVICES],
+             "movements": [file_of(), movements(REVISED), file_of()]}[kind]
+    assert [load(content, kind=kind).exit_code for content in files] == [0, 0, 0]
+    before = contents(db)
+    answer = run("undo", 2)
+    assert (answer.exit_code, contents(db)) == (1, before)
+    assert f"Import 3 came later, {kind} from {kind}.csv: undo that one first." in answer.output
+    assert [run("undo", number).exit_code for number in (3, 2, 1)] == [0, 0, 0]
+
+
+def test_an_import_of_another_kind_keeps_none_from_being_undone(load, db, run):
+    before = contents(db)
+    load(NEWS, kind="news")
+    load(SERVICES, kind="services")
+    assert [run("undo", number).exit_code for number in (1, 2)] == [0, 0]
     assert contents(db) == before
 
 
@@ -593,6 +616,26 @@ def test_a_pdf_is_known_by_its_name(run, db, folder, visit, name):
     assert answer.exit_code == 0, answer.output
     assert document_of(db, 12676)
     assert visit("Ana").get("/comprobantes/100108.pdf").data == content
+
+
+@pytest.mark.parametrize("name", [b"0003-00012676 \xf1.pdf", b"0003-00012676 \x1b[2J.pdf"])
+def test_a_pdf_whose_name_cannot_be_shown_is_a_problem_like_others(run, db, folder, name):
+    before = everything(db)
+    Path(folder, os.fsdecode(name)).write_bytes(pdf())
+    answer = run("import", "invoices", folder)
+    assert answer.exit_code == 1 and "its name is no UTF-8, or has control" in answer.output
+    assert re.search(r"0003-00012676 \\(udcf1|x1b\[2J)\.pdf: ", answer.output)
+    assert everything(db) == before
+
+
+def test_a_folder_and_a_file_may_have_any_name(run, db, folder, tmp_path):
+    odd = Path(os.fsdecode(bytes(tmp_path) + b"/\xf1"))
+    folder.rename(odd)
+    (odd / "0003-00012676.pdf").write_bytes(pdf())
+    news = odd / os.fsdecode(b"noticias \xf1.csv")
+    news.write_bytes(NEWS)
+    assert run("import", "invoices", odd).exit_code == run("import", "news", news).exit_code == 0
+    assert r"noticias \udcf1.csv" in run("imports").output
 
 
 def test_a_stored_pdf_has_a_name_that_nobody_guesses(run, db, folder):

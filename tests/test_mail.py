@@ -6,6 +6,7 @@ import time
 from datetime import datetime
 from email import policy
 from itertools import pairwise
+from pkgutil import resolve_name
 
 import cac
 import pytest
@@ -51,6 +52,24 @@ def tries(outbox, db, send):
             send(moments[-1] - time.time())
         return [moment - moments[0] for moment in moments]
     return tried
+
+
+@pytest.fixture
+def outbox_errors(db):
+    """outbox_errors(): what went wrong with each mail."""
+    return lambda: [row.error for row in db.execute("SELECT error FROM outbox ORDER BY id")]
+
+
+def raising_at_first(place, error):
+    """What is at this place, but that it raises an error when it is first called."""
+    module, _, name = place.partition(".")
+    found, errors = resolve_name(f"{module}:{name}"), [error]
+
+    def raising(*words):
+        if errors:
+            raise errors.pop()
+        return found(*words)
+    return raising
 
 
 def next_due(db):
@@ -370,6 +389,36 @@ def test_a_mail_that_cannot_be_written_does_not_stop_the_others(fill, db, office
     send()
     assert office.recipients() == ["2@example.com"]
     assert run("mail").output.count("it cannot be written") == 2
+
+
+def test_an_address_that_mail_programs_read_otherwise_stops_no_other(fill, db, office, send, run):
+    fill(2)
+    db.execute("UPDATE outbox SET recipient = '=?utf-8?q?=5C=40=5B?=x@a.com' WHERE id = 1")
+    send()
+    assert office.recipients() == ["1@example.com"]
+    assert "it cannot be written: ValueError: '=?utf-8?q?=5C=40=5B?=x@a.com' is no e-mail" in (
+        db.execute("SELECT error FROM outbox WHERE id = 1").fetchone().error)
+
+
+@pytest.mark.parametrize("place", ["cac.mail_headers", "smtplib.SMTP.send_message"])
+@pytest.mark.parametrize("error", [AttributeError, UnicodeError, RecursionError, MemoryError])
+def test_whatever_a_mail_raises_it_is_given_up_and_the_others_go_out(  # noqa: PLR0913, PLR0917
+        fill, outbox_errors, office, send, monkeypatch, caplog, place, error):
+    fill(3)
+    monkeypatch.setattr(place, raising_at_first(place, error("oh")))
+    send()
+    assert office.recipients() == ["1@example.com", "2@example.com"]
+    assert re.fullmatch(f"it cannot be (written|sent): {error.__name__}: oh", outbox_errors()[0])
+    assert "Traceback" in caplog.text
+
+
+def test_a_mail_that_was_given_up_is_not_tried_again(fill, db, office, send):
+    fill(1)
+    db.execute("UPDATE outbox SET recipient = 'a(b)@a.com'")
+    send()
+    send(9 * 86400)
+    assert not office.recipients()
+    assert db.execute("SELECT due_at FROM outbox").fetchone().due_at is None
 
 
 def test_a_server_that_never_answers_slows_no_page(browser, database, deaf_server):

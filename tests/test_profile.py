@@ -192,6 +192,12 @@ def test_a_new_address_is_on_file_but_not_confirmed(ana, db):
     assert "Le enviamos un enlace al correo nuevo." in page and "Falta confirmarlo" in page
 
 
+def test_an_address_that_mail_programs_read_otherwise_is_none(ana, db):
+    answer = save(ana, emails_1="=?utf-8?q?=5C=40=5B?=x@a.com", clave_actual=PASSWORD)
+    assert answer.status_code == 422 and "Escriba un correo" in text_of(answer)
+    assert emails(db) == {"ana@example.com": True}
+
+
 def test_old_and_new_addresses_are_told_of_the_change(ana, mails):
     save(ana, emails_0=NEW, clave_actual=PASSWORD)
     told = {mail["To"] for mail in mails() if "Cambiaron los correos" in mail["Subject"]}
@@ -304,6 +310,59 @@ def test_the_link_is_used_up_and_says_how_to_get_another(browser, link):
     browser.send(link)
     answer = browser.get(link)
     assert (answer.status_code, "quítelo en Modificar Datos" in text_of(answer)) == (410, True)
+
+
+def test_a_link_confirms_no_other_address_that_takes_its_row_meanwhile(
+        browser, link, db, monkeypatch):
+    look_up = cac.email_of_link
+    token = browser.page(link).find(attrs={"name": "csrf_token"})["value"]
+
+    def changed_meanwhile(token):
+        found = look_up(token)
+        db.execute("UPDATE email SET address = 'y@example.com', canonical = 'y@example.com'"
+                   " WHERE id = ?", (found.id,))
+        return found
+    monkeypatch.setattr(cac, "email_of_link", changed_meanwhile)
+    assert browser.post(link, data={"csrf_token": token}).status_code == 410
+    assert not emails(db)["y@example.com"]
+    assert not db.execute("SELECT 1 FROM event WHERE kind = 'email-confirmed'").fetchall()
+
+
+def test_a_link_that_is_sent_twice_at_once_confirms_once(browser, link, db, monkeypatch):
+    look_up = cac.email_of_link
+    token = browser.page(link).find(attrs={"name": "csrf_token"})["value"]
+
+    def confirmed_meanwhile(token):
+        found = look_up(token)
+        db.execute("UPDATE email SET confirmed_at = '2026-01-01T00:00:00Z' WHERE id = ?",
+                   (found.id,))
+        return found
+    monkeypatch.setattr(cac, "email_of_link", confirmed_meanwhile)
+    assert browser.post(link, data={"csrf_token": token}).status_code == 410
+    assert db.execute("SELECT 1 FROM email WHERE confirmed_at LIKE '2026-01-01T%'").fetchall()
+
+
+def test_addresses_that_change_meanwhile_are_not_changed_back_without_a_password(
+        ana, db, monkeypatch):
+    save_profile = cac.save_profile
+
+    def saved_meanwhile(form):
+        db.execute("UPDATE email SET address = ?, canonical = ? WHERE customer = 1001", (NEW, NEW))
+        return save_profile(form)
+    monkeypatch.setattr(cac, "save_profile", saved_meanwhile)
+    assert save(ana, contacto="Zoë").status_code == 400
+    assert (list(emails(db)), changes(db)) == ([NEW], [])
+
+
+def test_the_log_tells_what_was_there_when_it_was_saved(ana, db, monkeypatch):
+    save_profile = cac.save_profile
+
+    def saved_meanwhile(form):
+        db.execute("UPDATE customer SET contact = 'Mia' WHERE number = 1001")
+        return save_profile(form)
+    monkeypatch.setattr(cac, "save_profile", saved_meanwhile)
+    assert save(ana, contacto="Zoë").status_code == 303
+    assert ("contact", "Mia", "Zoë") in changes(db)
 
 
 def test_a_postal_code_that_was_imported_may_stay(visit, db):

@@ -342,7 +342,12 @@ def test_what_is_local_stays_here_as_browsers_read_it(url):
        ("ana@[127.0.0.1]", None),                       # a machine
        ("Ana <ana@example.com>", None),                 # a header
        ("ana@example.com, b@example.com", None),        # two
-       ("ana@example.com\nBcc: b@example.com", None))   # another header
+       ("ana@example.com\nBcc: b@example.com", None),   # another header
+       ("=?utf-8?q?=5C=40=5B?=x@example.com", None),    # an encoded word: \\@[ to mail programs
+       ("=？utf-8？q？x？=@example.com", None),             # the same in full width
+       ("a，b@example.com", None), ("＜a@example.com", None),   # a comma and a bracket, too
+       ('"a b"@example.com', None), ("a(b)@example.com", None),  # quoted, commented
+       ("a\x85b@example.com", None), ("a\u202eb@example.com", None))   # control characters
 def test_the_form_in_which_addresses_are_compared(text, canonical):
     assert cac.canonical_email(text) == canonical
 
