@@ -2,7 +2,7 @@
 
 import re
 import string
-from datetime import date
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from itertools import pairwise
 from types import SimpleNamespace as Row
