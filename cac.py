@@ -64,12 +64,12 @@ from base64 import b32encode, b64encode
 from collections import Counter, defaultdict, deque, namedtuple
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager, nullcontext, suppress
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, timezone
 from email import message_from_bytes
 from email.message import EmailMessage
 from email.policy import default as email_policy
 from functools import cache, lru_cache, wraps
+from functools import partial
 from http.client import HTTPException
 from itertools import accumulate, chain, groupby, islice, pairwise, takewhile
 from logging.handlers import QueueHandler, QueueListener
@@ -101,6 +101,7 @@ from itsdangerous import BadSignature, URLSafeTimedSerializer
 from jinja2 import TemplateError
 from markupsafe import Markup
 from stdnum.ar import cbu, cuit
+from werkzeug.datastructures import MultiDict
 from werkzeug.exceptions import HTTPException as HTTPError
 from werkzeug.exceptions import NotFound, TooManyRequests
 from werkzeug.middleware.proxy_fix import ProxyFix
@@ -1290,20 +1291,14 @@ def lower_priority() -> None:
 HASHING = ThreadPoolExecutor(2, initializer=lower_priority)     # bounds memory and time of a flood
 
 
-@dataclass(frozen=True)
 class SignedIn(UserMixin):
-    """Who makes this request: a row of `customer`, and the session's token."""
+    """Who makes this request: the columns of `customer`, and the session's token."""
 
-    customer: tuple
-    token: str
+    def __init__(self, customer, token: str):
+        vars(self).update(customer._asdict(), customer=customer, token=token)
 
     def get_id(self) -> str:
-        """Return what Flask-Login keeps in the cookie."""
         return self.token
-
-    def __getattr__(self, name):
-        """Return a column of the customer: current_user.name and so on."""
-        return getattr(self.customer, name)
 
 
 def device(agent: str) -> str:
@@ -1427,16 +1422,15 @@ def sign_in():
     form = SignInForm()
     if not form.validate_on_submit():
         return form_page("sign_in.html", form)
-    typed, password = form.usuario.data, form.clave.data
-    number = customer_number(typed)
-    account, customer = number or sha256(typed), fetch_one(
-        "SELECT * FROM customer WHERE number = ?", number)
+    number, password = customer_number(form.usuario.data), form.clave.data
+    account = number or sha256(form.usuario.data)
+    customer = fetch_one("SELECT * FROM customer WHERE number = ?", number)
     if not check_password(account, customer, password) or not open_session(customer):
         log.warning("event=sign-in-refused customer=%s address=%s", number, client_address())
+        who = f"{account}@{network_of(client_address())}"
         with transaction() as db:   # for an unknown user a count is written as well
-            network = network_of(client_address())
-            is_first = not seconds_to_wait(db, "refused", f"{account}@{network}")
-            if customer and is_first:
+            is_flood = seconds_to_wait(db, "refused", who)
+            if customer and not is_flood:
                 log_event(db, number, "refused", new=device(request.user_agent.string))
         return render_template("sign_in.html", form=form, refused=True), 401
     if HASHER.check_needs_rehash(customer.password):
@@ -1521,43 +1515,16 @@ def sign_out_command(number, everybody):
 # ¿Olvidó su Clave?, invitations, choosing and changing a password. What is mailed is signed, for
 # one purpose and some time; a link to choose a password is good while the customer has its serial.
 
-LINK_SECONDS = 3600                             # a link to choose a password
-INVITATION_SECONDS = 7 * 24 * 3600
-CONFIRMATION_SECONDS = 3 * 24 * 3600
-UNSUBSCRIBE_SECONDS = 20 * 365 * 24 * 3600      # an old mail's link is as good as a new one's
+LIFETIMES = {"new_password": 3600, "confirm_email": 3 * 86400,   # of a link to each page, seconds
+             "unsubscribe": 20 * 365 * 86400}           # an old mail's link is as good as a new one
+INVITATION_SECONDS = 7 * 86400
 SKEW_SECONDS = 5 * 60                           # how far a clock may be set back
 WAITING_ASKS = 50                               # of a network, for a link
-# What people here choose first: to zxcvbn they are new, alone or with a year behind them.
-LOCAL_WORDS = """abril administracion aguante argentina argentino asado avellaneda belgrano
-    bicampeon boca bocajuniors bostero buenosaires campeon clave clientes computadora contraseña
-    contrasena cordoba cuervo dulcedeleche elmasgrande empresa estudiantes facundo familia fernet
-    gallina gardel gimnasia hernan hola huracan independiente invierno laplata lautaro libertad
-    macri malvinas maradona messi mibebe miclave mifamilia millonario miperro newells octubre
-    peron peronismo peronista platense primavera princesa quilmes racing racingclub river
-    riverplate rosariocentral sanlorenzo selección seleccion soporte teamomucho tequiero trabajo
-    tucuman usuario vamosboca vamosriver verano yerba""".split()
-
-
-def signer(purpose: str) -> URLSafeTimedSerializer:
-    """Return what signs the tokens of links, for each purpose apart."""
-    config = current_app.config
-    if not config["SECRET_KEY"]:
-        raise Refused("CAC_SECRET_KEY is not set: links cannot be signed.")
-    keys = [*config["SECRET_KEY_FALLBACKS"], config["SECRET_KEY"]]
-    return URLSafeTimedSerializer(keys, salt=f"cac.{purpose}.v1")
-
-
-def read_token(purpose: str, token: str) -> list | None:
-    """Return what was signed for this purpose; None if it was not, or is too old.
-
-    The last of what is signed is for how many seconds it is good.
-    """
-    try:
-        (*values, seconds), made = signer(purpose).loads(token, return_timestamp=True)
-    except BadSignature:
-        return None
-    age = (datetime.now(UTC) - made).total_seconds()
-    return values if -SKEW_SECONDS <= age <= seconds else None
+LOCAL_WORDS = """aguante argentina avellaneda belgrano boca bocajuniors bostero buenosaires campeon
+    clave clientes contraseña contrasena dulcedeleche elmasgrande empresa estudiantes gallina hola
+    huracan independiente laplata maradona messi miclave mifamilia millonario miperro newells peron
+    platense quilmes racing racingclub river riverplate rosariocentral sanlorenzo selección
+    seleccion teamomucho tequiero usuario vamosboca vamosriver verano""".split()   # new to zxcvbn
 
 
 def absolute(endpoint: str, **values) -> str:
@@ -1569,21 +1536,33 @@ def absolute(endpoint: str, **values) -> str:
     return urls.build(f"cac.{endpoint}", values, force_external=True)
 
 
-def password_link(number: int, serial: int, seconds: int = LINK_SECONDS) -> str:
-    """Return a link to choose a password, good for so many seconds from now."""
-    return absolute("new_password", token=signer("password").dumps([number, serial, seconds]))
+def signer(page: str) -> URLSafeTimedSerializer:
+    """Return what signs the tokens of links to a page, and of no other."""
+    config = current_app.config
+    if not config["SECRET_KEY"]:
+        raise Refused("CAC_SECRET_KEY is not set: links cannot be signed.")
+    keys = [*config["SECRET_KEY_FALLBACKS"], config["SECRET_KEY"]]
+    return URLSafeTimedSerializer(keys, salt=f"cac.{page}.v1")
 
 
-def confirmation_link(email_id: int, canonical: str) -> str:
-    """Return a link that confirms an address."""
-    token = signer("email").dumps([email_id, canonical, CONFIRMATION_SECONDS])
-    return absolute("confirm_email", token=token)
+def signed_link(page: str, *values, seconds: int | None = None) -> str:
+    """Return a link to a page with these values signed, good for so many seconds from now."""
+    return absolute(page, token=signer(page).dumps([*values, seconds or LIFETIMES[page]]))
 
 
-def unsubscribe_link(number: int) -> str:
-    """Return a link with which anybody switches off a customer's reminders."""
-    token = signer("reminders").dumps([number, UNSUBSCRIBE_SECONDS])
-    return absolute("unsubscribe", token=token)
+password_link = partial(signed_link, "new_password")        # (number, link_serial)
+confirmation_link = partial(signed_link, "confirm_email")   # (id, canonical)
+unsubscribe_link = partial(signed_link, "unsubscribe")      # (number)
+
+
+def signed_values(page: str, token: str) -> list | None:
+    """Return what a link to this page holds; None if we did not make it, or too long ago."""
+    try:
+        (*values, seconds), made = signer(page).loads(token, return_timestamp=True)
+    except BadSignature:
+        return None
+    age = (datetime.now(UTC) - made).total_seconds()
+    return values if -SKEW_SECONDS <= age <= seconds else None
 
 
 def new_link(db, customer, kind: str, **who) -> dict:
@@ -1631,7 +1610,7 @@ def mail_reset_links() -> None:
             with transaction() as db:
                 asked = db.execute("DELETE FROM forgotten WHERE id = ? RETURNING *",
                                    (row.id,)).fetchone()
-                if asked and age_of(asked.at) <= LINK_SECONDS:
+                if asked and age_of(asked.at) <= LIFETIMES["new_password"]:
                     mail_links(db, asked)
         except sqlite3.OperationalError:    # the database is busy or full: the row waits
             raise
@@ -1644,7 +1623,7 @@ def mail_reset_links() -> None:
 def mail_links(db, asked) -> None:
     """Mail who asked by number at all addresses; else each account that has the address, there.
 
-    An account gets three links an hour. Addresses that only look alike get a mail each, as ﬁ and fi.
+    Addresses that only look alike, as ﬁ and fi, get a mail each.
     """
     times, seconds = LIMITS["mail"]
     query = """SELECT customer.number, name, email.address AS recipient FROM customer
@@ -1669,35 +1648,28 @@ def mail_links(db, asked) -> None:
                 accounts=[accounts[row.number] for row in group])
 
 
-def is_easy_to_guess(password: str, customer) -> bool:
-    """Return whether a password falls to 10^8 guesses by somebody who knows the customer."""
-    from zxcvbn import zxcvbn
-    names = company()
-    known = [customer.name, str(customer.number), *emails_of(customer.number),
-             *([customer.cuit, cuit.format(customer.cuit)] if customer.cuit else []),
-             names.company_name, names.company_legal_name,
-             *(brand.name for brand in fetch_all("SELECT name FROM brand"))]
-    words = [*known, *re.findall(r"\w{3,}", " ".join(known))]
-    own = {word for word in (*words, *map(plain, words), *LOCAL_WORDS) if word}
-    return zxcvbn(password[:72], user_inputs=own)["score"] < 3     # longer ones take it too long
-
-
 class NewPasswordForm(Form):
     """A password chosen by a link."""
 
     clave_nueva = password_field("Clave nueva", DataRequired("Escriba una clave nueva"))
 
     def __init__(self, customer):
-        """For this customer."""
         super().__init__()
         self.customer = customer
 
     def validate_clave_nueva(self, field):
-        """Long enough, and not easily guessed."""
+        """Long enough, and not found in 10^8 guesses by somebody who knows the customer."""
+        from zxcvbn import zxcvbn
         password, minimum = normalized(field.data), max(8, company().password_min)
         if len(password) < minimum:
             raise StopValidation(f"La clave nueva debe tener {minimum} caracteres o más")
-        if is_easy_to_guess(password, self.customer):
+        name, number, tax_id = self.customer.name, self.customer.number, self.customer.cuit or ""
+        known = [name, str(number), tax_id, cuit.format(tax_id), *emails_of(number),
+                 company().company_name, company().company_legal_name,
+                 *(brand.name for brand in fetch_all("SELECT name FROM brand"))]
+        words = [*known, *re.findall(r"\w{3,}", " ".join(known))]
+        words += [*map(plain, words), *LOCAL_WORDS]
+        if zxcvbn(password[:72], user_inputs=words)["score"] < 3:   # it takes no longer ones
             raise StopValidation("Elija una clave menos común: por ejemplo, una frase de cuatro"
                                  " palabras, sin su nombre ni otros datos suyos")
 
@@ -1737,7 +1709,7 @@ def save_password(customer, password: str):
 @bp.route("/clave/<token>", methods=["GET", "POST"])
 def new_password(token):
     """A password chosen by a link: to look at it changes nothing, to choose uses it up."""
-    signed = read_token("password", token) or abort(410)
+    signed = signed_values("new_password", token) or abort(410)
     customer = fetch_one("SELECT * FROM customer WHERE number = ? AND link_serial = ?"
                          " AND active = 1", *signed) or abort(410)
     form = NewPasswordForm(customer)
@@ -1850,8 +1822,14 @@ def written_as(pattern: str, message: str):
     return validate
 
 
+def is_email(form, field):
+    """Validate one of the addresses."""
+    if field.data and not canonical_email(field.data):
+        raise StopValidation("Escriba un correo con el formato nombre@ejemplo.com")
+
+
 def few(form, field):
-    """Eight are enough, unless there are more on file."""
+    """Validate a list: eight are enough, unless there are more on file."""
     if len(list(filter(None, field.data))) > max(LIST_LENGTH, len(field.object_data)):
         raise StopValidation(f"Deje {LIST_LENGTH} o menos")
 
@@ -1859,7 +1837,7 @@ def few(form, field):
 class ProfileForm(Form):
     """Modificar Datos."""
 
-    emails = FieldList(text_field("Correo", 254), min_entries=1, validators=[few])
+    emails = FieldList(text_field("Correo", 254, is_email), min_entries=1, validators=[few])
     telefonos = FieldList(text_field("Teléfono", 40, written_as(
         r"([0-9\s()+./-]{6,40})?", "Escriba código de área y número, por ejemplo 11 4567-8901")),
         min_entries=1, validators=[few])
@@ -1879,16 +1857,17 @@ class ProfileForm(Form):
 
         A box that is off sends nothing: `avisos_visto` says that it was there.
         """
-        self.customer, number = customer, customer.number
-        phones = fetch_all("SELECT number FROM phone WHERE customer = ? ORDER BY id", number)
-        lists = {"emails": emails_of(number), "telefonos": [phone.number for phone in phones]}
-        sent = request.form.copy() if self.is_submitted() else None
-        for name, values in lists.items():
-            if sent and not any(re.fullmatch(f"{name}-[0-9]+", key) for key in sent):
+        self.customer, self.emails_on_file = customer, emails_of(customer.number)
+        phones = fetch_all("SELECT number FROM phone WHERE customer = ? ORDER BY id",
+                           customer.number)
+        lists = {"emails": self.emails_on_file, "telefonos": [row.number for row in phones]}
+        sent = request.form.copy() if self.is_submitted() else MultiDict()
+        for name, values in lists.items() if sent else ():
+            if not any(re.fullmatch(f"{name}-[0-9]+", key) for key in sent):
                 sent.update({f"{name}-{n}": value for n, value in enumerate(values)})
         if sent and customer.wants_reminders and "avisos_visto" not in sent:
             sent["avisos"] = "y"
-        super().__init__(sent, data={
+        super().__init__(sent or None, data={
             "avisos": bool(customer.wants_reminders),
             **{name: [*values, ""] for name, values in lists.items()},
             **{field: getattr(customer, column) for field, column in PROFILE_COLUMNS.items()}})
@@ -1899,103 +1878,92 @@ class ProfileForm(Form):
         return {canonical_email(text): text for text in self.emails.data if text}
 
     def validate_emails(self, field):
-        """Addresses, each once; and at least one where there was one."""
-        seen = set()
-        for entry in (entry for entry in field if entry.data):
-            canonical = canonical_email(entry.data)
-            if not canonical:
-                entry.errors = ["Escriba un correo con el formato nombre@ejemplo.com"]
-            elif canonical in seen:
-                entry.errors = ["Ese correo ya está en la lista"]
-            seen.add(canonical)
-        if not seen and any(field.object_data):
+        """Each once; and at least one where there was one."""
+        if self.emails_on_file and not any(field.data):
             raise StopValidation("Deje al menos un correo")
+        typed = list(filter(None, map(canonical_email, filter(None, field.data))))
+        if len(set(typed)) < len(typed):
+            raise StopValidation("Ese correo ya está en la lista")
 
     def validate_clave_actual(self, field):
         """Asked for when the addresses change: who changes them can take the account over."""
-        if self.typed_emails().keys() == set(map(canonical_email, filter(
-                None, self.emails.object_data))):
+        if self.typed_emails().keys() == set(map(canonical_email, self.emails_on_file)):
             return
         if not field.data:
             raise StopValidation("Para cambiar sus correos, escriba su clave actual")
         if not check_password(self.customer.number, self.customer, field.data):
             raise StopValidation("La clave actual no coincide")
 
-    def validate(self, **_):
-        """The lists' own errors count, too."""
-        return super().validate() and not self.problems()
 
-
-def save_profile(form: ProfileForm) -> bool:
-    """Save what was changed and log each change; return whether an address is to be confirmed."""
-    number, typed = form.customer.number, form.typed_emails()
+@bp.route("/datos", methods=["GET", "POST"])
+@login_required
+def profile():
+    """Modificar Datos: save what was changed and log each change."""
+    form, number = ProfileForm(current_user.customer), current_user.number
+    if not form.validate_on_submit():
+        unconfirmed = fetch_all("SELECT address FROM email WHERE customer = ?"
+                                " AND confirmed_at IS NULL", number)
+        return form_page("profile.html", form, unconfirmed=[row.address for row in unconfirmed])
     with transaction() as db:
-        customer = fetch_one("SELECT * FROM customer WHERE number = ?", number)
-        before = dict(fetch_all("SELECT canonical, address FROM email WHERE customer = ?", number))
-        if set(before.values()) != set(filter(None, form.emails.object_data)):
+        if emails_of(number) != form.emails_on_file:
             abort(400, "old form")  # another tab was faster: no password was asked for this change
-        if typed.keys() != before.keys():
-            allow(db, "emails", number)     # before anything is logged
-            db.execute("UPDATE customer SET link_serial = link_serial + 1 WHERE number = ?",
-                       (number,))
-            enqueue(db, "emails_changed", (before | typed).values(), number, name=customer.name)
+        customer = fetch_one("SELECT * FROM customer WHERE number = ?", number)
+        is_to_confirm = save_emails(db, customer, form.typed_emails())
         for field, column in PROFILE_COLUMNS.items():
             old, new = getattr(customer, column), form[field].data
             if new != old:
                 db.execute(f"UPDATE customer SET {column} = ? WHERE number = ?", (new, number))
                 log_event(db, number, "data", field=column, old=old, new=new)
         switch_reminders(db, number, wanted=form.avisos.data)
-        save_list(db, number, "phone", {phone: phone for phone in form.telefonos.data if phone})
-        save_list(db, number, "email", typed)
-        for added in typed.keys() - before.keys():
-            email = fetch_one("SELECT * FROM email WHERE customer = ? AND canonical = ?",
-                              number, added)
-            enqueue(db, "confirm_email", [email.address], number, name=customer.name,
-                    email=email.id, canonical=added)
-    return bool(typed.keys() - before.keys())
+        phones = fetch_all("SELECT number FROM phone WHERE customer = ?", number)
+        old, new = {row.number for row in phones}, dict.fromkeys(filter(None, form.telefonos.data))
+        for phone in old - new.keys():
+            db.execute("DELETE FROM phone WHERE customer = ? AND number = ?", (number, phone))
+            log_event(db, number, "data", field="phone", old=phone)
+        for phone in (phone for phone in new if phone not in old):
+            db.execute("INSERT INTO phone (customer, number) VALUES (?, ?)", (number, phone))
+            log_event(db, number, "data", field="phone", new=phone)
+    more = " Le enviamos un enlace al correo nuevo." * is_to_confirm
+    return done(f"Guardamos sus datos.{more}", "profile")
+
+
+def save_emails(db, customer, typed: dict) -> bool:
+    """Make a customer's addresses these; return whether any of them is to be confirmed.
+
+    All addresses, old and new, are told; links to choose a password die.
+    """
+    number = customer.number
+    before = dict(fetch_all("SELECT canonical, address FROM email WHERE customer = ?", number))
+    if typed.keys() == before.keys():
+        return False
+    allow(db, "emails", number)
+    db.execute("UPDATE customer SET link_serial = link_serial + 1 WHERE number = ?", (number,))
+    enqueue(db, "emails_changed", (before | typed).values(), number, name=customer.name)
+    for canonical in before.keys() - typed.keys():
+        db.execute("DELETE FROM email WHERE customer = ? AND canonical = ?", (number, canonical))
+        log_event(db, number, "data", field="email", old=before[canonical])
+    added = [canonical for canonical in typed if canonical not in before]
+    for canonical in added:
+        row = db.execute("INSERT INTO email (customer, address, canonical) VALUES (?, ?, ?)"
+                         " RETURNING id", (number, typed[canonical], canonical)).fetchone()
+        log_event(db, number, "data", field="email", new=typed[canonical])
+        enqueue(db, "confirm_email", [typed[canonical]], number, name=customer.name, email=row.id,
+                canonical=canonical)
+    return bool(added)
 
 
 def switch_reminders(db, number: int, *, wanted: bool) -> None:
-    """A customer wants reminders, or no more."""
-    words = {True: "sí", False: "no"}
+    """Have a customer get reminders, or no more; log it if that changes."""
+    old, new = ("no", "sí") if wanted else ("sí", "no")
     if db.execute("UPDATE customer SET wants_reminders = ?1 WHERE number = ?2"
                   " AND wants_reminders <> ?1", (wanted, number)).rowcount:
-        log_event(db, number, "data", field="wants_reminders", old=words[not wanted],
-                  new=words[wanted])
-
-
-def save_list(db, number: int, table: str, new: dict) -> None:
-    """Make a customer's phones or e-mails these, {as compared: as typed}; log each change."""
-    key, shown = {"phone": ("number", "number"), "email": ("canonical", "address")}[table]
-    old = dict(fetch_all(f"SELECT {key} AS key, {shown} FROM {table} WHERE customer = ?", number))
-    for gone in old.keys() - new.keys():
-        db.execute(f"DELETE FROM {table} WHERE customer = ? AND {key} = ?", (number, gone))
-        log_event(db, number, "data", field=table, old=old[gone])
-    for added in [added for added in new if added not in old]:
-        row = {"customer": number, key: added, shown: new[added]}
-        db.execute(f"INSERT INTO {table} ({', '.join(row)}) VALUES"
-                   f" ({', '.join('?' * len(row))})", list(row.values()))
-        log_event(db, number, "data", field=table, new=new[added])
-
-
-@bp.route("/datos", methods=["GET", "POST"])
-@login_required
-def profile():
-    """Modificar Datos."""
-    form = ProfileForm(current_user.customer)
-    if not form.validate_on_submit():
-        unconfirmed = fetch_all("SELECT address FROM email WHERE customer = ?"
-                                " AND confirmed_at IS NULL", current_user.number)
-        return form_page("profile.html", form, unconfirmed=[row.address for row in unconfirmed])
-    is_to_confirm = save_profile(form)
-    more = " Le enviamos un enlace al correo nuevo." * is_to_confirm
-    return done(f"Guardamos sus datos.{more}", "profile")
+        log_event(db, number, "data", field="wants_reminders", old=old, new=new)
 
 
 @bp.route("/confirmar/<token>", methods=["GET", "POST"])
 def confirm_email(token):
     """Confirm a new address, by the link that was sent to it."""
-    signed = read_token("email", token) or abort(410, "email")
+    signed = signed_values("confirm_email", token) or abort(410, "email")
     email = fetch_one("SELECT * FROM email WHERE id = ? AND canonical = ? AND confirmed_at IS NULL",
                       *signed) or abort(410, "email")
     form = Form()
@@ -2014,7 +1982,7 @@ def confirm_email(token):
 @csrf.exempt
 def unsubscribe(token):
     """No more reminders, by the link in each: to look at it changes nothing. The link is enough."""
-    signed = read_token("reminders", token) or abort(404)
+    signed = signed_values("unsubscribe", token) or abort(404)
     customer = fetch_one("SELECT * FROM customer WHERE number = ?", *signed) or abort(404)
     if request.method == "POST":
         with transaction() as db:
