@@ -33,7 +33,6 @@ Amounts are int, in centavos. Times are UTC, dates the day in Argentina, both as
 
 import codecs
 import csv
-import difflib
 import fcntl
 import hashlib
 import hmac
@@ -66,12 +65,12 @@ from base64 import b32encode, b64encode
 from collections import Counter, defaultdict, deque, namedtuple
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager, suppress
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, timezone
 from email import message_from_bytes
 from email.message import EmailMessage
 from email.policy import default as email_policy
 from functools import cache, lru_cache, wraps
+from functools import partial
 from http.client import HTTPException
 from itertools import accumulate, chain, groupby, islice, pairwise, takewhile
 from pathlib import Path
@@ -101,6 +100,7 @@ from itsdangerous import BadSignature, URLSafeTimedSerializer
 from jinja2 import TemplateError
 from markupsafe import Markup
 from stdnum.ar import cbu, cuit
+from werkzeug.datastructures import MultiDict
 from werkzeug.exceptions import HTTPException as HTTPError
 from werkzeug.exceptions import NotFound, TooManyRequests
 from werkzeug.middleware.proxy_fix import ProxyFix
@@ -988,211 +988,115 @@ def demo_mail():
 
 
 # === Sign-in ======================================================================================
-# Passwords, sessions, tries; Accesos a su cuenta. Of the cookie's token only the hash is kept.
+# Passwords, sessions, Accesos a su cuenta. The database keeps only the hash of a session's token.
+# A try to show a password is counted in the table throttle before anything is hashed.
 
-AGENTS = (("Edg", "OPR", "SamsungBrowser", "Firefox", "FxiOS", "CriOS", "Chrome", "Safari"),
-          ("Android", "iPhone", "iPad", "Windows", "Mac OS", "CrOS", "Linux"))
-AGENT_NAMES = {"Edg": "Edge", "OPR": "Opera", "SamsungBrowser": "Samsung Internet",
-               "FxiOS": "Firefox", "CriOS": "Chrome", "Mac OS": "Mac", "CrOS": "Chromebook"}
-
-
-def device(agent: str) -> str:
-    """The browser and the system that a User-Agent names, as far as they are known.
-
-    >>> device("Mozilla/5.0 (Windows NT 10.0) AppleWebKit/537.36 Chrome/150.0 Safari/537.36")
-    'Chrome en Windows'
-    """
-    found = [next((known for known in names if known in agent), "") for names in AGENTS]
-    return " en ".join(AGENT_NAMES.get(name, name) for name in found if name) or "Otro navegador"
-
-
-def seconds_blocked(tries: int, allowed: int) -> int:
-    """How long to wait after a refused try: not at first, then 30 s, doubled up to an hour.
-
-    >>> [seconds_blocked(tries, 10) for tries in (9, 10, 11, 40)]
-    [0, 30, 60, 3600]
-    """
-    return 0 if tries < allowed else min(30 * 2 ** min(tries - allowed, 7), 3600)
-
-
-FORGET_SECONDS = 15 * 60                        # without a try, the earlier ones are forgotten
-TRIES = {"account": 10, "address": 200}         # to show a password, until one has to wait
-KNOWN_SECONDS = 180 * 86400                     # whence a customer signed in lately
-
-
-def count_try(db, key: str, allowed: int) -> float:
-    """Count a try, before its outcome is known; the seconds to wait if there were too many."""
-    LIMITS["old"] = (allowed, 900)
-    return seconds_to_wait(db, "old", key)
-
-
-def throttle_keys(deed: str, account) -> dict[str, str]:
-    """Where a deed is counted: for the place on the net, then for the account.
-
-    Whence a customer signed in lately, the account is counted apart: strangers lock nobody out.
-    """
-    address, place = client_address(), network_of(client_address())
-    is_known = fetch_one("SELECT 1 FROM event WHERE customer = ? AND kind = 'sign-in' AND address = ?"
-                   " AND at > ?", account, address, now(-KNOWN_SECONDS))
-    apart = f"@{place}" if is_known else ""
-    return {"address": f"{deed}:{place}", "account": f"{deed}:{account}{apart}"}
-
-
-def throttle(deed: str, account) -> None:
-    """Count a try to show a password, before any is hashed; TooManyRequests if too many.
-
-    A place that has to wait makes no account wait.
-    """
-    keys = throttle_keys(deed, account)
-    with transaction() as db:
-        waits = (count_try(db, key, TRIES[where]) for where, key in keys.items())
-        wait = next(filter(None, waits), 0)
-    if wait:
-        log.warning("event=throttled deed=%s account=%s address=%s", deed, account,
-                    client_address())
-        page = None if current_user.is_authenticated else deed
-        raise TooManyRequests(page, retry_after=int(wait) + 1)
-
-
-def forgive(db, deed: str, account) -> None:
-    """A try was right: the account starts afresh, the place on the net gets this one back."""
-    keys = throttle_keys(deed, account)
-    db.execute("DELETE FROM throttle WHERE key = ?", ("old:" + keys["account"],))
-    db.execute("UPDATE throttle SET count = max(count - 1, 0) WHERE key = ?",
-               ("old:" + keys["address"],))
-
-
-def note_refused(customer, account) -> None:
-    """Tell the customer, if there is one, of a refused try; of a flood only the first of each wait.
-
-    Whoever it was writes the same count, so that the time tells nothing.
-    """
-    place = network_of(client_address())
-    with transaction() as db:
-        is_flood = count_try(db, f"refused:{account}:{place}", 1)
-        if customer and not is_flood:
-            log_event(db, customer.number, "refused", new=device(request.user_agent.string))
-
-
-def forget_tries(db, number: int) -> None:
-    """Let a customer try again at once, from everywhere."""
-    for deed in ("sign-in", "password"):
-        db.execute("DELETE FROM throttle WHERE key = ?1 OR key GLOB ?1 || '@*'",
-                   (f"old:{deed}:{number}",))
-
-
-HASHER = PasswordHasher(time_cost=2, memory_cost=19456, parallelism=1)  # OWASP's least: 30 ms
-NOBODY = (  # what nobody typed, hashed: to refuse an unknown user costs the same
+BROWSERS = {"Edg": "Edge", "OPR": "Opera", "SamsungBrowser": "Samsung Internet",
+            "Firefox": "Firefox", "FxiOS": "Firefox", "CriOS": "Chrome", "Chrome": "Chrome",
+            "Safari": "Safari"}     # what a User-Agent says: how it is called
+SYSTEMS = {"Android": "Android", "iPhone": "iPhone", "iPad": "iPad", "Windows": "Windows",
+           "Mac OS": "Mac", "CrOS": "Chromebook", "Linux": "Linux"}
+HASHER = PasswordHasher(time_cost=2, memory_cost=19456, parallelism=1)  # OWASP's minimum: 30 ms
+NOBODY = (  # the hash of a password that nobody has: it takes as long to refuse an unknown user
     "$argon2id$v=19$m=19456,t=2,p=1$"
     "B2ROh1VyGmtOnTun8v90iQ$YSLPwSLhIr5/58JFB+Eya0TBDGSUK8B6Buqaaqg0ZUY")
+KNOWN_SECONDS = 180 * 86400                     # how long we know where a customer signed in
 IDLE_SECONDS = 30 * 60
 SESSION_SECONDS = 8 * 3600                      # however busy
 TOUCH_SECONDS = 5 * 60                          # how old "last seen" grows before it is rewritten
 SESSIONS_EACH = 200                             # of a customer, open at once
+LOG_SECONDS = 365 * 86400                       # what Accesos shows of the account's log
+
+login_manager = LoginManager()
+login_manager.session_protection = None         # it would believe any X-Forwarded-For
+csrf = CSRFProtect()
 
 
-def make_way() -> None:
+def lower_priority() -> None:
     """Have this thread run after all others."""
     if sys.platform == "linux":     # elsewhere it would be the whole process
         with suppress(OSError):
             os.nice(10)
 
 
-HASHING = ThreadPoolExecutor(2, initializer=make_way)   # else a flood takes all memory and time
-login_manager = LoginManager()
-login_manager.session_protection = None         # it would believe any X-Forwarded-For
-csrf = CSRFProtect()
+HASHING = ThreadPoolExecutor(2, initializer=lower_priority)     # bounds memory and time of a flood
 
 
-@dataclass(frozen=True)
 class SignedIn(UserMixin):
-    """Who makes this request: a row of `customer`, and the session's token."""
+    """Who makes this request: the columns of `customer`, and the session's token."""
 
-    customer: tuple
-    token: str
+    def __init__(self, customer, token: str):
+        vars(self).update(customer._asdict(), customer=customer, token=token)
 
     def get_id(self) -> str:
-        """What Flask-Login keeps in the cookie."""
         return self.token
 
-    def __getattr__(self, name):
-        """The customer's columns: current_user.name and so on."""
-        return getattr(self.customer, name)
+
+def device(agent: str) -> str:
+    """Name the browser and the system of a User-Agent, as far as they are known."""
+    names = [next((name for mark, name in known.items() if mark in agent), "")
+             for known in (BROWSERS, SYSTEMS)]
+    return " en ".join(filter(None, names)) or "Otro navegador"
 
 
 def normalized(password: str) -> str:
-    """Keyboards write ñ in two ways, which have to mean the same (NIST 800-63B)."""
+    """Make the two ways in which keyboards write ñ the same (NIST 800-63B)."""
     return unicodedata.normalize("NFKC", password)
 
 
 def hash_password(password: str) -> str:
-    """For the column `password`."""
+    """Return what the column `password` keeps."""
     return HASHING.submit(HASHER.hash, normalized(password)).result()
 
 
-def is_password(hashed: str | None, password: str) -> bool:
-    """Whether it is the one; where there is no hash, "no" takes as long."""
-    with suppress(VerificationError, InvalidHashError):
-        tried = HASHING.submit(HASHER.verify, hashed or NOBODY, normalized(password))
-        return tried.result() and hashed is not None
-    return False
+def check_password(what: str, account, customer, password: str) -> bool:
+    """Return whether this is the password of an active customer; None is an unknown one.
 
-
-def customer_of_password(number: int | None, password: str):
-    """The active customer whose password it is, as now on file, or None."""
-    customer = fetch_one("SELECT * FROM customer WHERE number = ?", number)
-    is_right = is_password(customer and customer.password, password)
-    return customer if is_right and customer.active else None
-
-
-def may_sign_in(typed: str, password: str):
-    """The customer who may, or None: unknown, wrong, blocked and without password look alike."""
-    number = customer_number(typed)
-    account = number or sha256(typed)
-    throttle("sign-in", account)
-    customer = customer_of_password(number, password)
-    if customer and HASHER.check_needs_rehash(customer.password):
-        renewed = hash_password(password)
-        with transaction() as db:
-            db.execute("UPDATE customer SET password = ? WHERE number = ? AND password = ?",
-                       (renewed, number, customer.password))
-        customer = customer_of_password(number, password)   # perhaps another one was faster
-    if customer:
-        with transaction() as db:
-            forgive(db, "sign-in", number)
-        return customer
-    log.warning("event=sign-in-refused customer=%s address=%s", number, client_address())
-    note_refused(fetch_one("SELECT * FROM customer WHERE number = ?", number), account)
-    return None
-
-
-def confirms_password(password: str) -> bool:
-    """Whether the signed-in customer typed the password in use."""
-    throttle("password", current_user.number)
-    if not is_password(current_user.password, password):
+    The try is counted first, in `what` of LIMITS: TooManyRequests if there were too many. Where
+    the customer signed in lately tries are counted apart: strangers lock nobody out.
+    """
+    network, hashed = network_of(client_address()), customer and customer.password
+    known = fetch_all("""SELECT DISTINCT address FROM event WHERE customer = ? AND kind = 'sign-in'
+        AND at > ?""", customer and customer.number, now(-KNOWN_SECONDS))
+    if network in {network_of(row.address) for row in known}:
+        account = f"{account}@{network}"
+    with transaction() as db:
+        allow(db, "network", network)   # first: a network that has to wait makes no account wait
+        allow(db, what, account)
+    try:
+        HASHING.submit(HASHER.verify, hashed or NOBODY, normalized(password)).result()
+    except (VerificationError, InvalidHashError):
+        return False
+    if not hashed or not customer.active:
         return False
     with transaction() as db:
-        forgive(db, "password", current_user.number)
+        db.execute("DELETE FROM throttle WHERE key = ?", (f"{what}:{account}",))
+        db.execute("UPDATE throttle SET count = count - 1 WHERE key = ? AND count > 0",
+                   (f"network:{network}",))
     return True
 
 
-def open_session(customer) -> bool:
-    """Sign a customer in here, under a new token; what the cookie held before is gone.
+def forget_tries(db, number: int) -> None:
+    """Let a customer try again at once, from everywhere."""
+    for key in (f"sign-in:{number}", f"password:{number}"):
+        db.execute("DELETE FROM throttle WHERE key = ?1 OR key GLOB ?1 || '@*'", (key,))
 
-    False if the password is not the one of this row any more: it was changed meanwhile.
+
+def open_session(customer) -> bool:
+    """Sign a customer in under a new token; end the session that the cookie held before.
+
+    Return False if the password of this row is not the one on file any more.
     """
     token, agent = secrets.token_urlsafe(32), request.user_agent.string[:200]
     close_session()
     with transaction() as db:
-        db.execute("DELETE FROM session WHERE customer = ?1 AND token_hash NOT IN (SELECT"
-                   " token_hash FROM session WHERE customer = ?1"
-                   " ORDER BY created_at DESC LIMIT ?2)",
-                   (customer.number, SESSIONS_EACH - 1))
-        is_open = db.execute(
-            "INSERT INTO session SELECT ?1, number, ?2, ?2, ?3, ?4 FROM customer"
-            " WHERE number = ?5 AND password = ?6 AND active = 1",
-            (sha256(token), now(), client_address(), agent, customer.number, customer.password)
-        ).rowcount == 1
+        db.execute("""DELETE FROM session WHERE customer = ?1 AND token_hash NOT IN (
+            SELECT token_hash FROM session WHERE customer = ?1 ORDER BY created_at DESC LIMIT ?2)
+            """, (customer.number, SESSIONS_EACH - 1))
+        is_open = db.execute("""INSERT INTO session SELECT ?1, number, ?2, ?2, ?3, ?4 FROM customer
+            WHERE number = ?5 AND password = ?6 AND active = 1""", (
+                sha256(token), now(), client_address(), agent, customer.number,
+                customer.password)).rowcount == 1
         if is_open:
             log_event(db, customer.number, "sign-in", new=device(agent))
     return is_open and login_user(SignedIn(customer, token))
@@ -1208,31 +1112,24 @@ def close_session() -> None:
     session.clear()
 
 
-def end_sessions(db, number: int | None = None) -> int:
-    """End a customer's sessions, or everybody's; how many."""
-    return db.execute("DELETE FROM session WHERE customer = coalesce(?, customer)",
-                      (number,)).rowcount
-
-
 @login_manager.user_loader
 def signed_in(token: str) -> SignedIn | None:
-    """Who holds this token; None once it was ended, grew old, or its customer was blocked."""
-    found = fetch_one("SELECT customer.*, brand.colour, session.seen_at FROM session"
-                " JOIN customer ON customer.number = session.customer"
-                " JOIN brand ON brand.code = customer.brand"
-                " WHERE token_hash = ? AND active = 1 AND seen_at > ? AND created_at > ?",
-                sha256(token), now(-IDLE_SECONDS), now(-SESSION_SECONDS))
-    g.customer = found.number if found else None
-    if found and age_of(found.seen_at) > TOUCH_SECONDS:
+    """Return who holds this token; None if it was ended or is old, or the customer is blocked."""
+    row = fetch_one("""SELECT customer.*, brand.colour, session.seen_at FROM session
+        JOIN customer ON customer.number = session.customer JOIN brand ON brand.code = brand
+        WHERE token_hash = ? AND active = 1 AND seen_at > ? AND created_at > ?""",
+        sha256(token), now(-IDLE_SECONDS), now(-SESSION_SECONDS))
+    g.customer = row.number if row else None
+    if row and age_of(row.seen_at) > TOUCH_SECONDS:
         with suppress(sqlite3.OperationalError), transaction(patience=0) as db:  # pages do not wait
             db.execute("UPDATE session SET seen_at = ? WHERE token_hash = ?",
                        (now(), sha256(token)))
-    return SignedIn(found, token) if found else None
+    return SignedIn(row, token) if row else None
 
 
 @login_manager.unauthorized_handler
 def ask_to_sign_in():
-    """To Ingrese a su Cuenta, and back afterwards."""
+    """Lead to Ingrese a su Cuenta, and back afterwards."""
     if "_user_id" in session:
         session.clear()
         flash("Su sesión venció. Ingrese de nuevo.")
@@ -1250,15 +1147,28 @@ class SignInForm(Form):
 
 @bp.route("/ingresar", methods=["GET", "POST"])
 def sign_in():
-    """Ingrese a su Cuenta."""
+    """Ingrese a su Cuenta. Unknown, wrong, blocked and without password look and cost the same."""
     if request.method == "GET" and current_user.is_authenticated:
         return redirect(url_for(".home"))
     form = SignInForm()
     if not form.validate_on_submit():
         return form_page("sign_in.html", form)
-    customer = may_sign_in(form.usuario.data, form.clave.data)
-    if not customer or not open_session(customer):
+    number, password = customer_number(form.usuario.data), form.clave.data
+    account = number or sha256(form.usuario.data)
+    customer = fetch_one("SELECT * FROM customer WHERE number = ?", number)
+    if not check_password("sign-in", account, customer, password) or not open_session(customer):
+        log.warning("event=sign-in-refused customer=%s address=%s", number, client_address())
+        who = f"{account}@{network_of(client_address())}"
+        with transaction() as db:   # for an unknown user a count is written as well
+            is_flood = seconds_to_wait(db, "refused", who)
+            if customer and not is_flood:
+                log_event(db, number, "refused", new=device(request.user_agent.string))
         return render_template("sign_in.html", form=form, refused=True), 401
+    if HASHER.check_needs_rehash(customer.password):
+        hashed = hash_password(password)
+        with transaction() as db:
+            db.execute("UPDATE customer SET password = ? WHERE number = ? AND password = ?",
+                       (hashed, number, customer.password))
     target = request.args.get("next", "")
     return redirect(target if is_page(target) else url_for(".home"), 303)
 
@@ -1273,45 +1183,19 @@ def sign_out():
     return answer
 
 
-EVENTS = {  # what Accesos a su cuenta calls each kind of event; "data" is told by its field
-    "sign-in": "Ingreso", "sign-out": "Salida", "refused": "Intento de ingreso rechazado",
-    "session-closed": "Cierre de otra sesión", "password": "Cambio de clave",
-    "reset": "Enlace para elegir la clave", "invite": "Invitación", "unlock": "Fin de la espera",
-    "sessions-ended": "Cierre de todas las sesiones", "block": "Cuenta bloqueada",
-    "unblock": "Cuenta habilitada", "email-confirmed": "Correo confirmado",
-    "download": "Descarga", "payment": "Pago acreditado",
-}
-EVENT_FIELDS = {
-    "contact": "persona de contacto", "address": "domicilio", "city": "localidad",
-    "province": "provincia", "postal_code": "código postal", "phone": "teléfono",
-    "email": "correo", "wants_reminders": "avisos",
-}
-ACTORS = {"operator": "la empresa", "service": "el servicio de pago"}
-LOG_SECONDS = 365 * 86400       # what the page shows of the account's log
-
-
-def in_words(event) -> tuple[str, str, str]:
-    """An event of the account's log in words: what, which, from where."""
-    if event.kind == "data":
-        what = f"Cambio de {EVENT_FIELDS.get(event.field, 'datos')}"
-        which = f"{event.old or '(nada)'} → {event.new or '(nada)'}"
-    else:
-        what, which = EVENTS.get(event.kind, "Otro cambio"), event.new or ""
-    return what, which, event.address or ACTORS.get(event.actor, "")
-
-
 @bp.get("/accesos")
 @login_required
 def accesses():
     """Accesos a su cuenta: the open sessions, and the log of the last year, newest first."""
     number, since = current_user.number, now(-LOG_SECONDS)
-    sessions = fetch_all("SELECT substr(token_hash, 1, 16) AS id, * FROM session WHERE customer = ?"
-                    " AND seen_at > ? AND created_at > ? ORDER BY seen_at DESC",
-                    number, now(-IDLE_SECONDS), now(-SESSION_SECONDS))
-    count = fetch_one("SELECT count(*) AS n FROM event WHERE customer = ? AND at > ?", number, since).n
-    skip, length, page, pages = page_span(count, count, company().page_size, asked_page() or 1)
-    events = fetch_all("SELECT * FROM event WHERE customer = ? AND at > ? ORDER BY at DESC, id DESC"
-                  " LIMIT ? OFFSET ?", number, since, length, skip)
+    sessions = fetch_all("""SELECT substr(token_hash, 1, 16) AS id, * FROM session
+        WHERE customer = ? AND seen_at > ? AND created_at > ? ORDER BY seen_at DESC""",
+        number, now(-IDLE_SECONDS), now(-SESSION_SECONDS))
+    total = fetch_one("SELECT count(*) AS n FROM event WHERE customer = ? AND at > ?",
+                      number, since).n
+    skip, length, page, pages = page_span(total, total, company().page_size, asked_page() or 1)
+    events = fetch_all("""SELECT * FROM event WHERE customer = ? AND at > ?
+        ORDER BY at DESC, id DESC LIMIT ? OFFSET ?""", number, since, length, skip)
     return render_template("accesses.html", sessions=sessions, events=events, page=page,
                            pages=pages, here=sha256(current_user.token)[:16])
 
@@ -1321,10 +1205,10 @@ def accesses():
 def close_sessions():
     """Close one of the customer's other sessions, or all of them."""
     with transaction() as db:
-        closed = db.execute("DELETE FROM session WHERE customer = ? AND token_hash <> ?"
-                            " AND ? IN ('otras', substr(token_hash, 1, 16))",
-                            (current_user.number, sha256(current_user.token),
-                             request.form.get("sesion", ""))).rowcount
+        closed = db.execute("""DELETE FROM session WHERE customer = ? AND token_hash <> ?
+            AND ? IN ('otras', substr(token_hash, 1, 16))""",
+            (current_user.number, sha256(current_user.token),
+             request.form.get("sesion", ""))).rowcount
         if closed:
             log_event(db, current_user.number, "session-closed")
     words = {0: "Esa sesión ya no estaba abierta.", 1: "Cerramos esa sesión."}
@@ -1352,44 +1236,31 @@ def sign_out_command(number, everybody):
     if number:
         known_customer(number)
     with transaction() as db:
-        open_ones = fetch_all("SELECT DISTINCT customer FROM session WHERE customer ="
-                         " coalesce(?, customer)", number)
-        for row in open_ones:
-            log_event(db, row.customer, "sessions-ended", "operator")
-        ended = end_sessions(db, number)
-    echo(f"Sessions ended: {ended}.")
+        ended = db.execute("DELETE FROM session WHERE customer = coalesce(?, customer)"
+                           " RETURNING customer", (number,)).fetchall()
+        for customer in {row.customer for row in ended}:
+            log_event(db, customer, "sessions-ended", "operator")
+    echo(f"Sessions ended: {len(ended)}.")
+
 
 # === Links ========================================================================================
-# What is mailed is signed, for one purpose and some time; a password's link is good once.
+# ¿Olvidó su Clave?, invitations, choosing and changing a password. What is mailed is signed, for
+# one purpose and some time; a link to choose a password is good while the customer has its serial.
 
-LINK_SECONDS = 3600                             # a link to choose a password
-INVITATION_SECONDS = 7 * 24 * 3600
-CONFIRMATION_SECONDS = 3 * 24 * 3600
+LIFETIMES = {"new_password": 3600, "confirm_email": 3 * 86400,   # of a link to each page, seconds
+             "unsubscribe": 20 * 365 * 86400}           # an old mail's link is as good as a new one
+INVITATION_SECONDS = 7 * 86400
 SKEW_SECONDS = 5 * 60                           # how far a clock may be set back
-WAITING_ASKS = 50                               # of a place, for a link
-MAILS_AN_HOUR = {"account": 3, "address": 20}   # with a link that was asked for
-
-
-def signer(purpose: str) -> URLSafeTimedSerializer:
-    """Signs the tokens of links, for each purpose apart."""
-    config = current_app.config
-    if not config["SECRET_KEY"]:
-        raise Refused("CAC_SECRET_KEY is not set: links cannot be signed.")
-    keys = [*config["SECRET_KEY_FALLBACKS"], config["SECRET_KEY"]]
-    return URLSafeTimedSerializer(keys, salt=f"cac.{purpose}.v1")
-
-
-def read_token(purpose: str, token: str):
-    """(what was signed for this purpose, its age in seconds); None if it was not."""
-    try:
-        signed, made = signer(purpose).loads(token, return_timestamp=True)
-    except BadSignature:
-        return None
-    return signed, (datetime.now(UTC) - made).total_seconds()
+WAITING_ASKS = 50                               # of a network, for a link
+LOCAL_WORDS = """aguante argentina avellaneda belgrano boca bocajuniors bostero buenosaires campeon
+    clave clientes contraseña contrasena dulcedeleche elmasgrande empresa estudiantes gallina hola
+    huracan independiente laplata maradona messi miclave mifamilia millonario miperro newells peron
+    platense quilmes racing racingclub river riverplate rosariocentral sanlorenzo selección
+    seleccion teamomucho tequiero usuario vamosboca vamosriver verano""".split()   # new to zxcvbn
 
 
 def absolute(endpoint: str, **values) -> str:
-    """A page's public address, whatever host the request named."""
+    """Return a page's public address, whatever host the request named."""
     base = urlsplit(current_app.config["BASE_URL"])
     if not base.netloc:
         raise Refused("CAC_BASE_URL is not set: links cannot be made.")
@@ -1397,112 +1268,44 @@ def absolute(endpoint: str, **values) -> str:
     return urls.build(f"cac.{endpoint}", values, force_external=True)
 
 
-def new_link(db, number: int) -> int:
-    """Make a customer's earlier password links useless; the serial for the next one."""
-    return db.execute("UPDATE customer SET link_serial = link_serial + 1 WHERE number = ?"
-                      " RETURNING link_serial", (number,)).fetchone().link_serial
+def signer(page: str) -> URLSafeTimedSerializer:
+    """Return what signs the tokens of links to a page, and of no other."""
+    config = current_app.config
+    if not config["SECRET_KEY"]:
+        raise Refused("CAC_SECRET_KEY is not set: links cannot be signed.")
+    keys = [*config["SECRET_KEY_FALLBACKS"], config["SECRET_KEY"]]
+    return URLSafeTimedSerializer(keys, salt=f"cac.{page}.v1")
 
 
-def password_link(number: int, serial: int, seconds: int = LINK_SECONDS) -> str:
-    """A link to choose a password, good for so many seconds from now."""
-    return absolute("new_password", token=signer("password").dumps([number, serial, seconds]))
+def signed_link(page: str, *values, seconds: int | None = None) -> str:
+    """Return a link to a page with these values signed, good for so many seconds from now."""
+    return absolute(page, token=signer(page).dumps([*values, seconds or LIFETIMES[page]]))
 
 
-def customer_of_link(token: str):
-    """Who may choose a password by this link; None if it was used, superseded or grew old."""
-    (number, serial, seconds), age = read_token("password", token) or ((0, 0, 0), 0)
-    return fetch_one("SELECT * FROM customer WHERE number = ? AND link_serial = ? AND active = 1"
-               " AND ? BETWEEN ? AND ?", number, serial, age, -SKEW_SECONDS, seconds)
+password_link = partial(signed_link, "new_password")        # (number, link_serial)
+confirmation_link = partial(signed_link, "confirm_email")   # (id, canonical)
+unsubscribe_link = partial(signed_link, "unsubscribe")      # (number)
 
 
-def confirmation_link(email_id: int, canonical: str) -> str:
-    """A link that confirms an address."""
-    return absolute("confirm_email", token=signer("email").dumps([email_id, canonical]))
-
-
-def email_of_link(token: str):
-    """The address that this link confirms; None if it was done, or the link is old."""
-    signed, age = read_token("email", token) or ((0, ""), 0)
-    return fetch_one("SELECT * FROM email WHERE id = ? AND canonical = ? AND confirmed_at IS NULL"
-               " AND ? BETWEEN ? AND ?", *signed, age, -SKEW_SECONDS, CONFIRMATION_SECONDS)
-
-
-def unsubscribe_link(number: int) -> str:
-    """Where whoever has the link switches off a customer's reminders, now or in ten years."""
-    return absolute("unsubscribe", token=signer("reminders").dumps(number))
-
-
-def customer_of_reminders(token: str):
-    """Whose reminders this link switches off; None if we did not make it."""
-    number, _ = read_token("reminders", token) or (0, 0)
-    return fetch_one("SELECT * FROM customer WHERE number = ?", number)
-
-
-def link_to_mail(db, customer, kind: str = "reset", **who) -> dict:
-    """What a mail needs for a customer's new link to choose a password; the earlier ones die.
-
-    `who` asked for it: actor and address; else it was the operator.
-    """
-    log_event(db, customer.number, kind, **{"actor": "operator"} | who)
-    serial = new_link(db, customer.number)
-    return {"number": customer.number, "name": customer.name, "serial": serial}
-
-
-def ask_for_link(usuario: str, email: str) -> None:
-    """¿Olvidó su Clave? Write down who asks: whether there is anybody is looked up later.
-
-    So the time that the answer takes cannot tell it.
-    """
-    with transaction() as db:
-        db.execute("INSERT INTO forgotten (at, address, usuario, email) SELECT ?1, ?2, ?3, ?4"
-                   " WHERE (SELECT count(*) FROM forgotten WHERE address = ?2) < ?5",
-                   (now(), network_of(client_address()), usuario, email, WAITING_ASKS))
-    log.info("event=link-asked address=%s", client_address())
-
-
-def mail_reset_links() -> None:
-    """Mail links to those who asked for one; an hour later they need none any more."""
-    for asked in fetch_all("SELECT * FROM forgotten ORDER BY id LIMIT 50"):
-        with transaction() as db:
-            if db.execute("DELETE FROM forgotten WHERE (id, at, address, usuario, email)"
-                          " = (?, ?, ?, ?, ?)", asked).rowcount:  # else another worker did it
-                mail_asked(db, asked)
-
-
-def mail_asked(db, asked) -> None:
-    """By number: to all its addresses. By address, or else: a link for each who has it."""
-    if age_of(asked.at) > LINK_SECONDS:
+def signed_values(page: str, token: str) -> list | None:
+    """Return what a link to this page holds; None if we did not make it, or too long ago."""
+    try:
+        (*values, seconds), made = signer(page).loads(token, return_timestamp=True)
+    except BadSignature:
         return None
-    found = (mailable("number", customer_number(asked.usuario))
-             or mailable("canonical", canonical_email(asked.email)))
-    mails = by_recipient(found)
-    if seconds_to_wait(db, "forgot", asked.address, min(len(mails), 20)):
-        return log.warning("event=forgot-limit address=%s", asked.address)
-    customers = {row.number: row for row in found}
-    links = {number: link_to_mail(db, customer, actor="customer", address=asked.address)
-             for number, customer in customers.items()}
-    for recipient, rows in mails.items():
-        accounts = [links[row.number] for row in rows]
-        enqueue(db, "reset", [recipient], rows[0].number, accounts=accounts)
-    return None
+    age = (datetime.now(UTC) - made).total_seconds()
+    return values if -SKEW_SECONDS <= age <= seconds else None
 
 
-def mailable(column: str, value) -> list:
-    """The customers found, with each confirmed address, who did not ask too often lately."""
-    return fetch_all("SELECT customer.*, email.address AS recipient FROM customer"
-                " JOIN email ON email.customer = number AND confirmed_at IS NOT NULL"
-                " WHERE active = 1 AND (SELECT count(*) FROM event WHERE event.customer = number"
-                " AND at > ? AND kind = 'reset' AND actor = 'customer') < ?"
-                f" AND {column} = ? ORDER BY number, email.id",
-                now(-3600), MAILS_AN_HOUR["account"], value)
+def new_link(db, customer, kind: str, **who) -> dict:
+    """Log a new link to choose a password and return what its mail needs; earlier ones die.
 
-
-def by_recipient(rows: list) -> dict[str, list]:
-    """Rows by the address on file. Addresses that only look alike stay apart: ﬁ is not fi there."""
-    groups = {}
-    for row in rows:
-        groups.setdefault(row.recipient.lower(), []).append(row)
-    return {group[0].recipient: group for group in groups.values()}
+    `who` asked for it: actor and address.
+    """
+    serial = db.execute("UPDATE customer SET link_serial = link_serial + 1 WHERE number = ?"
+                        " RETURNING link_serial", (customer.number,)).fetchone().link_serial
+    log_event(db, customer.number, kind, **who)
+    return {"number": customer.number, "name": customer.name, "serial": serial}
 
 
 class ForgotForm(Form):
@@ -1519,29 +1322,62 @@ class ForgotForm(Form):
 
 @bp.route("/olvido", methods=["GET", "POST"])
 def forgot():
-    """¿Olvidó su Clave?"""
+    """¿Olvidó su Clave? Who asks is written down and looked up later, so the time tells nothing."""
     form = ForgotForm()
     if not form.validate_on_submit():
         return form_page("forgot.html", form)
-    ask_for_link(form.usuario.data, form.email.data)
+    with transaction() as db:
+        db.execute("""INSERT INTO forgotten (at, address, usuario, email) SELECT ?1, ?2, ?3, ?4
+            WHERE (SELECT count(*) FROM forgotten WHERE address = ?2) < ?5""",
+            (now(), network_of(client_address()), form.usuario.data, form.email.data,
+             WAITING_ASKS))
+    log.info("event=link-asked address=%s", client_address())
     return render_template("forgot_sent.html")
 
 
-def password_problem(password: str, number: int, minimum: int, known: tuple = (), *,
-                     is_common: bool = False) -> str:
-    """Why it may not be this customer's new password, as the customer reads it; '' if it may.
+def mail_reset_links() -> None:
+    """Mail links to those who asked for one (job). After an hour nobody waits for it any more."""
+    for row in fetch_all("SELECT id FROM forgotten ORDER BY id LIMIT 50"):
+        try:
+            with transaction() as db:
+                asked = db.execute("DELETE FROM forgotten WHERE id = ? RETURNING *",
+                                   (row.id,)).fetchone()
+                if asked and age_of(asked.at) <= LIFETIMES["new_password"]:
+                    mail_links(db, asked)
+        except sqlite3.OperationalError:    # the database is busy or full: the row waits
+            raise
+        except Exception:
+            log.exception("event=link-fault")
+            with transaction() as db:
+                db.execute("DELETE FROM forgotten WHERE id = ?", (row.id,))
 
-    `known` is what others know of the customer.
+
+def mail_links(db, asked) -> None:
+    """Mail who asked by number at all addresses; else each account that has the address, there.
+
+    Addresses that only look alike, as ﬁ and fi, get a mail each.
     """
-    if len(password) < minimum:
-        return f"La clave nueva debe tener {minimum} caracteres o más"
-    if len(password) > 256:
-        return "La clave nueva debe tener 256 caracteres o menos"
-    if customer_number(password) == number:
-        return "La clave nueva no puede ser su número de usuario"
-    if plain(password) in map(plain, filter(None, known)):
-        return "La clave nueva no puede ser su nombre, su CUIT ni su correo"
-    return "Elija una clave menos común" if is_common or len(set(password)) < 3 else ""
+    times, seconds = LIMITS["reset"]
+    query = """SELECT customer.number, name, email.address AS recipient FROM customer
+        JOIN email ON email.customer = number AND confirmed_at IS NOT NULL
+        WHERE active = 1 AND (number = ?1 OR canonical = ?2) AND ?3 > (
+            SELECT count(*) FROM event WHERE event.customer = number AND at > ?4
+            AND kind = 'reset' AND actor = 'customer')
+        ORDER BY number, email.id"""
+    rows = (fetch_all(query, customer_number(asked.usuario), None, times, now(-seconds))
+            or fetch_all(query, None, canonical_email(asked.email), times, now(-seconds)))
+    mails, accounts = {}, {}
+    for row in rows:
+        mails.setdefault(row.recipient.lower(), []).append(row)
+    if seconds_to_wait(db, "forgot", asked.address, min(len(mails), LIMITS["forgot"][0])):
+        log.warning("event=forgot-limit address=%s", asked.address)
+        return
+    for row in rows:
+        if row.number not in accounts:
+            accounts[row.number] = new_link(db, row, "reset", address=asked.address)
+    for group in mails.values():
+        enqueue(db, "reset", [group[0].recipient], group[0].number,
+                accounts=[accounts[row.number] for row in group])
 
 
 class NewPasswordForm(Form):
@@ -1550,18 +1386,24 @@ class NewPasswordForm(Form):
     clave_nueva = password_field("Clave nueva", DataRequired("Escriba una clave nueva"))
 
     def __init__(self, customer):
-        """For this customer."""
         super().__init__()
         self.customer = customer
 
     def validate_clave_nueva(self, field):
-        """Long enough, and not easily guessed."""
-        number, password = self.customer.number, normalized(field.data)
-        known = (self.customer.name, self.customer.cuit, *emails_of(number))
-        is_common = fetch_one("SELECT 1 FROM common_password WHERE password = ?", password.casefold())
-        if problem := password_problem(password, number, max(8, company().password_min), known,
-                                       is_common=bool(is_common)):
-            raise StopValidation(problem)
+        """Long enough, and not found in 10^8 guesses by somebody who knows the customer."""
+        from zxcvbn import zxcvbn
+        password, minimum = normalized(field.data), max(8, company().password_min)
+        if len(password) < minimum:
+            raise StopValidation(f"La clave nueva debe tener {minimum} caracteres o más")
+        name, number, tax_id = self.customer.name, self.customer.number, self.customer.cuit or ""
+        known = [name, str(number), tax_id, cuit.format(tax_id), *emails_of(number),
+                 company().company_name, company().company_legal_name,
+                 *(brand.name for brand in fetch_all("SELECT name FROM brand"))]
+        words = [*known, *re.findall(r"\w{3,}", " ".join(known))]
+        words += [*map(plain, words), *LOCAL_WORDS]
+        if zxcvbn(password[:72], user_inputs=words)["score"] < 3:   # it takes no longer ones
+            raise StopValidation("Elija una clave menos común: por ejemplo, una frase de cuatro"
+                                 " palabras, sin su nombre ni otros datos suyos")
 
 
 class PasswordForm(NewPasswordForm):
@@ -1571,14 +1413,17 @@ class PasswordForm(NewPasswordForm):
 
     def validate_clave_actual(self, field):
         """The one in use, which the new one must not be."""
-        if not confirms_password(field.data):
+        if not check_password("password", self.customer.number, self.customer, field.data):
             raise StopValidation("La clave actual no coincide")
         if normalized(field.data) == normalized(self.clave_nueva.data or ""):
             raise StopValidation("La clave nueva debe ser distinta de la actual")
 
 
 def save_password(customer, password: str):
-    """Save it, end all sessions, tell every address; the new row, None if another was faster."""
+    """Save a password, end all sessions, tell every address; return the customer's new row.
+
+    None if the password, or the link that leads here, was replaced meanwhile.
+    """
     hashed = hash_password(password)
     with transaction() as db:
         saved = db.execute(
@@ -1586,18 +1431,19 @@ def save_password(customer, password: str):
             " AND active = 1 AND link_serial = ?3 RETURNING *",
             (hashed, customer.number, customer.link_serial)).fetchone()
         if saved:
-            end_sessions(db, customer.number)
-            forget_tries(db, customer.number)
-            recipients = emails_of(customer.number)
-            enqueue(db, "password_changed", recipients, customer.number, name=customer.name)
-            log_event(db, customer.number, "password")
+            db.execute("DELETE FROM session WHERE customer = ?", (saved.number,))
+            forget_tries(db, saved.number)
+            enqueue(db, "password_changed", emails_of(saved.number), saved.number, name=saved.name)
+            log_event(db, saved.number, "password")
     return saved
 
 
 @bp.route("/clave/<token>", methods=["GET", "POST"])
 def new_password(token):
     """A password chosen by a link: to look at it changes nothing, to choose uses it up."""
-    customer = customer_of_link(token) or abort(410)
+    signed = signed_values("new_password", token) or abort(410)
+    customer = fetch_one("SELECT * FROM customer WHERE number = ? AND link_serial = ?"
+                         " AND active = 1", *signed) or abort(410)
     form = NewPasswordForm(customer)
     if not form.validate_on_submit():
         return form_page("new_password.html", form, customer=customer)
@@ -1610,7 +1456,7 @@ def new_password(token):
 @login_required
 def password():
     """Cambiar Clave: the other sessions end, this one goes on under a new token."""
-    form = PasswordForm(current_user)
+    form = PasswordForm(current_user.customer)
     if not form.validate_on_submit():
         return form_page("password.html", form)
     saved = save_password(current_user.customer, form.clave_nueva.data) or abort(400, "old form")
@@ -1618,45 +1464,31 @@ def password():
     return done("Cambió su clave. Cerramos sus otras sesiones.", "home")
 
 
-def set_active(number: int, *, active: bool) -> str:
-    """Block a customer, or let one in again; what to tell the operator."""
-    found = known_customer(number)
-    if found.active == active:
-        return f"{number} {found.name} {'was not blocked' if active else 'was blocked already'}."
-    with transaction() as db:
-        db.execute("UPDATE customer SET active = ? WHERE number = ?", (active, number))
-        new_link(db, number)
-        ended = end_sessions(db, number)
-        log_event(db, number, "unblock" if active else "block", "operator")
-    outcome = "may sign in again" if active else f"is blocked; sessions ended: {ended}"
-    return f"{number} {found.name} {outcome}."
-
-
 @command("block", "block 1001")
 @click.argument("number", type=NUMBER)
 def block(number):
     """Keep a customer out: sessions end at once, links to choose a password are dead."""
-    echo(set_active(number, active=False))
+    customer = known_customer(number)
+    with transaction() as db:
+        if not db.execute("UPDATE customer SET active = 0, link_serial = link_serial + 1"
+                          " WHERE number = ? AND active = 1", (number,)).rowcount:
+            return echo(f"{number} {customer.name} was blocked already.")
+        ended = db.execute("DELETE FROM session WHERE customer = ?", (number,)).rowcount
+        log_event(db, number, "block", "operator")
+    return echo(f"{number} {customer.name} is blocked; sessions ended: {ended}.")
 
 
 @command("unblock", "unblock 1001")
 @click.argument("number", type=NUMBER)
 def unblock(number):
     """Let a blocked customer in again, with the password of before."""
-    echo(set_active(number, active=True))
-
-
-UNINVITED = """SELECT number FROM customer WHERE active = 1 AND password IS NULL AND number NOT IN
-    (SELECT customer FROM event WHERE kind = 'invite') AND number IN
-    (SELECT customer FROM email WHERE confirmed_at IS NOT NULL) ORDER BY number"""
-
-
-def reachable_customer(number: int):
-    """(customer, confirmed addresses) of an active customer who has any, or Refused."""
-    customer, recipients = known_customer(number), emails_of(number, only_confirmed=True)
-    if not customer.active or not recipients:
-        raise Refused(f"Customer {number} is blocked, or has no e-mail. Nothing was changed.")
-    return customer, recipients
+    customer = known_customer(number)
+    with transaction() as db:
+        if not db.execute("UPDATE customer SET active = 1 WHERE number = ? AND active = 0",
+                          (number,)).rowcount:
+            return echo(f"{number} {customer.name} was not blocked.")
+        log_event(db, number, "unblock", "operator")
+    return echo(f"{number} {customer.name} may sign in again.")
 
 
 @command("invite", "invite --new")
@@ -1666,13 +1498,26 @@ def invite(numbers, new):
     """Mail customers their user number and a link to choose a password, good for 7 days."""
     if new == bool(numbers):
         raise click.UsageError("Give user numbers, or --new.")
-    chosen = [reachable_customer(number) for number in
-              (dict.fromkeys(numbers) or [row.number for row in fetch_all(UNINVITED)])]
+    if new:
+        numbers = [row.number for row in fetch_all("""SELECT number FROM customer
+            WHERE active = 1 AND password IS NULL
+            AND number NOT IN (SELECT customer FROM event WHERE kind = 'invite')
+            AND number IN (SELECT customer FROM email WHERE confirmed_at IS NOT NULL)
+            ORDER BY number""")]
     with transaction() as db:
-        for customer, recipients in chosen:
-            links = [link_to_mail(db, customer, "invite")]
-            enqueue(db, "invite", recipients, customer.number, accounts=links)
-    echo(f"Invited: {len(chosen)}. The running service sends the mails.")
+        for number in dict.fromkeys(numbers):
+            customer, recipients = reachable_customer(number)
+            account = new_link(db, customer, "invite", actor="operator")
+            enqueue(db, "invite", recipients, number, accounts=[account])
+    echo(f"Invited: {len(set(numbers))}. The running service sends the mails.")
+
+
+def reachable_customer(number: int):
+    """Return (customer, confirmed addresses) of an active customer who has any; or Refused."""
+    customer, recipients = known_customer(number), emails_of(number, only_confirmed=True)
+    if not customer.active or not recipients:
+        raise Refused(f"Customer {number} is blocked, or has no e-mail. Nothing was changed.")
+    return customer, recipients
 
 
 @command("password", "password 1001 --mail")
@@ -1680,34 +1525,18 @@ def invite(numbers, new):
 @click.option("--mail", is_flag=True, help="Mail it to the customer instead of printing it.")
 def password_link_command(number, mail):
     """Print a link with which the customer chooses a password, good for 60 minutes."""
-    password_link(number, 0)  # refused now if links cannot be made, not after the old ones died
-    found, recipients = reachable_customer(number) if mail else (known_customer(number), [])
-    if not found.active:
+    customer, recipients = reachable_customer(number) if mail else (known_customer(number), [])
+    if not customer.active:
         raise Refused(f"Customer {number} is blocked. Nothing was changed.")
     with transaction() as db:
-        link = link_to_mail(db, found)
-        enqueue(db, "reset", recipients, number, accounts=[link])
-    echo(f"The running service sends it to {', '.join(recipients)}." if mail
-               else password_link(number, link["serial"]))
+        account = new_link(db, customer, "reset", actor="operator")
+        link = password_link(number, account["serial"])     # Refused if no link can be made
+        enqueue(db, "reset", recipients, number, accounts=[account])
+    echo(f"The running service sends it to {', '.join(recipients)}." if mail else link)
+
 
 # === Profile ======================================================================================
 # Modificar Datos: what customers may change, how an address is confirmed, what the ERP hears of it.
-
-MAIL_DOMAINS = """gmail.com hotmail.com hotmail.com.ar yahoo.com yahoo.com.ar outlook.com
-    outlook.com.ar live.com live.com.ar icloud.com mail.com ymail.com msn.com fibertel.com.ar
-    speedy.com.ar arnet.com.ar ciudad.com.ar""".split()
-
-
-def likely_address(address: str) -> str:
-    """The address that was meant where its domain looks mistyped; '' if it looks right.
-
-    >>> likely_address("ana@homtail.com"), likely_address("ana@empresa.com.ar")
-    ('ana@hotmail.com', '')
-    """
-    local, _, domain = address.rpartition("@")
-    near = difflib.get_close_matches(domain.lower(), MAIL_DOMAINS, 1, 0.8)
-    return f"{local}@{near[0]}" if near and near[0] != domain.lower() else ""
-
 
 PROVINCES = re.split(r"\|\s*", """Buenos Aires|Ciudad Autónoma de Buenos Aires|Catamarca|Chaco|
     Chubut|Córdoba|Corrientes|Entre Ríos|Formosa|Jujuy|La Pampa|La Rioja|Mendoza|Misiones|Neuquén|
@@ -1718,182 +1547,167 @@ PROFILE_COLUMNS = {"contacto": "contact", "domicilio": "address", "localidad": "
                    "provincia": "province", "codigo_postal": "postal_code"}
 
 
+def written_as(pattern: str, message: str):
+    """Make a validator; what is on file may stay, although it was imported in another form."""
+    def validate(form, field):
+        if field.data != field.object_data and not re.fullmatch(pattern, field.data):
+            raise StopValidation(message)
+    return validate
+
+
+def is_email(form, field):
+    """Validate one of the addresses."""
+    if field.data and not canonical_email(field.data):
+        raise StopValidation("Escriba un correo con el formato nombre@ejemplo.com")
+
+
+def few(form, field):
+    """Validate a list: eight are enough, unless there are more on file."""
+    if len(list(filter(None, field.data))) > max(LIST_LENGTH, len(field.object_data)):
+        raise StopValidation(f"Deje {LIST_LENGTH} o menos")
+
+
 class ProfileForm(Form):
     """Modificar Datos."""
 
-    emails = FieldList(text_field("Correo", 254), min_entries=1)
-    telefonos = FieldList(text_field("Teléfono", 40), min_entries=1)
+    emails = FieldList(text_field("Correo", 254, is_email), min_entries=1, validators=[few])
+    telefonos = FieldList(text_field("Teléfono", 40, written_as(
+        r"([0-9\s()+./-]{6,40})?", "Escriba código de área y número, por ejemplo 11 4567-8901")),
+        min_entries=1, validators=[few])
     contacto = text_field("Persona de contacto", 80)
     domicilio = text_field("Calle y número", 120)
     localidad = text_field("Localidad", 80)
-    provincia = SelectField("Provincia", validate_choice=False)
-    codigo_postal = text_field("Código postal", 8)
+    provincia = SelectField("Provincia", validate_choice=False, validators=[
+        written_as("|".join(PROVINCES) + "|", "Elija una provincia de la lista")])
+    codigo_postal = text_field("Código postal", 8, written_as(
+        r"([0-9]{4}|[A-Za-z][0-9]{4}[A-Za-z]{3})?",
+        "Escriba el código postal como 1650 o B1650ABC"))
     avisos = BooleanField("Quiero recibir avisos de comprobantes y vencimientos")
     clave_actual = password_field("Clave actual")
 
     def __init__(self, customer):
-        """With what is on file, which may stay although it was imported in another form."""
-        phones = fetch_all("SELECT number FROM phone WHERE customer = ? ORDER BY id", customer.number)
-        self.customer, self.on_file = customer, {"emails": emails_of(customer.number),
-                                                 "telefonos": [phone.number for phone in phones]}
-        values = {field: getattr(customer, column) for field, column in PROFILE_COLUMNS.items()}
-        values |= {name: [*found, ""] for name, found in self.on_file.items()}
-        values |= {"avisos": bool(customer.wants_reminders)}
-        super().__init__(data=values)
-        self.provincia.choices = sorted({"", customer.province, *PROVINCES})
-        self.keep_what_was_not_sent(values)
+        """With what is on file; a list, or the box, that the form does not send stays so.
 
-    def keep_what_was_not_sent(self, values: dict) -> None:
-        """A form without a list, or the box, leaves it as it is; a box that is off sends nothing.
-
-        So `avisos_visto` says that the box was there. Who only looks sends no form to be read.
+        A box that is off sends nothing: `avisos_visto` says that it was there.
         """
-        keys = {"emails": "emails-[0-9]+", "telefonos": "telefonos-[0-9]+",
-                "avisos": "avisos(_visto)?"} if self.is_submitted() else {}
-        for name, key in keys.items():
-            if not any(re.fullmatch(key, sent) for sent in request.form):
-                self[name].process(None, values[name])
-
-    def refuse_too_many(self, field):
-        """Eight are enough, unless there are more on file."""
-        typed = [text for text in field.data if text]
-        if len(typed) > max(LIST_LENGTH, len(self.on_file[field.name])):
-            raise StopValidation(f"Deje {LIST_LENGTH} o menos")
+        self.customer, self.emails_on_file = customer, emails_of(customer.number)
+        phones = fetch_all("SELECT number FROM phone WHERE customer = ? ORDER BY id",
+                           customer.number)
+        lists = {"emails": self.emails_on_file, "telefonos": [row.number for row in phones]}
+        sent = request.form.copy() if self.is_submitted() else MultiDict()
+        for name, values in lists.items() if sent else ():
+            if not any(re.fullmatch(f"{name}-[0-9]+", key) for key in sent):
+                sent.update({f"{name}-{n}": value for n, value in enumerate(values)})
+        if sent and customer.wants_reminders and "avisos_visto" not in sent:
+            sent["avisos"] = "y"
+        super().__init__(sent or None, data={
+            "avisos": bool(customer.wants_reminders),
+            **{name: [*values, ""] for name, values in lists.items()},
+            **{field: getattr(customer, column) for field, column in PROFILE_COLUMNS.items()}})
+        self.provincia.choices = sorted({"", customer.province, *PROVINCES})
 
     def typed_emails(self) -> dict[str | None, str]:
-        """Each address by its canonical form; None = not an address."""
+        """Return each address by its canonical form; None = not an address."""
         return {canonical_email(text): text for text in self.emails.data if text}
 
     def validate_emails(self, field):
-        """Addresses, each once; and at least one where there was one."""
-        self.refuse_too_many(field)
-        seen = []
-        for entry in (entry for entry in field if entry.data):
-            canonical = canonical_email(entry.data)
-            if not canonical:
-                entry.errors = ["Escriba un correo con el formato nombre@ejemplo.com"]
-            elif canonical in seen:
-                entry.errors = ["Ese correo ya está en la lista"]
-            seen.append(canonical)
-        if not seen and self.on_file["emails"]:
+        """Each once; and at least one where there was one."""
+        if self.emails_on_file and not any(field.data):
             raise StopValidation("Deje al menos un correo")
-
-    def validate_telefonos(self, field):
-        """In any format, if it can be called."""
-        self.refuse_too_many(field)
-        for entry in field:
-            is_phone = re.fullmatch(r"[0-9\s()+./-]{6,40}", entry.data or "")
-            if entry.data and not is_phone and entry.data not in self.on_file["telefonos"]:
-                entry.errors = ["Escriba código de área y número, por ejemplo 11 4567-8901"]
-
-    def validate_provincia(self, field):
-        """One of the list."""
-        if field.data not in self.provincia.choices:
-            raise StopValidation("Elija una provincia de la lista")
-
-    def validate_codigo_postal(self, field):
-        """Four digits, the eight characters of the CPA, or what is on file."""
-        is_code = re.fullmatch(r"([0-9]{4}|[A-Za-z][0-9]{4}[A-Za-z]{3})?", field.data)
-        if not is_code and field.data != self.customer.postal_code:
-            raise StopValidation("Escriba el código postal como 1650 o B1650ABC")
+        typed = list(filter(None, map(canonical_email, filter(None, field.data))))
+        if len(set(typed)) < len(typed):
+            raise StopValidation("Ese correo ya está en la lista")
 
     def validate_clave_actual(self, field):
         """Asked for when the addresses change: who changes them can take the account over."""
-        on_file = set(map(canonical_email, self.on_file["emails"]))
-        if self.typed_emails().keys() == on_file:
+        if self.typed_emails().keys() == set(map(canonical_email, self.emails_on_file)):
             return
         if not field.data:
             raise StopValidation("Para cambiar sus correos, escriba su clave actual")
-        if not confirms_password(field.data):
+        if not check_password("password", self.customer.number, self.customer, field.data):
             raise StopValidation("La clave actual no coincide")
-
-    def validate(self, **_):
-        """The lists' own errors count, too."""
-        return super().validate() and not self.problems()
-
-
-def switch_reminders(db, number: int, *, wanted: bool) -> None:
-    """A customer wants reminders, or no more."""
-    words = {True: "sí", False: "no"}
-    if db.execute("UPDATE customer SET wants_reminders = ?1 WHERE number = ?2"
-                  " AND wants_reminders <> ?1", (wanted, number)).rowcount:
-        log_event(db, number, "data", field="wants_reminders", old=words[not wanted],
-               new=words[wanted])
-
-
-def save_profile(form: ProfileForm) -> bool:
-    """Save what was changed and log each change; True if there is an address to confirm."""
-    number, typed = form.customer.number, form.typed_emails()
-    with transaction() as db:
-        customer = fetch_one("SELECT * FROM customer WHERE number = ?", number)
-        before = dict(fetch_all("SELECT canonical, address FROM email WHERE customer = ?", number))
-        if set(before.values()) != set(form.on_file["emails"]):
-            abort(400, "old form")  # another tab was faster: no password was asked for this change
-        if typed.keys() != before.keys():
-            allow(db, "emails", number)    # before anything is logged
-            new_link(db, number)
-            recipients = (before | typed).values()
-            enqueue(db, "emails_changed", recipients, number, name=customer.name)
-        for field, column in PROFILE_COLUMNS.items():
-            save_column(db, customer, column, form[field].data)
-        switch_reminders(db, number, wanted=form.avisos.data)
-        save_list(db, number, "phone", {phone: phone for phone in form.telefonos.data if phone})
-        save_list(db, number, "email", typed)
-        for added in typed.keys() - before.keys():
-            email = fetch_one("SELECT * FROM email WHERE customer = ? AND canonical = ?", number, added)
-            enqueue(db, "confirm_email", [email.address], number, name=customer.name,
-                    email=email.id, canonical=added)
-    return bool(typed.keys() - before.keys())
-
-
-def save_column(db, customer, column: str, new: str) -> None:
-    """Save one of PROFILE_COLUMNS, if it changed."""
-    old = getattr(customer, column)
-    if new != old:
-        db.execute(f"UPDATE customer SET {column} = ? WHERE number = ?", (new, customer.number))
-        log_event(db, customer.number, "data", field=column, old=old, new=new)
-
-
-def save_list(db, number: int, table: str, new: dict) -> None:
-    """Make a customer's phones or e-mails these, {as compared: as typed}."""
-    key, shown = {"phone": ("number", "number"), "email": ("canonical", "address")}[table]
-    old = dict(fetch_all(f"SELECT {key} AS key, {shown} FROM {table} WHERE customer = ?", number))
-    for gone in old.keys() - new.keys():
-        db.execute(f"DELETE FROM {table} WHERE customer = ? AND {key} = ?", (number, gone))
-        log_event(db, number, "data", field=table, old=old[gone])
-    for added in [added for added in new if added not in old]:
-        row = {"customer": number, key: added, shown: new[added]}
-        db.execute(f"INSERT INTO {table} ({', '.join(row)}) VALUES"
-                   f" ({', '.join('?' * len(row))})", list(row.values()))
-        log_event(db, number, "data", field=table, new=new[added])
 
 
 @bp.route("/datos", methods=["GET", "POST"])
 @login_required
 def profile():
-    """Modificar Datos."""
-    form = ProfileForm(current_user.customer)
+    """Modificar Datos: save what was changed and log each change."""
+    form, number = ProfileForm(current_user.customer), current_user.number
     if not form.validate_on_submit():
-        unconfirmed = fetch_all("SELECT address FROM email WHERE customer = ? AND confirmed_at IS NULL"
-                           " ORDER BY id", current_user.number)
+        unconfirmed = fetch_all("SELECT address FROM email WHERE customer = ?"
+                                " AND confirmed_at IS NULL", number)
         return form_page("profile.html", form, unconfirmed=[row.address for row in unconfirmed])
-    is_to_confirm = save_profile(form)
+    with transaction() as db:
+        if emails_of(number) != form.emails_on_file:
+            abort(400, "old form")  # another tab was faster: no password was asked for this change
+        customer = fetch_one("SELECT * FROM customer WHERE number = ?", number)
+        is_to_confirm = save_emails(db, customer, form.typed_emails())
+        for field, column in PROFILE_COLUMNS.items():
+            old, new = getattr(customer, column), form[field].data
+            if new != old:
+                db.execute(f"UPDATE customer SET {column} = ? WHERE number = ?", (new, number))
+                log_event(db, number, "data", field=column, old=old, new=new)
+        switch_reminders(db, number, wanted=form.avisos.data)
+        phones = fetch_all("SELECT number FROM phone WHERE customer = ?", number)
+        old, new = {row.number for row in phones}, dict.fromkeys(filter(None, form.telefonos.data))
+        for phone in old - new.keys():
+            db.execute("DELETE FROM phone WHERE customer = ? AND number = ?", (number, phone))
+            log_event(db, number, "data", field="phone", old=phone)
+        for phone in (phone for phone in new if phone not in old):
+            db.execute("INSERT INTO phone (customer, number) VALUES (?, ?)", (number, phone))
+            log_event(db, number, "data", field="phone", new=phone)
     more = " Le enviamos un enlace al correo nuevo." * is_to_confirm
     return done(f"Guardamos sus datos.{more}", "profile")
+
+
+def save_emails(db, customer, typed: dict) -> bool:
+    """Make a customer's addresses these; return whether any of them is to be confirmed.
+
+    All addresses, old and new, are told; links to choose a password die.
+    """
+    number = customer.number
+    before = dict(fetch_all("SELECT canonical, address FROM email WHERE customer = ?", number))
+    if typed.keys() == before.keys():
+        return False
+    allow(db, "emails", number)
+    db.execute("UPDATE customer SET link_serial = link_serial + 1 WHERE number = ?", (number,))
+    enqueue(db, "emails_changed", (before | typed).values(), number, name=customer.name)
+    for canonical in before.keys() - typed.keys():
+        db.execute("DELETE FROM email WHERE customer = ? AND canonical = ?", (number, canonical))
+        log_event(db, number, "data", field="email", old=before[canonical])
+    added = [canonical for canonical in typed if canonical not in before]
+    for canonical in added:
+        row = db.execute("INSERT INTO email (customer, address, canonical) VALUES (?, ?, ?)"
+                         " RETURNING id", (number, typed[canonical], canonical)).fetchone()
+        log_event(db, number, "data", field="email", new=typed[canonical])
+        enqueue(db, "confirm_email", [typed[canonical]], number, name=customer.name, email=row.id,
+                canonical=canonical)
+    return bool(added)
+
+
+def switch_reminders(db, number: int, *, wanted: bool) -> None:
+    """Have a customer get reminders, or no more; log it if that changes."""
+    old, new = ("no", "sí") if wanted else ("sí", "no")
+    if db.execute("UPDATE customer SET wants_reminders = ?1 WHERE number = ?2"
+                  " AND wants_reminders <> ?1", (wanted, number)).rowcount:
+        log_event(db, number, "data", field="wants_reminders", old=old, new=new)
 
 
 @bp.route("/confirmar/<token>", methods=["GET", "POST"])
 def confirm_email(token):
     """Confirm a new address, by the link that was sent to it."""
-    email, form = email_of_link(token) or abort(410, "email"), Form()
+    signed = signed_values("confirm_email", token) or abort(410, "email")
+    email = fetch_one("SELECT * FROM email WHERE id = ? AND canonical = ? AND confirmed_at IS NULL",
+                      *signed) or abort(410, "email")
+    form = Form()
     if not form.validate_on_submit():
         return form_page("confirm_email.html", form, email=email)
-    with transaction() as db:  # the row of an address that was removed may be another one's by now
-        confirmed = db.execute(
-            "UPDATE email SET confirmed_at = ? WHERE id = ? AND canonical = ? AND customer = ?"
-            " AND confirmed_at IS NULL RETURNING *",
-            (now(), email.id, email.canonical, email.customer)).fetchone() or abort(410, "email")
-        log_event(db, confirmed.customer, "email-confirmed", new=confirmed.address)
+    with transaction() as db:   # the row of an address that was removed may be another one's by now
+        if not db.execute("UPDATE email SET confirmed_at = ? WHERE id = ? AND canonical = ?"
+                          " AND customer = ? AND confirmed_at IS NULL",
+                          (now(), *signed, email.customer)).rowcount:
+            abort(410, "email")
+        log_event(db, email.customer, "email-confirmed", new=email.address)
     return done("Confirmó su correo.", "home")
 
 
@@ -1901,7 +1715,8 @@ def confirm_email(token):
 @csrf.exempt
 def unsubscribe(token):
     """No more reminders, by the link in each: to look at it changes nothing. The link is enough."""
-    customer = customer_of_reminders(token) or abort(404)
+    signed = signed_values("unsubscribe", token) or abort(404)
+    customer = fetch_one("SELECT * FROM customer WHERE number = ?", *signed) or abort(404)
     if request.method == "POST":
         with transaction() as db:
             switch_reminders(db, customer.number, wanted=False)
@@ -1909,26 +1724,22 @@ def unsubscribe(token):
     return render_template("unsubscribe.html", customer=customer, is_off=is_off)
 
 
-def changes_csv(since: str) -> bytes:
-    """What customers changed on the site from a day on; fields are named as in the import."""
-    names = {column: field for field, column in PROFILE_COLUMNS.items()} | {
-        "email": "emails", "phone": "telefonos", "wants_reminders": "avisos"}
-    found = fetch_all("SELECT datetime(at, '-3 hours') AS at, customer, name, field, old, new"
-                 " FROM event JOIN customer ON number = customer"
-                 " WHERE kind = 'data' AND actor = 'customer' AND date(at, '-3 hours') >= ?"
-                 " ORDER BY event.id", since)
-    return csv_file(("fecha", "hora", "usuario", "nombre", "campo", "anterior", "nuevo"),
-                    [(day(row.at), row.at[11:], str(row.customer), row.name,
-                      names.get(row.field, row.field), row.old or "", row.new or "")
-                     for row in found])
-
-
 @command("export", "export changes --since 2026-11-01")
 @click.argument("what", type=click.Choice(["changes"]))
 @click.option("--since", type=click.DateTime(["%Y-%m-%d", "%d/%m/%Y"]), help="From this day on.")
 def export(what, since):
     """Print, as CSV, what customers changed on the site, for the accounting program."""
-    click.echo(changes_csv(f"{since:%Y-%m-%d}" if since else "0000"), nl=False)
+    fields = {column: field for field, column in PROFILE_COLUMNS.items()} | {
+        "email": "emails", "phone": "telefonos", "wants_reminders": "avisos"}   # as in the import
+    rows = fetch_all("""SELECT datetime(at, '-3 hours') AS at, customer, name, field, old, new
+        FROM event JOIN customer ON number = customer
+        WHERE kind = 'data' AND actor = 'customer' AND date(at, '-3 hours') >= ?
+        ORDER BY event.id""", f"{since:%Y-%m-%d}" if since else "0000")
+    click.echo(csv_file(
+        ("fecha", "hora", "usuario", "nombre", "campo", "anterior", "nuevo"),
+        [(day(row.at), row.at[11:], str(row.customer), row.name, fields.get(row.field, row.field),
+          row.old or "", row.new or "") for row in rows]), nl=False)
+
 
 # === Statement ====================================================================================
 # What a customer owes and why: home, Mi cuenta corriente, ¿Por qué este saldo? Page, PDF, CSV and
@@ -4914,7 +4725,7 @@ def set_aside(path: Path):
 def forget_access(path: Path) -> None:
     """In a copy that comes back nobody is signed in, and no link is good, used or not."""
     with closing(connect(path)) as db, transaction(db):
-        end_sessions(db)
+        db.execute("DELETE FROM session")
         db.execute("UPDATE customer SET link_serial = link_serial + strftime('%s', 'now')")
 
 
@@ -5267,8 +5078,7 @@ def create_app(**settings) -> Flask:
     jinja = app.jinja_env
     jinja.trim_blocks = jinja.lstrip_blocks = True
     jinja.filters |= {function.__name__: function for function in (
-        money, plain_money, day, moment, voucher_number, month_name, device, in_words,
-        likely_address)}
+        money, plain_money, day, moment, voucher_number, month_name, device)}
     jinja.filters["cuit"] = cuit.format
     jinja.globals |= {function.__name__: function for function in (
         asset, brand_mark, has_pdf, style, today)} | {"url_for": page_url}
