@@ -4957,6 +4957,7 @@ def init():
 
 REQUEST_BYTES = 2**20               # of a request: more is refused
 MAX_FIELDS = 500                    # of a form
+FORM_TYPES = {"", "application/x-www-form-urlencoded", "multipart/form-data"}
 FOREIGN_FORMS = {"cac.receive_notice", "cac.unsubscribe"}    # what others send, and may look odd
 HEADERS = {
     "X-Content-Type-Options": "nosniff", "Referrer-Policy": "same-origin",
@@ -5009,20 +5010,20 @@ def page_values() -> dict:
 
 
 def refuse_odd_form() -> None:
-    """Refuse a form of another site, and what no page of ours sends: JSON, a field twice, NUL."""
-    if request.mimetype not in ("", "application/x-www-form-urlencoded", "multipart/form-data"):
-        abort(415)
-    fields = list(request.form.items(multi=True))
+    """Refuse a form of another site, and what no page of ours sends: a field twice, NUL, a file,
+    JSON, which Flask-WTF would read as a form, and names of which WTForms makes odd numbers.
+    """
+    fields, origin = list(request.form.items(multi=True)), request.headers.get("Origin")
     if len(fields) > MAX_FIELDS:
         abort(413)
-    origin = request.headers.get("Origin")
     with suppress(ValueError):      # of an Origin that is no address
         origin = origin and urlsplit(origin).netloc
     ours = {None, request.host, urlsplit(current_app.config["BASE_URL"]).netloc}
     if origin not in ours or request.headers.get("Sec-Fetch-Site") == "cross-site":
         abort(400)
-    if len(fields) != len(request.form) or any("\0" in value or not name.isascii()
-                                               for name, value in fields):
+    if request.mimetype not in FORM_TYPES or request.files or len(fields) != len(request.form):
+        abort(400)
+    if any("\0" in value or not name.isascii() or len(name) > 40 for name, value in fields):
         abort(400)
 
 
