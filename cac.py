@@ -69,22 +69,18 @@ from datetime import UTC, date, datetime, timedelta, timezone
 from email import message_from_bytes
 from email.message import EmailMessage
 from email.policy import default as email_policy
-from functools import cache, lru_cache, wraps
-from functools import partial
-from http.client import HTTPException
+from functools import cache, lru_cache, partial, wraps
+from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from itertools import accumulate, chain, groupby, islice, pairwise, takewhile
 from pathlib import Path
 from types import SimpleNamespace
 from typing import NamedTuple
 from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
-from urllib.request import HTTPRedirectHandler, Request, build_opener
 from xml.etree import ElementTree
 
 import click
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
-from defusedxml.common import DefusedXmlException
-from defusedxml.ElementTree import fromstring as parse_xml
 from email_validator import validate_email
 from flask import (
     Blueprint, Flask, Response, abort, current_app, flash, g, has_app_context, redirect,
@@ -95,14 +91,13 @@ from flask_login import (
     LoginManager, UserMixin, current_user, login_required, login_user, logout_user,
 )
 from flask_wtf import CSRFProtect, FlaskForm
-from flask_wtf.csrf import CSRFError, generate_csrf
+from flask_wtf.csrf import CSRFError
 from itsdangerous import BadSignature, URLSafeTimedSerializer
 from jinja2 import TemplateError
 from markupsafe import Markup
 from stdnum.ar import cbu, cuit
 from werkzeug.datastructures import MultiDict
-from werkzeug.exceptions import HTTPException as HTTPError
-from werkzeug.exceptions import NotFound, TooManyRequests
+from werkzeug.exceptions import HTTPException as HTTPError, NotFound, TooManyRequests
 from werkzeug.middleware.proxy_fix import ProxyFix
 from wtforms import BooleanField, FieldList, PasswordField, SelectField, StringField
 from wtforms.validators import AnyOf, DataRequired, Length, StopValidation
@@ -2294,8 +2289,7 @@ def voucher(voucher):
 # === Services =====================================================================================
 # The payment services, as they really talk: where to pay, what their notices mean, how to ask them.
 
-PAGE_SECONDS = 4                    # while somebody looks at a page, a service has so long
-CHORE_SECONDS = 20                  # and so long while nobody does; then it is asked again later
+SERVICE_SECONDS = 4                 # for a whole exchange, from connecting to the last byte
 ANSWER_BYTES = 256 * 1024
 
 
@@ -2303,41 +2297,50 @@ class ServiceError(Exception):
     """A payment service could not be asked, or its answer not be read: ask again later."""
 
 
-class NoRedirect(HTTPRedirectHandler):
-    """An answer from elsewhere is no answer."""
-
-    def redirect_request(self, *_):
-        """Follow nothing."""
+@contextmanager
+def time_limit(sock, seconds: float):
+    """Shut a socket down after so many seconds: its own timeout begins again with each byte."""
+    def shut_down():
+        with suppress(OSError):     # it was over just now
+            socket.socket.shutdown(sock, socket.SHUT_RDWR)
+    timer = threading.Timer(seconds, shut_down)
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def fetch(url: str, read, data: bytes | None = None, headers: dict | None = None):
-    """What `read` makes of a payment service's answer to a GET or, with `data`, a POST.
+    """Return what `read` makes of a payment service's answer to a GET or, with `data`, a POST.
 
-    ServiceError if there is none, or it cannot be read.
+    ServiceError if there is no answer in time, or `read` refuses it with a ValueError.
     """
-    seconds = PAGE_SECONDS if request else CHORE_SECONDS
-    deadline, question = time.monotonic() + seconds, Request(url, data, headers or {})
+    parts, deadline = urlsplit(url), time.monotonic() + SERVICE_SECONDS
+    path = parts.path + f"?{parts.query}" * bool(parts.query)
+    kind = HTTPSConnection if parts.scheme == "https" else HTTPConnection
     try:
-        with build_opener(NoRedirect).open(question, timeout=seconds) as reply:
-            return read(whole_reply(reply, deadline))
+        with closing(kind(parts.netloc, timeout=SERVICE_SECONDS / 2)) as connection:
+            connection.connect()
+            connection.sock.settimeout(SERVICE_SECONDS)
+            with time_limit(connection.sock, deadline - time.monotonic()):
+                connection.request("POST" if data else "GET", path, data,
+                                   {"User-Agent": "CAC"} | (headers or {}))
+                reply = connection.getresponse()
+                answer = reply.read(ANSWER_BYTES + 1)
+        if time.monotonic() > deadline or len(answer) > ANSWER_BYTES:
+            raise ServiceError("the answer is too slow or too long")
+        if not 200 <= reply.status < 300:   # an answer from elsewhere is none either
+            raise ServiceError(f"HTTP {reply.status}: {answer[:200]!r}")
+        return read(answer)
     except (OSError, HTTPException) as error:
         raise ServiceError(f"{type(error).__name__}: {error}") from error
     except ValueError as error:
         raise ServiceError(f"the answer: {error}") from error
 
 
-def whole_reply(reply, deadline: float) -> bytes:
-    """All that comes; ServiceError if that is too long, or goes on after the deadline."""
-    answer = b""
-    while chunk := reply.read1(65536):
-        answer += chunk
-        if time.monotonic() > deadline or len(answer) > ANSWER_BYTES:
-            raise ServiceError("the answer is too slow or too long")
-    return answer
-
-
 def read_xml(body: bytes):
-    """The tree of DineroMail's XML with all the damage seen in the wild, tags in lower case.
+    """Return the tree of DineroMail's XML with all the damage seen in the wild, tags in lower case.
 
     ValueError if it is not XML, or declares anything (entities, a DTD).
     """
@@ -2347,12 +2350,12 @@ def read_xml(body: bytes):
         text = body.decode("latin-1")
     text = html.unescape(text) if text.lstrip().startswith("&lt;") else text
     text = re.sub(r"^\s*<\?\s*xml[^>]*>", "", text, flags=re.I).strip()
-    if "<!" in text:
+    if "<!" in text:    # before anything is parsed: what is not declared cannot expand
         raise ValueError("it has declarations")
     text = re.sub(r"&(?!(#\d+|#x[0-9a-fA-F]+|amp|lt|gt|quot|apos);)", "&amp;", text)
     try:
-        tree = parse_xml(text)
-    except (ElementTree.ParseError, DefusedXmlException) as error:
+        tree = ElementTree.fromstring(text)  # noqa: S314 - it has no declarations
+    except ElementTree.ParseError as error:
         raise ValueError(f"it is no XML: {error}") from error
     for element in tree.iter():
         element.tag = element.tag.lower()
@@ -2360,36 +2363,31 @@ def read_xml(body: bytes):
 
 
 def read_json(body: bytes) -> dict:
-    """A JSON object; ValueError if it is something else."""
+    """Return a JSON object; ValueError if it is something else."""
     try:
-        found = json.loads(body)
+        value = json.loads(body)
     except RecursionError as error:
         raise ValueError("it is nested too deep") from error
-    if not isinstance(found, dict):
+    if not isinstance(value, dict):
         raise ValueError("it is no JSON object")
-    return found
+    return value
 
 
 def centavos(decimal: str) -> int | None:
-    """Of an amount with a decimal point, as payment services write it; None if it is not one.
-
-    >>> centavos("1250.4"), centavos("1250.400"), centavos("1250.404")
-    (125040, 125040, None)
-    """
-    found = re.fullmatch(r"([0-9]{1,13})(?:\.([0-9]{1,2})0*)?", decimal)
-    return int(found[1] + (found[2] or "").ljust(2, "0")) if found else None
+    """Return the centavos of an amount with a decimal point; None if it is not exactly one."""
+    match = re.fullmatch(r"([0-9]{1,13})(?:\.([0-9]{1,2})0*)?", decimal)
+    return int(match[1] + (match[2] or "").ljust(2, "0")) if match else None
 
 
 class DineroMail:
     """Checkout of generation 1 and IPN v2, after DineroMail's manual of July 2011.
 
-    Every payment service has label, setting, leads_by_form, and the methods checkout, is_genuine,
-    subjects, look_up and query.
+    Both services have `subjects`, what a notice names; `look_up`, which asks about that; and
+    `query`, which asks about a reference of ours. Nobody signs DineroMail's notices.
     """
 
     label = "DineroMail"            # its name on pages and receipts
     setting = "DINEROMAIL_ACCOUNT"  # without which it is not offered
-    leads_by_form = True            # False: a plain link leads there
     states = {"1": "pending", "2": "credited", "3": "rejected"}     # ESTADO
     currencies = {"1": "ARS", "2": "USD"}                           # MONEDA
 
@@ -2398,8 +2396,8 @@ class DineroMail:
         self.base = config["DINEROMAIL_URL"].rstrip("/")
         self.account, self.key = config["DINEROMAIL_ACCOUNT"][:-1], config["DINEROMAIL_PASSWORD"]
 
-    def checkout(self, payment) -> tuple[str, dict | None]:
-        """Where the customer pays: (address, fields to POST there; None = a plain link)."""
+    def checkout(self, payment) -> tuple[str, dict]:
+        """Return the address of the form that leads to the checkout, and its fields."""
         back = absolute("payment", reference=payment.reference, vuelta=1)
         return f"{self.base}/Shop/Shop_Ingreso.asp", {
             "NombreItem": f"{company().company_name}, usuario {payment.customer}",
@@ -2408,70 +2406,56 @@ class DineroMail:
             "trx_id": payment.reference, "image_url": "http://", "DireccionExito": back,
             "DireccionFracaso": back, "DireccionEnvio": "0", "Mensaje": "0", "MediosPago": ""}
 
-    def is_genuine(self, headers, query: str) -> bool:
-        """Whether a notice is signed by the service. DineroMail signs none, so we believe none."""
-        return True
-
     def subjects(self, query: str, body: bytes) -> list[str]:
-        """What a notice tells us to look up: here, our references. ValueError: unreadable."""
+        """Return the references that a notice names; ValueError if it cannot be read."""
         text = body.decode("latin-1")
         name, _, value = text.partition("=")
         is_raw = re.match(r"\s*(<|&lt;)", value)    # it was not encoded at all
-        found = [(name, value)] if is_raw else parse_qsl(text, encoding="latin-1")
-        fields = {name.lower(): value for name, value in found}
+        pairs = [(name, value)] if is_raw else parse_qsl(text, encoding="latin-1")
+        fields = {name.lower(): value for name, value in pairs}
         if "notificacion" not in fields:
             raise ValueError("it has no field Notificacion")
-        xml = fields["notificacion"].encode("latin-1")
-        ids = read_xml(xml).iterfind("operaciones/operacion/id")
-        references = list(dict.fromkeys((found.text or "").strip() for found in ids))
-        if not 1 <= len(references) <= 100 or not all(0 < len(found) <= 64 for found in references):
+        tree = read_xml(fields["notificacion"].encode("latin-1"))
+        references = list(dict.fromkeys((element.text or "").strip() for element in
+                                        tree.iterfind("operaciones/operacion/id")))
+        if not 1 <= len(references) <= 100 or not all(0 < len(one) <= 64 for one in references):
             raise ValueError("it names no operation, too many, or an impossible one")
         return references
 
-    def query(self, reference: str) -> list[Operation]:
-        """What the service says of our reference."""
-        return self.look_up([reference])
-
-    def look_up(self, subjects: list[str]) -> list[Operation]:
-        """What the service says of what a notice spoke of, all in one question."""
+    def query(self, *references: str) -> list[Operation]:
+        """Ask about all these in one question. MONTO is what was paid, before their fees."""
         if not self.account:
             raise ServiceError("DineroMail is not configured")
-        ids = "".join(f"<ID>{html.escape(subject, quote=False)}</ID>" for subject in subjects)
+        ids = "".join(f"<ID>{html.escape(one, quote=False)}</ID>" for one in references)
         question = (f"<REPORTE><NROCTA>{self.account}</NROCTA><DETALLE><CONSULTA>"
                     f"<CLAVE>{html.escape(self.key, quote=False)}</CLAVE><TIPO>1</TIPO>"
                     f"<OPERACIONES>{ids}</OPERACIONES></CONSULTA></DETALLE></REPORTE>")
         report = fetch(f"{self.base}/Vender/Consulta_IPN.asp", read_xml,
-                       urlencode({"DATA": question}).encode())
-        found = [self.read_operation(found, subjects) for found in self.operations(report)]
-        known = {operation.reference.upper() for operation in found}
-        return found + [Operation(subject, "", "unknown", None, "") for subject in subjects
-                        if subject.upper() not in known]
-
-    def operations(self, report) -> list:
-        """The operations of a report; ServiceError if it does not answer the question."""
+                       urlencode({"DATA": question}).encode(),
+                       {"Content-Type": "application/x-www-form-urlencoded"})
         outcome = report.findtext("estadoreporte", "").strip()
-        if outcome not in ("1", "8"):  # 8 = it knows no such operation
-            raise ServiceError(f"ESTADOREPORTE {outcome or 'is missing'}")
-        return report.findall("detalle/operaciones/operacion")
+        if outcome not in ("1", "8"):   # 8 = it knows no such operation
+            raise ServiceError(f"ESTADOREPORTE {outcome[:20]!r}")
+        operations, unknown = [], {one.upper(): one for one in references}
+        for element in report.iterfind("detalle/operaciones/operacion"):
+            reference, number, state, amount = (element.findtext(tag, "").strip() for tag in
+                                                ("id", "numtransaccion", "estado", "monto"))
+            codes = {(code.text or "").strip() for code in element.iterfind("items/item/moneda")}
+            currency = self.currencies.get(codes.pop(), "?") if len(codes) == 1 else ""
+            state = self.states.get(state, f"unknown state {state}")
+            if reference.upper() not in map(str.upper, references):
+                reference, state = references[0], f"the answer was about {reference}"
+            unknown.pop(reference.upper(), None)
+            operations.append(Operation(reference, number, state, centavos(amount), currency))
+        return operations + [Operation(one, "", "unknown", None, "") for one in unknown.values()]
 
-    def read_operation(self, operation, asked: list[str]) -> Operation:
-        """An operation of a report. MONTO is what was paid; MONTONETO is less their fees."""
-        text = {name: operation.findtext(name, "").strip()
-                for name in ("id", "numtransaccion", "estado", "monto")}
-        codes = {(item.text or "").strip() for item in operation.iterfind("items/item/moneda")}
-        currency = self.currencies.get(codes.pop(), "?") if len(codes) == 1 else ""
-        state = self.states.get(text["estado"], f"unknown state {text['estado']}")
-        reference = text["id"]
-        if reference.upper() not in [subject.upper() for subject in asked]:
-            reference, state = asked[0], f"the answer was about {reference}"
-        amount = centavos(text["monto"])
-        return Operation(reference, text["numtransaccion"], state, amount, currency)
+    look_up = query
 
 
 class MercadoPago:
     """Checkout Pro: a preference, a signed notice that tells a payment's id, a query about it."""
 
-    label, setting, leads_by_form = "Mercado Pago", "MERCADOPAGO_TOKEN", False
+    label, setting = "Mercado Pago", "MERCADOPAGO_TOKEN"
     states = {"approved": "credited", "pending": "pending", "in_process": "pending",
               "authorized": "pending", "rejected": "rejected", "cancelled": "rejected"}
 
@@ -2480,8 +2464,15 @@ class MercadoPago:
         self.base = config["MERCADOPAGO_URL"].rstrip("/")
         self.token, self.secret = config["MERCADOPAGO_TOKEN"], config["MERCADOPAGO_SECRET"]
 
-    def checkout(self, payment) -> tuple[str, dict | None]:
-        """Where the customer pays; however often we ask, it is one preference for each payment."""
+    def ask(self, path: str, data: bytes | None = None, **headers) -> dict:
+        """Return their answer; a payment that they do not know yet is a ServiceError, too."""
+        if not self.token:
+            raise ServiceError("Mercado Pago is not configured")
+        headers |= {"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"}
+        return fetch(self.base + path, read_json, data, headers)
+
+    def checkout(self, payment) -> str:
+        """Make the preference of a payment, always the same; return the address it leads to."""
         back = absolute("payment", reference=payment.reference, vuelta=1)
         item = {"id": f"CC-{payment.customer}", "currency_id": "ARS", "quantity": 1,
                 "title": f"{company().company_name}, usuario {payment.customer}",
@@ -2490,45 +2481,43 @@ class MercadoPago:
         preference = {"items": [item], "external_reference": payment.reference,
                       "back_urls": {"success": back, "pending": back, "failure": back},
                       "auto_return": "approved", "notification_url": notices}
-        headers = {"X-Idempotency-Key": payment.reference, "Content-Type": "application/json"}
-        answer = self.ask("/checkout/preferences", json.dumps(preference).encode(), headers)
+        answer = self.ask("/checkout/preferences", json.dumps(preference).encode(),
+                          **{"X-Idempotency-Key": payment.reference})
         address = str(answer.get("init_point", ""))
-        if urlsplit(address).scheme not in ("http", "https"):
+        if not re.fullmatch(r"https?://[!-~]{1,2000}", address):
             raise ServiceError("the preference has no address")
-        return address, None
+        return address
 
-    def ask(self, path: str, data: bytes | None = None, headers: dict | None = None) -> dict:
-        """Their answer, from JSON. An unknown payment may be known in a moment: ServiceError."""
-        if not self.token:
-            raise ServiceError("Mercado Pago is not configured")
-        headers = {"Authorization": f"Bearer {self.token}"} | (headers or {})
-        return fetch(self.base + path, read_json, data, headers)
+    def named(self, fields: dict) -> tuple[str, str]:
+        """Return (kind, id) of what a notice is of, in the new or the old form; '' = not told."""
+        return (fields.get("type") or fields.get("topic") or "",
+                fields.get("data.id") or fields.get("id") or "")
 
     def is_genuine(self, headers, query: str) -> bool:
-        """Whether x-signature is right; what is missing is left out of what is signed.
+        """Return whether a notice is signed with our secret, in its header x-signature.
 
-        The old form of notice has `id` for `data.id`; some ids were signed in lower case. What is
-        of no payment need not be signed: it is ignored anyway.
+        The id is signed as it came or in lower case, in the old form perhaps not at all; parts
+        that a notice lacks are left out. What is not of a payment need not be signed: nothing is
+        done about it.
         """
-        named = (part.partition("=") for part in headers.get("x-signature", "").split(","))
-        parts = {name.strip().lower(): value.strip() for name, _, value in named}
-        fields, request_id = dict(parse_qsl(query)), headers.get("x-request-id", "")
+        fields = dict(parse_qsl(query))
         kind, subject = self.named(fields)
         if kind not in ("", "payment") and "x-signature" not in headers:
             return True
-        return bool(self.secret) and any(
-            hmac.compare_digest(self.sign(tried, request_id, parts.get("ts", "")),
-                                parts.get("v1", "").lower().encode())
-            for tried in {subject, subject.lower(), fields.get("data.id", "")})
-
-    def sign(self, subject: str, request_id: str, timestamp: str) -> bytes:
-        """The signature, in hex, of a notice; '' = it had no such part."""
-        named = (("id", subject), ("request-id", request_id), ("ts", timestamp))
-        manifest = "".join(f"{name}:{value};" for name, value in named if value)
-        return hmac.new(self.secret.encode(), manifest.encode(), "sha256").hexdigest().encode()
+        pairs = (part.partition("=") for part in headers.get("x-signature", "").split(","))
+        signature = {name.strip().lower(): value.strip() for name, _, value in pairs}
+        for signed_id in (subject, subject.lower(), fields.get("data.id", "")):
+            parts = (("id", signed_id), ("request-id", headers.get("x-request-id", "")),
+                     ("ts", signature.get("ts", "")))
+            manifest = "".join(f"{name}:{value};" for name, value in parts if value)
+            expected = hmac.new(self.secret.encode(), manifest.encode(), "sha256").hexdigest()
+            if self.secret and hmac.compare_digest(
+                    expected.encode(), signature.get("v1", "").lower().encode()):
+                return True
+        return False
 
     def subjects(self, query: str, body: bytes) -> list[str]:
-        """Their payment's id, in the new and in the old form; nothing if it is not of a payment."""
+        """Return the id of the payment that a notice names; [] if it is not of a payment."""
         kind, subject = self.named(dict(parse_qsl(query)))
         if not subject:  # then only the body tells
             told = read_json(body)
@@ -2540,121 +2529,77 @@ class MercadoPago:
             raise ValueError("it names no payment, or an impossible one")
         return [subject]
 
-    def named(self, fields: dict) -> tuple[str, str]:
-        """(kind, id) of what a notice speaks of, in the new form and in the old; '' = not told."""
-        return (fields.get("type") or fields.get("topic") or "",
-                fields.get("data.id") or fields.get("id") or "")
-
-    def look_up(self, subjects: list[str]) -> list[Operation]:
-        """What the service says of its payments."""
-        return [self.read_payment(self.ask(f"/v1/payments/{subject}"), subject)
-                for subject in subjects]
+    def look_up(self, number: str) -> list[Operation]:
+        """Ask about a payment of theirs."""
+        return [self.read_payment(self.ask(f"/v1/payments/{number}"), number)]
 
     def query(self, reference: str) -> list[Operation]:
-        """Its payments of our reference, oldest first: a refused one may be followed by another."""
+        """Ask about our reference: a refused payment, the older one, may be followed by another."""
         answer = self.ask(f"/v1/payments/search?{urlencode({'external_reference': reference})}")
-        found = answer.get("results")
-        if not isinstance(found, list) or not all(isinstance(item, dict) for item in found):
+        results = answer.get("results")
+        if not isinstance(results, list) or not all(isinstance(one, dict) for one in results):
             raise ServiceError("the answer has no list of payments")
-        found.sort(key=lambda item: (str(item.get("date_created")), str(item.get("id"))))
-        operations = [self.read_payment(item, str(item.get("id"))) for item in found]
-        return [o for o in operations if o.reference.upper() == reference.upper()]
+        results.sort(key=lambda result: (str(result.get("date_created")), str(result.get("id"))))
+        operations = [self.read_payment(result, str(result.get("id"))) for result in results]
+        return [one for one in operations if one.reference.upper() == reference.upper()]
 
     def read_payment(self, payment: dict, asked: str) -> Operation:
-        """A payment of theirs. Money given back, whole or in part, is a state of its own."""
-        text = {name: str(payment.get(name) or "").encode("utf-8", "replace").decode() for name in
-                ("id", "status", "external_reference", "transaction_amount", "currency_id")}
-        state = self.states.get(text["status"], text["status"])
-        if payment.get("status_detail") == "partially_refunded":
-            state = "partially refunded"
-        if text["id"] != asked:
+        """Read a payment of theirs. Money given back, whole or in part, is a state of its own."""
+        number, status, reference, amount, currency = (
+            str(payment.get(name) or "").encode("utf-8", "replace").decode() for name in
+            ("id", "status", "external_reference", "transaction_amount", "currency_id"))
+        if number != asked:
             raise ServiceError("the answer is about another payment")
-        return Operation(text["external_reference"], asked, state,
-                         centavos(text["transaction_amount"]), text["currency_id"])
+        is_refunded = payment.get("status_detail") == "partially_refunded"
+        state = "partially refunded" if is_refunded else self.states.get(status, status)
+        return Operation(reference, number, state, centavos(amount), currency)
 
 
-SERVICES = {"dineromail": DineroMail, "mercadopago": MercadoPago}
+SERVICES = {"mercadopago": MercadoPago, "dineromail": DineroMail}   # in the order of the buttons
 
 
 def payment_service(name: str):
-    """The one of this name, as configured."""
+    """Return the service of this name, as it is configured."""
     return SERVICES[name](current_app.config)
 
 
 @bp.app_errorhandler(ServiceError)
 def no_service(error):
-    """A payment cannot be begun now."""
+    """Say that a payment cannot be begun now."""
     log.warning("event=service-error page=%s error=%s", request.endpoint, error)
     return error_page(503, "no service", **{"Retry-After": 60})
 
 # === Payments =====================================================================================
 # PAGO ONLINE. A notice, or the customer coming back, is only a hint: what counts is the service's
-# own answer.
+# own answer, which the background thread asks for.
 
-A_PAYMENT = """
-    SELECT *, EXISTS (SELECT 1 FROM review WHERE closed_at IS NULL AND
-        (payment.service, payment.reference) = (service, reference)) AS is_in_review FROM payment"""
-UNDER_WAY = f"""
-    SELECT * FROM ({A_PAYMENT} WHERE customer = ? AND state IN ('pending', 'review'))
-    WHERE state = 'pending' OR is_in_review ORDER BY id"""
-FIRST_QUERY_SECONDS = 180           # a new payment is asked about if there was no notice by then
-ASK_AGAIN_SECONDS = 5               # a payment's page does not ask more often
-REFRESH_SECONDS = 15                # it asks by itself while the customer waits
-GIVE_UP_SECONDS = 30 * 86400
-NOTICE_BYTES = 64 * 1024
-NOTICES_AN_HOUR = 6000              # from one place on the net; of long ones, as many KiB
-NOTICES_WAITING = 20_000            # then no more are taken: what they tell is asked for anyway
-KEPT_NOTICE_BYTES = 1000            # of a notice that is done with: anybody may have sent it
-KEEP_REFUSED = 86400, 1000          # notices: seconds, and how many
-KEEP_SETTLED = 30 * 86400, 20_000
-UNKNOWN_REFERENCES = 1000           # lines of the review about payments that are not ours
-WAIT_SECONDS = 1                    # how long the sender of a notice waits for it to be settled
-SETTLING = threading.Lock()         # in each process one notice is settled at once
 MIN_PAYMENT = 100                   # centavos: the least advance payment
+FIRST_QUERY_SECONDS = 180           # a new payment is asked about if there was no notice by then
+ASK_AGAIN_SECONDS = 5               # for a customer who waits it is asked about no more often
+REFRESHES = {"new": 15, "pending": 15, "rejected": 3}   # of its page, after 2, 4, 6 … seconds
+GIVE_UP_SECONDS = 30 * 86400
+ROUND_SECONDS = 5                   # then the other jobs have their turn
+NOTICE_BYTES = 64 * 1024
+KEPT_BYTES = 1000                   # of a notice: anybody may have sent it
+NOTICES_WAITING = 20_000            # then no more are taken: what they tell is asked for anyway
 
 
-def why_not_dineromail(balance: int, limit: int, dm_active: bool) -> str:
-    """Why the balance may not be paid on line, as the customer reads it; '' if it may."""
-    if shows_dineromail(balance, limit, dm_active):
-        return ""
-    if balance <= 0:
-        return "No tiene saldo pendiente."
-    if balance > limit:
-        return f"Su saldo supera el máximo para pagar en línea, {money(limit)}."
-    if balance == limit:
-        return f"Su saldo es igual al máximo para pagar en línea, {money(limit)}: debe ser menor."
-    return "El tipo de comprobante de su última factura no se paga en línea."
-
-
-def why_not_advance_payment(balance: int, limit: int) -> str:
-    """Why nothing may be paid in advance, as the customer reads it; '' if it may."""
-    if shows_advance_payment(balance, limit):
-        return ""
-    return f"Es para quien no tiene saldo pendiente o debe más de {money(limit)}."
-
-
-class Offer(NamedTuple):
-    """What the payment page offers a customer, with all it was decided from."""
-
-    balance: int
-    limit: int
-    dm_active: bool     # of the last invoice's type; False if there is no invoice
-    last_invoice: str   # its type's name, '' = none
-    services: dict      # the payment services that are configured, name: label
-    why_not: dict       # why this may not be paid on line, by what it is; '' = it may
-
-
-def payment_offer(number: int) -> Offer:
-    """What the payment page offers this customer now."""
+def payment_offer(number: int):
+    """Return what the payment page offers a customer now, with all it was decided from."""
     last = fetch_one("SELECT type_name, dineromail FROM last_invoice WHERE customer = ?", number)
-    services = {name: service.label for name, service in SERVICES.items()
-                if current_app.config[service.setting]}
     balance, limit = balance_of(number), company().dm_limit
     dm_active = bool(last and last.dineromail)
-    off = "" if services else "El pago en línea no está habilitado."
-    why_not = {"saldo": why_not_dineromail(balance, limit, dm_active) or off,
-               "adelanto": why_not_advance_payment(balance, limit) or off}
-    return Offer(balance, limit, dm_active, last.type_name if last else "", services, why_not)
+    services = {name: service.label for name, service in SERVICES.items()
+                if current_app.config[service.setting]}
+    nowhere = "" if services else "no service"
+    why_not = {"saldo": nowhere, "adelanto": nowhere}   # in the words of _why_not.html
+    if not shows_dineromail(balance, limit, dm_active):
+        why_not["saldo"] = ("nothing due" if balance <= 0 else "above limit" if balance > limit
+                            else "at limit" if balance == limit else "voucher type")
+    if not shows_advance_payment(balance, limit):
+        why_not["adelanto"] = "balance first"
+    return SimpleNamespace(balance=balance, limit=limit, dm_active=dm_active, services=services,
+                           why_not=why_not, last_invoice=last.type_name if last else "none")
 
 
 class PaymentForm(Form):
@@ -2678,52 +2623,76 @@ class PaymentForm(Form):
             raise StopValidation(f"Escriba un importe {limits}")
 
 
-def pay_page(form: PaymentForm, offer: Offer):
-    """PAGO ONLINE, new or with an amount to be corrected."""
-    accounts = fetch_all("SELECT * FROM bank_account ORDER BY id")
-    under_way = fetch_all(UNDER_WAY, current_user.number)
-    return form_page("pay.html", form, offer=offer, accounts=accounts, under_way=under_way)
-
-
-@bp.get("/pago")
+@bp.route("/pago", methods=["GET", "POST"])
 @login_required
 def pay():
     """PAGO ONLINE: the balance, where to deposit it, and the buttons that the rules allow."""
-    return pay_page(PaymentForm(), payment_offer(current_user.number))
+    form, offer, number = PaymentForm(), payment_offer(current_user.number), current_user.number
+    if request.method == "POST":
+        is_absent = form.medio.data in SERVICES and form.medio.data not in offer.services
+        if is_absent or offer.why_not.get(form.concepto.data):
+            abort(403)
+        if form.validate():
+            purpose, amount = (("balance", offer.balance) if form.concepto.data == "saldo"
+                               else ("advance", parse_money(form.importe.data)))
+            reference = begin_payment(number, form.medio.data, purpose, amount)
+            return redirect(url_for(".payment", reference=reference), 303)
+    accounts = fetch_all("SELECT * FROM bank_account ORDER BY id")
+    under_way = fetch_all("SELECT * FROM payment_shown WHERE customer = ? AND (state = 'pending' OR"
+                          " (state = 'review' AND is_in_review)) ORDER BY id", number)
+    return form_page("pay.html", form, offer=offer, accounts=accounts, under_way=under_way)
 
 
-def start_attempt(number: int, service: str, purpose: str, amount: int):
-    """Commit a payment before the customer is sent away to make it; its row.
+def begin_payment(number: int, service: str, purpose: str, amount: int) -> str:
+    """Commit a payment before the customer is sent away to make it; return its reference.
 
     A second click, or another tab, takes up the same payment while it is new, and its time anew.
     """
     reference = "CAC" + b32encode(secrets.token_bytes(10)).decode()
     with transaction() as db:
         allow(db, "payment", number)
-        return db.execute(
-            "INSERT INTO payment (reference, customer, service, purpose, amount, created_at,"
-            " query_at) VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (customer, service, purpose,"
-            " amount) WHERE state = 'new' DO UPDATE SET created_at = excluded.created_at,"
-            " query_at = excluded.query_at RETURNING *",
+        begun = db.execute("""
+            INSERT INTO payment (reference, customer, service, purpose, amount, created_at,
+                                 query_at) VALUES (?, ?, ?, ?, ?, ?, ?)
+            ON CONFLICT (customer, service, purpose, amount) WHERE state = 'new' DO UPDATE
+            SET created_at = excluded.created_at, query_at = excluded.query_at RETURNING *""",
             (reference, number, service, purpose, amount, now(), now(FIRST_QUERY_SECONDS))
         ).fetchone()
+    if service == "mercadopago":
+        address = payment_service(service).checkout(begun)
+        with transaction() as db:
+            db.execute("UPDATE payment SET checkout_url = ? WHERE id = ? AND state = 'new'",
+                       (address, begun.id))
+    return begun.reference
 
 
-@bp.post("/pago")
+@bp.get("/pago/<reference>")
 @login_required
-def start_payment():
-    """Begin a payment, if the rules allow it now."""
-    form, offer = PaymentForm(), payment_offer(current_user.number)
-    is_absent = form.medio.data in SERVICES and form.medio.data not in offer.services
-    if is_absent or offer.why_not.get(form.concepto.data):
-        abort(403)
-    if not form.validate():
-        return pay_page(form, offer)
-    purpose, amount = (("balance", offer.balance) if form.concepto.data == "saldo"
-                       else ("advance", parse_money(form.importe.data)))
-    begun = start_attempt(current_user.number, form.medio.data, purpose, amount)
-    address, fields = payment_service(begun.service).checkout(begun)
-    return redirect(url_for(".payment", reference=begun.reference) if fields else address, 303)
+def payment(reference):
+    """A payment: while it is new, the way to the service; then what became of it.
+
+    Who comes back from there has the service asked at once, and waits for some minutes.
+    """
+    number, turn = current_user.number, request.args.get("vuelta", "")
+    if is_back := "vuelta" in request.args:
+        with suppress(sqlite3.OperationalError), transaction(patience=1) as db:
+            db.execute("UPDATE payment SET query_at = ?1 WHERE reference = ?2 AND customer = ?3"
+                       " AND query_at > ?1 AND coalesce(queried_at, '') < ?4",
+                       (now(), reference, number, now(-ASK_AGAIN_SECONDS)))
+    row = fetch_one("SELECT * FROM payment_shown WHERE reference = ? AND customer = ?",
+                    reference, number) or abort(404)
+    service, checkout = payment_service(row.service), None
+    is_outdated = row.purpose == "balance" and row.amount != balance_of(number)
+    if row.state == "new" and not (is_back or is_outdated):     # (address, fields of a form)
+        checkout = (service.checkout(row) if row.service == "dineromail"
+                    else (row.checkout_url, None) if row.checkout_url else None)
+    page = render_template("payment.html", payment=row, label=service.label, is_back=is_back,
+                           is_outdated=is_outdated, checkout=checkout)
+    turn = int(turn) if re.fullmatch("[1-9][0-9]?", turn) else 1
+    if turn > REFRESHES.get(row.state, 0) or not (is_back or row.state == "pending"):
+        return page
+    again = url_for(".payment", reference=row.reference, vuelta=turn + 1)
+    return page, {"Refresh": f"{2 * turn}; url={again}"}
 
 
 def credit(db, payment, operation: Operation) -> None:
@@ -2742,246 +2711,138 @@ def credit(db, payment, operation: Operation) -> None:
     db.execute("UPDATE payment SET state = 'credited', service_payment = ?, movement = ?,"
                " query_at = NULL WHERE id = ?", (operation.service_payment, receipt, payment.id))
     log_event(db, payment.customer, "payment", "service", field=payment.reference,
-           new=plain_money(payment.amount))
+              new=plain_money(payment.amount))
     recipients = emails_of(payment.customer, only_confirmed=True)
     enqueue(db, "receipt", recipients, payment.customer, detail=detail, amount=payment.amount,
             reference=payment.reference)
 
 
-def put_in_review(db, service: str, operation: Operation, reason: str) -> None:
-    """Leave an operation to a person, once for each reason; forgers cannot fill the list."""
-    db.execute("INSERT OR IGNORE INTO review (at, service, reference, service_payment, reason)"
-               " SELECT ?1, ?2, ?3, ?4, ?5"
-               " WHERE EXISTS (SELECT 1 FROM payment WHERE service = ?2 AND reference = ?3)"
-               " OR (SELECT count(*) FROM review WHERE reason = 'unknown reference'"
-               " AND closed_at IS NULL) < ?6",
-               (now(), service, operation.reference, operation.service_payment, reason,
-                UNKNOWN_REFERENCES))
-    db.execute("UPDATE payment SET state = 'review' WHERE service = ? AND reference = ?"
-               " AND state <> 'credited'", (service, operation.reference))
-    log.warning("event=review service=%s reference=%r reason=%r", service, operation.reference,
-                reason)
-
-
-def act_on(db, service: str, operation: Operation) -> None:
-    """Do what the verdict on an operation says."""
-    payment = fetch_one("SELECT * FROM payment WHERE service = ? AND reference = ?",
-                  service, operation.reference)
-    if not payment and operation.state != "credited":
-        return  # anybody can send a notice of anything: without money it concerns nobody
-    owner = fetch_one("SELECT * FROM payment WHERE service = ? AND service_payment = ?",
-                service, operation.service_payment)
-    deed, why = verdict(payment, operation)
-    if deed == "credit" and owner:
-        deed, why = "review", f"it was credited as {owner.reference} already"
-    if deed == "credit":
-        credit(db, payment, operation)
-    elif deed == "review":
-        put_in_review(db, service, operation, why)
-    elif deed != "nothing":
-        db.execute("UPDATE payment SET state = ?, query_at = coalesce(query_at,"
-                   " iif(state = 'expired', ?, NULL)) WHERE id = ?",
-                   (deed, now(FIRST_QUERY_SECONDS), payment.id))
-
-
-def act_on_all(service: str, operations: list[Operation]) -> None:
-    """Act on what the service answered, all or nothing.
+def act_on(db, service: str, operations: list[Operation]) -> None:
+    """Do what the verdict on each operation says, in a transaction of the caller's.
 
     The refused first: of several payments for one reference, one that may yet succeed counts.
     """
-    with transaction() as db:
-        for operation in sorted(operations, key=lambda found: found.state != "rejected"):
-            act_on(db, service, operation)
+    for operation in sorted(operations, key=lambda operation: operation.state != "rejected"):
+        payment, owner = (
+            fetch_one(f"SELECT * FROM payment WHERE service = ? AND {column} = ?", service, value)
+            for column, value in (("reference", operation.reference),
+                                  ("service_payment", operation.service_payment)))
+        deed, why = verdict(payment, operation)
+        if deed == "credit" and owner:
+            deed, why = "review", f"it was credited as {owner.reference} already"
+        if deed == "credit":
+            credit(db, payment, operation)
+        elif deed == "review" and (payment or operation.state == "credited"):
+            log.warning("event=review service=%s reference=%r why=%r", service,
+                        operation.reference, why)
+            db.execute("INSERT OR IGNORE INTO review (at, service, reference, service_payment,"
+                       " reason) VALUES (?, ?, ?, ?, ?)",
+                       (now(), service, operation.reference, operation.service_payment, why[:200]))
+            db.execute("UPDATE payment SET state = 'review' WHERE service = ? AND reference = ?"
+                       " AND state <> 'credited'", (service, operation.reference))
+        elif deed in ("pending", "rejected"):
+            db.execute("UPDATE payment SET state = ?, query_at = coalesce(query_at,"
+                       " iif(state = 'expired', ?, NULL)) WHERE id = ?",
+                       (deed, now(FIRST_QUERY_SECONDS), payment.id))
 
 
-def postpone_query(payment) -> None:
-    """Plan the next query of a payment that was not begun anew meanwhile; it expires in 30 days."""
+def settle(payment) -> None:
+    """Ask the service about a payment and act on its answer; ServiceError if it cannot be asked.
+
+    The next query is planned first, unless the payment was begun anew; after 30 days it expires.
+    """
     later = retry_at(payment.created_at, FIRST_QUERY_SECONDS, GIVE_UP_SECONDS)
     with transaction() as db:
         db.execute("UPDATE payment SET queried_at = ?1, query_at = ?2, state ="
                    " iif(?2 IS NULL AND state IN ('new', 'pending'), 'expired', state)"
                    " WHERE id = ?3 AND created_at = ?4 AND query_at IS NOT NULL",
                    (now(), later, payment.id, payment.created_at))
+    operations = payment_service(payment.service).query(payment.reference)
+    with transaction() as db:
+        act_on(db, payment.service, operations)
 
 
-def settle(payment) -> None:
-    """Ask the service about a payment and act on its answer.
+def settle_notice(notice) -> None:
+    """Ask the service about what a notice names. It is postponed first: whoever does it may die."""
+    later = retry_at(notice.received_at, 15, GIVE_UP_SECONDS)
+    with transaction() as db:
+        claimed = db.execute("UPDATE notice SET query_at = ?, outcome = 'not settled yet'"
+                             " WHERE id = ? AND query_at = ?",
+                             (later, notice.id, notice.query_at)).rowcount
+    if claimed:
+        operations = payment_service(notice.service).look_up(*json.loads(notice.subjects))
+        with transaction() as db:
+            act_on(db, notice.service, operations)
+            db.execute("UPDATE notice SET query_at = NULL, outcome = 'settled' WHERE id = ?",
+                       (notice.id,))
 
-    ServiceError if it could not be asked: nothing changed, it will be asked again.
-    """
-    postpone_query(payment)
-    act_on_all(payment.service, payment_service(payment.service).query(payment.reference))
+
+def settle_round(sql: str, settle_one) -> None:
+    """Settle each row that is due, for some seconds; a service that stalls is asked only once."""
+    deadline, stalled = time.monotonic() + ROUND_SECONDS, set()
+    for row in fetch_all(f"{sql} LIMIT 50", now()):
+        began = time.monotonic()
+        if began > deadline or row.service in stalled:
+            continue
+        try:
+            settle_one(row)
+        except ServiceError as error:
+            log.warning("event=service-error service=%s error=%s", row.service, error)
+        except Exception:  # whatever it was, the others go on, and it is tried again later
+            log.exception("event=settle-failed service=%s id=%s", row.service, row.id)
+        if time.monotonic() - began > 1:
+            stalled.add(row.service)
 
 
 def settle_due_payments() -> None:
-    """The sweep: ask about the payments that no notice came for."""
-    due = fetch_all("SELECT * FROM payment WHERE query_at <= ? ORDER BY query_at LIMIT 20", now())
-    for payment in due:
-        with suppress(ServiceError):
-            settle(payment)
+    """Ask about the payments of which no notice came, or to which the customer came back."""
+    settle_round("SELECT * FROM payment WHERE query_at <= ? ORDER BY query_at", settle)
 
 
-def is_awaited(payment, *, is_back: bool) -> bool:
-    """Whether the customer waits to hear what became of a payment."""
-    return payment.state == "pending" or (is_back and payment.state == "new")
-
-
-def may_be_asked(payment) -> bool:
-    """Whether the service may be asked about a payment now: not settled, and not asked just now."""
-    is_asked_lately = payment.queried_at and age_of(payment.queried_at) < ASK_AGAIN_SECONDS
-    return bool(payment.query_at) and not is_asked_lately
-
-
-def settle_at_once(payment) -> None:
-    """Settle a payment whose page is looked at: it is shown in any case.
-
-    Few pages at once wait for a service, as they keep the threads on which others pay.
-    """
-    if not may_be_asked(payment):
-        return
-    with suppress(ServiceError, sqlite3.OperationalError):
-        settle(payment)
-
-
-def checkout_form(payment) -> tuple[str, dict] | None:
-    """(address, fields) of the form that leads to the service; None if it is too late for it.
-
-    A service that a plain link leads to is reached by beginning the same payment again.
-    """
-    is_outdated = payment.purpose == "balance" and payment.amount != balance_of(payment.customer)
-    if payment.state != "new" or is_outdated:
-        return None
-    service = payment_service(payment.service)
-    if service.leads_by_form:
-        return service.checkout(payment)
-    concept = {"balance": "saldo", "advance": "adelanto"}[payment.purpose]
-    return url_for("cac.start_payment"), {
-        "csrf_token": generate_csrf(), "medio": payment.service, "concepto": concept,
-        "importe": plain_money(payment.amount)}
-
-
-@bp.get("/pago/<reference>")
-@login_required
-def payment(reference):
-    """A payment: while it is new, the way to the service; then what became of it."""
-    sql = f"{A_PAYMENT} WHERE reference = ? AND customer = ?"
-    found = fetch_one(sql, reference, current_user.number) or abort(404)
-    is_back = "vuelta" in request.args
-    if is_back or found.state == "pending":
-        settle_at_once(found)
-        found = fetch_one(sql, reference, current_user.number)
-    page = render_template("payment.html", payment=found, is_back=is_back,
-                           label=SERVICES[found.service].label,
-                           checkout=None if is_back else checkout_form(found))
-    is_waiting = is_awaited(found, is_back=is_back)
-    return page, {"Refresh": str(REFRESH_SECONDS)} if is_waiting else {}
-
-
-def store_notice(service: str, query: str, body: bytes) -> int:
-    """Keep what a payment service sent, as it came; its id."""
-    place = network_of(client_address())
-    with transaction() as db:
-        allow(db, "notice", place, 1 + (len(query) + len(body)) // 1024)
-        if fetch_one("SELECT count(*) AS n FROM notice WHERE query_at > ''").n >= NOTICES_WAITING:
-            abort(503)
-        return db.execute(
-            "INSERT INTO notice (service, received_at, address, query, body, query_at)"
-            " VALUES (?, ?, ?, ?, ?, ?)",
-            (service, now(), client_address(), query, body, now())).lastrowid
+def settle_due_notices() -> None:
+    """Settle the notices that wait for it."""
+    settle_round("SELECT * FROM notice WHERE query_at <= ? ORDER BY query_at, id", settle_notice)
 
 
 @bp.post(f"/aviso/<any({', '.join(SERVICES)}):service>")
 @csrf.exempt
 def receive_notice(service):
-    """A payment service tells of a payment: kept as it came, then the service is asked."""
+    """Store what a payment service tells; in a moment the service itself is asked about it."""
     request.max_content_length = 2**40  # what is too long is kept as far as it is read
     body = io.BufferedReader(request.stream).read(NOTICE_BYTES + 1)
-    query = request.query_string.decode("latin-1")
-    notice = store_notice(service, query, body)
-    if not payment_service(service).is_genuine(request.headers, query):
-        return refuse_notice(notice, 401, "its signature is wrong")
-    if len(body) > NOTICE_BYTES:
-        return refuse_notice(notice, 400, "it is too long")
+    query, reader = request.query_string.decode("latin-1"), payment_service(service)
+    subjects, status, outcome = [], 200, None
     try:
-        payment_service(service).subjects(query, body)
+        if service == "mercadopago" and not reader.is_genuine(request.headers, query):
+            status, outcome = 401, "refused: its signature is wrong"
+        elif len(body) > NOTICE_BYTES:
+            raise ValueError("it is too long")
+        else:
+            subjects = reader.subjects(query, body)
+            outcome = None if subjects else "ignored: it is not of a payment"
     except ValueError as error:
-        return refuse_notice(notice, 400, str(error))
-    settle_soon(notice)
-    return Response("OK", mimetype="text/plain")
-
-
-def refuse_notice(notice: int, status: int, why: str) -> Response:
-    """Nobody will act on this notice; its beginning stays on file for a day."""
-    close_notice(notice, f"refused: {why}")
-    log.warning("event=notice-refused notice=%s why=%r", notice, why)
-    return Response("refused", status, mimetype="text/plain")
-
-
-def close_notice(notice: int, outcome: str) -> None:
-    """Write what came of a notice, and keep its beginning: nobody looks at it again."""
+        status, outcome = 400, f"refused: {error}"
     with transaction() as db:
-        db.execute("UPDATE notice SET outcome = ?1, query_at = NULL, query = substr(query, 1, ?3),"
-                   " body = iif(length(body) > ?3, substr(body, 1, ?3), body)"  # of nothing, NULL
-                   " WHERE id = ?2 AND outcome IS NOT 'settled'",
-                   (outcome, notice, KEPT_NOTICE_BYTES))
-
-
-def settle_notice(notice: int) -> None:
-    """Settle what a notice speaks of. It is postponed first: one worker does it, and may fail."""
-    kept = fetch_one("SELECT * FROM notice WHERE id = ? AND query_at IS NOT NULL", notice)
-    if not kept:  # another worker has done it
-        return
-    later = retry_at(kept.received_at, 15, GIVE_UP_SECONDS)
-    with transaction() as db:
-        is_ours = db.execute("UPDATE notice SET query_at = ? WHERE id = ? AND query_at = ?",
-                             (later, notice, kept.query_at)).rowcount == 1
-    if is_ours:
-        settle_kept(kept)
-
-
-def settle_kept(kept) -> None:
-    """Ask the service about what a notice speaks of, act on its answer, write what came of it."""
-    service = payment_service(kept.service)
-    try:
-        subjects = service.subjects(kept.query, kept.body)
-    except ValueError as error:  # a worker died before it could refuse it
-        return close_notice(kept.id, f"refused: {error}")
-    try:
-        act_on_all(kept.service, service.look_up(subjects))
-    except ServiceError as error:
-        with transaction() as db:
-            db.execute("UPDATE notice SET outcome = ? WHERE id = ? AND outcome IS NOT 'settled'",
-                       (str(error), kept.id))
-        return None
-    return close_notice(kept.id, "settled")
-
-
-def settle_soon(notice: int) -> None:
-    """Settle a notice while its sender waits a second; else it goes on, or the chores do it."""
-    def work(app):
-        with app.app_context(), SETTLING:
-            settle_notice(notice)
-    if not SETTLING.locked():
-        app = current_app._get_current_object()
-        worker = threading.Thread(target=work, args=[app], daemon=True)
-        worker.start()
-        worker.join(WAIT_SECONDS)
-
-
-def settle_due_notices() -> None:
-    """Settle the notices that wait for it."""
-    for notice in fetch_all("SELECT id FROM notice WHERE query_at <= ? ORDER BY id LIMIT 50", now()):
-        settle_notice(notice.id)
+        allow(db, "notice", network_of(client_address()), 1 + (len(query) + len(body)) // 1024)
+        waiting = fetch_one("SELECT count(*) AS n FROM notice WHERE query_at IS NOT NULL").n
+        if waiting >= NOTICES_WAITING:
+            abort(503)
+        db.execute("INSERT INTO notice (service, received_at, address, query, body, subjects,"
+                   " query_at, outcome) VALUES (?1, ?2, ?3, ?4, ?5, ?6, iif(?7 IS NULL, ?2, NULL),"
+                   " ?7)", (service, now(), client_address(), query[:KEPT_BYTES],
+                            body[:KEPT_BYTES], json.dumps(subjects), outcome))
+    if status != 200:
+        log.warning("event=notice-refused service=%s why=%r", service, outcome)
+    return Response("OK" if status == 200 else "refused", status, mimetype="text/plain")
 
 
 def forget_notices(db) -> None:
-    """Delete the notices that are done with and too old or too many; no id is given again."""
-    for is_old, seconds, count in (("outcome LIKE 'refused:%'", *KEEP_REFUSED),
-                                   ("outcome NOT LIKE 'refused:%'", *KEEP_SETTLED)):
-        db.execute(f"DELETE FROM notice WHERE {is_old} AND query_at IS NULL"
-                   " AND id < (SELECT max(id) FROM notice) AND (received_at < ? OR id <="
-                   f" (SELECT id FROM notice WHERE {is_old} AND query_at IS NULL"
-                   " ORDER BY id DESC LIMIT 1 OFFSET ?))", (now(-seconds), count))
+    """Delete the notices that are done with and too old or too many, the refused ones sooner."""
+    for is_settled, seconds, most in ((True, 30 * 86400, 20_000), (False, 86400, 1000)):
+        done = f"query_at IS NULL AND (outcome = 'settled') = {int(is_settled)}"
+        db.execute(f"DELETE FROM notice WHERE {done} AND (received_at < ? OR id <= (SELECT id FROM"
+                   f" notice WHERE {done} ORDER BY id DESC LIMIT 1 OFFSET ?))",
+                   (now(-seconds), most))
 
 
 @command("settle", "settle --pending")
@@ -2991,79 +2852,62 @@ def settle_command(reference, pending):
     """Ask the payment service what became of a payment, or of all that wait."""
     if pending == bool(reference):
         raise click.UsageError("Give a reference, or --pending.")
-    found = fetch_all("SELECT * FROM payment WHERE reference = ?1 OR (?1 IS NULL AND state IN"
-                 " ('new', 'pending')) ORDER BY id", reference)
-    if reference and not found:
+    rows, failed = fetch_all("SELECT * FROM payment WHERE reference = ?1 OR (?1 IS NULL AND state"
+                             " IN ('new', 'pending')) ORDER BY id", reference), 0
+    if not rows and reference:
         raise Refused(f"There is no payment {reference}. Nothing was changed.")
-    if not found:
+    for row in rows:
+        try:
+            settle(row)
+            state = fetch_one("SELECT state FROM payment WHERE id = ?", row.id).state
+            echo(f"{row.reference}: {state}")
+        except ServiceError as error:
+            failed += 1
+            echo(f"{row.reference}: {error}", err=True)
+    if not rows:
         echo("No payment is pending.")
-    were_asked = [settle_and_tell(payment) for payment in found]
-    if found and not any(were_asked):
+    elif failed == len(rows):
         raise Refused("None could be asked, nothing was changed. Try again later.")
 
 
-def settle_and_tell(payment) -> bool:
-    """Settle a payment and print what came of it; whether the service could be asked."""
-    try:
-        settle(payment)
-    except ServiceError as error:
-        echo(f"{payment.reference}: {error}", err=True)
-        return False
-    state = fetch_one("SELECT state FROM payment WHERE id = ?", payment.id).state
-    echo(f"{payment.reference}: {state}")
-    return True
-
-
-@command("payments", "payments --review")
-@click.option("--review", is_flag=True, help="Only what a person has to look at, and why.")
-@click.option("--close", type=click.IntRange(1), metavar="ID",
-              help="A person has looked at that line of the review, and done what was to do.")
-def payments(review, close):
-    """List the last 50 payments, or those that were not credited because something is odd."""
-    if close:
-        return close_review(close)
-    rows = tables().query("SELECT * FROM review_line ORDER BY at" if review else
-                          "SELECT * FROM payment_line ORDER BY begun DESC LIMIT 50")
-    return print_table(rows, "Nothing to review." if review else "No payments.", "amount")
-
-
-def close_review(number: int) -> None:
-    """Take a line off the review; nothing else changes, least of all the ledger."""
+@command("resolve", "resolve 7")
+@click.argument("line", type=click.IntRange(1), metavar="ID")
+def resolve(line):
+    """Take a line off the review: a person has looked at it, and done what was to do."""
     with transaction() as db:
         if not db.execute("UPDATE review SET closed_at = ? WHERE id = ? AND closed_at IS NULL",
-                          (now(), number)).rowcount:
-            raise Refused(f"There is no line {number} to review. Nothing was changed.")
-    log.info("event=review-closed review=%s", number)
-    echo(f"{number} is closed. The ledger is as it was.")
-
-
-def explain(button: str, *conditions: tuple[bool, str]) -> None:
-    """Print whether a button shows, and each condition, all of which must hold."""
-    echo(f"{button}: {'shown' if all(holds for holds, _ in conditions) else 'not shown'}")
-    for holds, condition in conditions:
-        echo(f"  {'yes' if holds else 'NO':3}  {condition}")
+                          (now(), line)).rowcount:
+            raise Refused(f"There is no line {line} to review. Nothing was changed.")
+    log.info("event=review-closed review=%s", line)
+    echo(f"{line} is closed. The ledger is as it was.")
 
 
 @command("customer", "customer 1004")
 @click.argument("number", type=NUMBER)
 def customer(number):
     """Show a customer, and why each payment button shows or not."""
-    found, offer = known_customer(number), payment_offer(number)
-    marks = ", BLOCKED" * (not found.active) + ", no password yet" * (not found.password)
-    echo(escaped(f"{number} {found.name}{marks}"))
-    echo(escaped(f"brand {found.brand}, CUIT {found.cuit or '-'}, {found.tax_condition or '-'}"))
-    echo(escaped(f"e-mails: {', '.join(emails_of(number)) or 'none'}")
-         + "; wants no reminders" * (not found.wants_reminders))
+    row, offer = known_customer(number), payment_offer(number)
     balance, limit = money(offer.balance), money(offer.limit)
-    echo(f"balance: {balance}, DineroMail limit: {limit}")
     services = bool(offer.services), f"services configured: {', '.join(offer.services) or 'none'}"
-    state = "on" if offer.dm_active else "off"
-    explain("DineroMail button", (offer.balance > 0, f"balance {balance} is greater than 0"),
+    buttons = {
+        "DineroMail button": [
+            (offer.balance > 0, f"balance {balance} is greater than 0"),
             (offer.balance < offer.limit, f"balance {balance} is less than the limit {limit}"),
-            (offer.dm_active, f"last invoice: {offer.last_invoice or 'none'}, DineroMail {state}"),
-            services)
-    explain("Advance payment", (shows_advance_payment(offer.balance, offer.limit),
-            f"balance {balance} is 0 or less, or greater than the limit {limit}"), services)
+            (offer.dm_active, f"last invoice: {offer.last_invoice}, DineroMail "
+                              + ("on" if offer.dm_active else "off")), services],
+        "Advance payment": [
+            (shows_advance_payment(offer.balance, offer.limit),
+             f"balance {balance} is 0 or less, or greater than the limit {limit}"), services]}
+    marks = ", BLOCKED" * (not row.active) + ", no password yet" * (not row.password)
+    echo(f"{number} {row.name}{marks}\n"
+               f"brand {row.brand}, CUIT {row.cuit or '-'}, {row.tax_condition or '-'}\n"
+               f"e-mails: {', '.join(emails_of(number)) or 'none'}"
+               f"{'; wants no reminders' * (not row.wants_reminders)}\n"
+               f"balance: {balance}, DineroMail limit: {limit}")
+    for button, conditions in buttons.items():
+        echo(f"{button}: {'shown' if all(holds for holds, _ in conditions) else 'not shown'}")
+        for holds, condition in conditions:
+            echo(f"  {'yes' if holds else 'NO':3}  {condition}")
 
 
 @command("voucher-type", "voucher-type 6 --dineromail on")
@@ -3072,11 +2916,12 @@ def customer(number):
               help="Whether a customer whose last invoice is of this type may pay on line.")
 def voucher_type(code, dineromail):
     """Switch DineroMail on or off for a type of voucher, by its AFIP code."""
-    types = tables()["voucher_type"]
-    if not types.count_where("code = ?", [code]):
+    with transaction() as db:
+        row = db.execute("UPDATE voucher_type SET dineromail = ? WHERE code = ? RETURNING name",
+                         (dineromail == "on", code)).fetchone()
+    if not row:
         raise Refused(f"There is no voucher type {code}. Nothing was changed.")
-    types.update(code, {"dineromail": dineromail == "on"})
-    echo(f"{code} {types.get(code)['name']}: DineroMail {dineromail}")
+    echo(f"{code} {row.name}: DineroMail {dineromail}")
 
 # === Mail =========================================================================================
 # The outbox is emptied here; each mail is written when it is sent, of what is so then. Reminders.

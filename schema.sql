@@ -202,6 +202,7 @@ CREATE TABLE payment (
     created_at       TEXT NOT NULL,
     queried_at       TEXT,                   -- when the service was last asked; NULL = never
     query_at         TEXT,                   -- when to ask again; NULL = no more
+    checkout_url     TEXT,                   -- Mercado Pago's, to which a link leads; NULL = none: DineroMail's is reached by a form
     service_payment  TEXT,                   -- the service's own number of the payment that was credited
     movement         INTEGER UNIQUE REFERENCES movement,   -- the receipt
     UNIQUE (service, service_payment),
@@ -213,18 +214,24 @@ CREATE INDEX payment_customer ON payment (customer, id);    -- the payment page:
 CREATE INDEX payment_query ON payment (query_at) WHERE query_at IS NOT NULL;  -- the sweep
 CREATE UNIQUE INDEX payment_double_click ON payment (customer, service, purpose, amount) WHERE state = 'new';  -- Pagar, clicked twice
 
--- What the payment services told us, as it came, before anybody reads it.
+-- For payment pages: whether a person still has to look at a payment.
+CREATE VIEW payment_shown AS
+SELECT payment.*, EXISTS (SELECT 1 FROM review WHERE closed_at IS NULL AND (review.service, review.reference) = (payment.service, payment.reference)) AS is_in_review
+FROM payment;
+
+-- What the payment services told us; nothing is believed, each notice only says what to ask them about.
 CREATE TABLE notice (
     id           INTEGER PRIMARY KEY,
     service      TEXT NOT NULL CHECK (service IN ('dineromail', 'mercadopago')),
     received_at  TEXT NOT NULL,
-    address      TEXT NOT NULL,
-    query        TEXT NOT NULL DEFAULT '',
-    body         BLOB NOT NULL,
+    address      TEXT NOT NULL,              -- IP it came from
+    query        TEXT NOT NULL DEFAULT '',   -- of its address, as it came: the beginning
+    body         BLOB NOT NULL,              -- as it came: the beginning
+    subjects     TEXT NOT NULL DEFAULT '[]' CHECK (json_valid(subjects)),  -- what to ask about: DineroMail's are our references, Mercado Pago's its payment
     query_at     TEXT,                       -- when to ask the service about it; NULL = done, or refused
     outcome      TEXT                        -- 'settled', or why it was refused or waits
 ) STRICT;
-CREATE INDEX notice_query ON notice (query_at) WHERE query_at IS NOT NULL;    -- the chores
+CREATE INDEX notice_query ON notice (query_at) WHERE query_at IS NOT NULL;    -- the job that settles them
 
 -- What a person has to look at: nothing here was credited.
 CREATE TABLE review (
@@ -237,14 +244,22 @@ CREATE TABLE review (
     closed_at        TEXT,                   -- when a person had done what was to do; NULL = waits for that
     UNIQUE (service, reference, service_payment, reason)
 ) STRICT;
+-- The account may have other business: of money for references that are not ours, a thousand lines wait at most.
+CREATE TRIGGER review_is_no_flood BEFORE INSERT ON review
+WHEN NEW.reason = 'unknown reference' AND (SELECT count(*) FROM review WHERE reason = 'unknown reference' AND closed_at IS NULL) >= 1000
+BEGIN SELECT raise(IGNORE); END;
 
--- For the operator: what the commands `payments` and `payments --review` list.
-CREATE VIEW payment_line AS
-SELECT created_at AS begun, reference, customer, service, purpose, amount, state, service_payment, queried_at AS asked FROM payment;
-CREATE VIEW review_line AS
-SELECT review.id, review.at, review.service, review.reference, payment.customer, payment.amount, payment.state, review.service_payment, review.reason
+-- For the operator: `list payments`, the last 50, and `list review`.
+CREATE VIEW list_payments AS
+SELECT created_at AS begun, reference, customer, service, purpose, replace(printf('%,d', amount / 100), ',', '.') || printf(',%02d', amount % 100) AS amount,
+       state, service_payment, queried_at AS asked
+FROM payment ORDER BY id DESC LIMIT 50;
+CREATE VIEW list_review AS
+SELECT review.id, review.at, review.service, review.reference, payment.customer,
+       iif(payment.amount > 0, replace(printf('%,d', payment.amount / 100), ',', '.') || printf(',%02d', payment.amount % 100), NULL) AS amount,
+       payment.state, review.service_payment, review.reason
 FROM review LEFT JOIN payment ON payment.service = review.service AND payment.reference = review.reference
-WHERE closed_at IS NULL;
+WHERE closed_at IS NULL ORDER BY review.at, review.id;
 
 -- ── Mail ────────────────────────────────────────────────────────────────────────────────────────
 
