@@ -4758,110 +4758,95 @@ def undo(number):
                f" (before {plain_money(before)})")
 
 # === Upkeep =======================================================================================
-# Copies that were verified, the way back, and what `check` looks at.
+# Copies that are verified before they count, the way back, and what `check` looks at.
 
-COPY_NAME = re.compile(r"cac-[0-9]{8}-[0-9]{6}-[0-9]{6}\.db")
-WAL_RESET_FIXED = (3, 44, 6), (3, 50, 7), (3, 51, 3)   # sqlite.org/wal.html#walresetbug
+COPY_NAME = re.compile(r"cac-[0-9]{8}-[0-9]{6}\.db")
+SQLITE_LOCK = 510, 2**30 + 2    # bytes, first byte: whoever has a database open has a lock there
 FREE_MEGABYTES = 500            # less free space than this is a warning
 WAL_MEGABYTES = 200             # and a -wal that grows to this: nothing takes it in
-CHORES_LATE_SECONDS = 60        # a lease that ended so long ago: the database cannot be written
-NO_OR_YES = "no", "yes"
-SQLITE_LOCK = 510, 2**30 + 2    # bytes, first byte: whoever has a database open has a lock there
 
 
-def snapshot(path, draft: Path) -> None:
-    """Copy a database as it is at one moment, whoever writes to it meanwhile."""
+def copy_database(source: Path, target: Path) -> str:
+    """Copy a database as it is at one moment, whoever writes to it meanwhile, and verify the copy."""
+    with closing(open_readonly(source)) as db:
+        db.execute("VACUUM INTO ?", (str(target),))
+    return verify_backup(target)
+
+
+def verify_backup(path: Path) -> str:
+    """Return what a copy holds, in words; Refused if it is damaged or does not add up."""
     with closing(open_readonly(path)) as db:
-        db.execute("VACUUM INTO ?", (str(draft),))
+        known_version(db)
+        bad = [row[0] for row in db.execute("PRAGMA integrity_check") if row[0] != "ok"]
+        bad += [row.what for row in db.execute("SELECT what FROM check_line"
+                                               " WHERE part = 'ledger' AND level = 'BAD'")]
+        if bad:
+            raise Refused(f"It does not pass its check: {'; '.join(bad)}. Nothing was changed.")
+        return ledger(db)
 
 
 def ledger(db) -> str:
-    """What a database's ledger holds, in words."""
-    count, balance = db.execute(LEDGER).fetchone()
-    return f"{counted(count, 'movement')}, total balance {plain_money(balance)}"
-
-
-def finding(is_fine: bool, what: str, level: str = "WARN") -> tuple[str, str]:
-    """A line of `check`: (ok | WARN | BAD, what was found)."""
-    return ("ok" if is_fine else level), what
-
-
-def check_content(db):
-    """Whether a database is whole, and what its view check_line counts."""
-    integrity = " ".join(db.execute("PRAGMA integrity_check").fetchone().integrity_check.split())
-    yield finding(integrity == "ok", f"integrity of the database: {integrity}", "BAD")
-    for line in db.execute("SELECT * FROM check_line").fetchall():
-        yield finding(not line.n, f"{line.what}: {line.n}", line.level)
-
-
-def proof(db) -> str:
-    """What a database holds, in a line; Refused if it is damaged or does not add up."""
-    known_version(db)
-    faults = [what for level, what in check_content(db) if level == "BAD"]
-    if faults:
-        raise Refused(f"It does not pass its check: {'; '.join(faults)}. Nothing was changed.")
-    customers = db.execute("SELECT count(*) AS n FROM customer").fetchone().n
-    return f"{counted(customers, 'customer')}, {ledger(db)}"
+    """Return what a database's ledger holds, in words."""
+    customers, movements, total = db.execute(
+        "SELECT (SELECT count(*) FROM customer), count(*), coalesce(sum(amount), 0) FROM movement"
+    ).fetchone()
+    return (f"{counted(customers, 'customer')}, {counted(movements, 'movement')},"
+            f" total balance {plain_money(total)}")
 
 
 def document_names(db) -> set[str]:
-    """The files of all documents that a database speaks of."""
-    found = db.execute("SELECT DISTINCT document FROM movement WHERE document IS NOT NULL")
-    return {Path(row.document).name for row in found}
+    """Return the names of all documents that a database speaks of."""
+    rows = db.execute("SELECT DISTINCT document FROM movement WHERE document IS NOT NULL")
+    return {Path(row.document).name for row in rows}
 
 
-def copy_documents(db, source: Path, target: Path) -> tuple[list[Path], str]:
-    """Copy the documents that target lacks: (all there that the database speaks of, how many)."""
-    names = sorted(document_names(db))
-    new = [n for n in names if not (target / n).is_file() and (source / n).is_file()]
+def copy_documents(path: Path, source: Path, target: Path) -> str:
+    """Copy those documents of a database that target lacks; return how many there are, in words.
+
+    A document's name is the hash of its content: what is there once need not be copied again.
+    """
+    with closing(open_readonly(path)) as db:
+        names = document_names(db)
+    new = [name for name in names if not (target / name).is_file() and (source / name).is_file()]
     if new:
         private_folder(target)
     for name in new:
         with atomic_write(target / name) as draft:
             shutil.copyfile(source / name, draft)
-    kept = [target / name for name in names if (target / name).is_file()]
-    missing = f", {len(names) - len(kept)} missing" * (len(names) > len(kept))
-    return kept, f"{counted(len(kept), 'document')}, {len(new)} of them copied now{missing}"
+    missing = sum(not (target / name).is_file() for name in names)
+    return (f"{counted(len(names) - missing, 'document')}, {len(new)} of them copied now"
+            + f", {missing} missing" * bool(missing))
 
 
-def write_manifest(copy: Path, content: Path, documents: list[Path]) -> None:
-    """What a copy consists of, for `sha256sum -c`."""
-    lines = [f"{sha256(content.read_bytes())}  {copy.name}"]
-    lines += [f"{sha256(file.read_bytes())}  {file.relative_to(copy.parent)}" for file in documents]
-    with atomic_write(copy.with_suffix(".sha256")) as draft:
-        draft.write_text("\n".join(lines) + "\n", encoding="utf-8")
-
-
-def forget_copies(folder: Path, keep: int) -> None:
-    """Remove all but the newest copies that `backup` made, and what a crash left of others."""
-    for old in sorted(f for f in folder.iterdir() if COPY_NAME.fullmatch(f.name))[:-keep]:
-        old.unlink(missing_ok=True)
-        old.with_suffix(".sha256").unlink(missing_ok=True)
-    for draft in folder.glob(".cac-*.new"):
-        if time.time() - draft.stat().st_mtime > 86400:
-            draft.unlink(missing_ok=True)
-
-
-def make_copy(folder: Path) -> str:
-    """Copy the database, while others write to it, and its documents; what the copy is."""
-    private_folder(folder)
-    copy, source = folder / f"cac-{datetime.now(UTC):%Y%m%d-%H%M%S-%f}.db", Path(current_app.config["DOCUMENTS"])
-    with atomic_write(copy) as draft:
-        snapshot(current_app.config["DATABASE"], draft)
-        with closing(open_readonly(draft)) as db:
-            held = proof(db)
-            documents, told = copy_documents(db, source, folder / "documents")
-        write_manifest(copy, draft, documents)
-        size = draft.stat().st_size
-    return f"{copy}: {size:,} bytes, {held}; {told}"
+@command("backup", "backup /var/backups/cac --keep 14")
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option("--keep", default=14, show_default=True, type=click.IntRange(min=1),
+              help="How many copies stay, the newest.")
+def backup(folder, keep):
+    """Copy the database, while the service runs, and its documents; verify the copy."""
+    known_version(get_db())
+    with refused_by(folder):
+        private_folder(folder)
+        copy = folder / f"cac-{datetime.now(UTC):%Y%m%d-%H%M%S}.db"
+        with atomic_write(copy) as draft:
+            content = copy_database(current_app.config["DATABASE"], draft)
+            documents = copy_documents(
+                draft, Path(current_app.config["DOCUMENTS"]), folder / "documents")
+        copies = sorted(file for file in folder.iterdir() if COPY_NAME.fullmatch(file.name))
+        drafts = [file for file in folder.glob(".cac-*.new")        # of a crash
+                  if time.time() - file.stat().st_mtime > 86400]
+        for old in copies[:-keep] + drafts:
+            old.unlink(missing_ok=True)
+    with suppress(sqlite3.OperationalError), transaction() as db:  # `check` will miss it and say so
+        db.execute("INSERT OR REPLACE INTO setting VALUES ('last_backup', 'mark', ?, '')", (now(),))
+    echo(f"{copy}: {copy.stat().st_size:,} bytes, {content}; {documents}")
 
 
 @contextmanager
 def closed_database(path: Path):
-    """While nobody has the database open, if there is one; Refused if somebody has.
+    """Keep a database, if there is one, from being opened; Refused if somebody has it open.
 
-    The lock is SQLite's own: the kernel drops it when its holder dies, or opens and closes the
-    file by itself.
+    The lock is SQLite's own: the kernel drops it when its holder dies.
     """
     if not path.exists():
         yield
@@ -4875,198 +4860,162 @@ def closed_database(path: Path):
         yield
 
 
-def keep_older(path: Path) -> Path | None:
-    """Copy a database that is to be upgraded, if it is and nobody has it open: the copy."""
-    with closing(open_readonly(path)) as db:
-        if known_version(db) == SCHEMA_VERSION:
-            return None
-    with closed_database(path), atomic_write(kept := former(path)) as draft:
-        snapshot(path, draft)
-    return kept
-
-
 @contextmanager
-def set_aside(path: Path):
-    """Give a database a dated name, with what belongs to it, while another takes its own.
-
-    Unless that one came, all is as it was. None = there is none.
-    """
-    kept = former(path)
-    if not path.exists():
-        move_beside(path, kept)
-        yield None
-        return
-    kept.hardlink_to(path)
+def set_aside(path: Path, kept: Path):
+    """Give a database, and its -wal, the name `kept`; take it back if no other database came."""
+    if is_there := path.exists():
+        kept.hardlink_to(path)
+    move_beside(path, kept)
     try:
-        move_beside(path, kept)
-        yield kept
+        yield
     finally:
-        if kept.samefile(path):
+        if is_there and kept.samefile(path):
             move_beside(kept, path)
             kept.unlink()
 
 
-def forget_access(path: Path) -> None:
-    """In a copy that comes back nobody is signed in, and no link is good, used or not."""
-    with closing(connect(path)) as db, transaction(db):
-        end_sessions(db)
-        db.execute("UPDATE customer SET link_serial = link_serial + strftime('%s', 'now')")
+@command("restore", "restore /var/backups/cac/cac-20261123-040000.db")
+@click.argument("file", type=click.Path(path_type=Path))
+def restore(file):
+    """Put a copy in the place of the database; the service must be stopped."""
+    path = Path(current_app.config["DATABASE"]).resolve()
+    kept = former(path)
+    with refused_by(f"{file} to {path}"):
+        if not file.is_file():
+            raise Refused("There is no such file. Nothing was changed.")
+        if path.exists():
+            with suppress(sqlite3.Error):   # a sound one takes in its -wal, and is one file then
+                connect(path).close()
+        # What is entered last ends first: the copy takes the database's name (atomic_write), then
+        # set_aside sees that it came, and only then others may open it. Nothing in here may open
+        # and close the database itself: with that, this process would lose its lock.
+        with closed_database(path), ExitStack() as exits, atomic_write(path) as draft:
+            content = copy_database(file, draft)
+            documents = copy_documents(
+                draft, file.parent / "documents", Path(current_app.config["DOCUMENTS"]))
+            with closing(connect(draft)) as db, transaction(db):    # no link is good, used or not
+                db.execute("DELETE FROM session")
+                db.execute("UPDATE customer SET link_serial = link_serial + strftime('%s', 'now')")
+            exits.enter_context(set_aside(path, kept))
+    echo(f"{path}: {content}; {documents}."
+         f" What was there before: {kept if kept.exists() else 'nothing'}.")
+    echo("All sessions and password links have ended. Now run `init`, then `check`.")
 
 
-def bring_back(copy: Path, path: Path) -> tuple[str, Path | None]:
-    """Put a copy in the database's place: (what it holds, where the former database is now)."""
-    if not copy.is_file():
-        raise Refused("There is no such file. Nothing was changed.")
-    if path.exists():
-        with suppress(sqlite3.Error):  # a sound one takes in its -wal, and is one file
-            connect(path).close()
-    with closed_database(path), ExitStack() as replacing, atomic_write(path) as draft:
-        with closing(open_readonly(copy)) as db:
-            held, documents = proof(db), Path(current_app.config["DOCUMENTS"])
-            _, told = copy_documents(db, copy.parent / "documents", documents)
-        snapshot(copy, draft)
-        forget_access(draft)
-        kept = replacing.enter_context(set_aside(path))
-    return f"{held}; {told}", kept
+def finding(is_fine, fine: str, wrong: str, level: str = "WARN") -> tuple[str, str]:
+    """Return a line of `check`: (ok | WARN | BAD, what was found)."""
+    return ("ok", fine) if is_fine else (level, wrong)
 
 
 def check_settings():
-    """The process's settings, and whether others may read the files with secrets."""
+    """Yield what `check` finds in the settings, and in who may read the files with secrets."""
     config = current_app.config
     problems = unsafe_settings(config)
     if config["MERCADOPAGO_TOKEN"] and not config["MERCADOPAGO_SECRET"]:
-        problems.append("CAC_MERCADOPAGO_SECRET: not set, Mercado Pago's notices are refused")
-    if not config["SMTP_URL"]:
-        problems.append("CAC_SMTP_URL: not set, no mail is sent")
-    yield from [("WARN", problem) for problem in problems] or [("ok", "settings are safe")]
-    files = [Path(file) for file in (os.environ.get("CAC_CONFIG"), config["DATABASE"]) if file]
-    for file in (file for file in files if file.exists()):
-        is_open = bool(file.stat().st_mode & 0o007)
-        yield finding(not is_open, f"{file} may be read by others: {NO_OR_YES[is_open]}")
+        problems.append("CAC_MERCADOPAGO_SECRET is not set: Mercado Pago's notices are refused")
+    yield from [("WARN", problem) for problem in problems] or [("ok", "no setting is unsafe")]
+    services = ", ".join(service.label for service in SERVICES.values() if config[service.setting])
+    yield finding(services, f"on-line payment by {services}",
+                  "no payment service is configured: nobody can pay on line")
+    server = urlsplit(config["SMTP_URL"]).hostname
+    yield finding(server, f"mail goes out through {server}",
+                  "CAC_SMTP_URL is not set: no mail goes out")
+    for file in filter(None, (os.environ.get("CAC_CONFIG"), config["DATABASE"])):
+        if Path(file).exists():
+            yield finding(not Path(file).stat().st_mode & 0o007, f"only its owner reads {file}",
+                          f"all users of this machine can read {file}: chmod o= {file}")
 
 
 def check_database():
-    """Its version, and what it holds."""
+    """Yield what `check` finds in the database."""
     db = get_db()
     version = known_version(db)
-    yield finding(version == SCHEMA_VERSION, f"version of the database: {version}", "BAD")
-    is_demo = is_demo_data(db)
-    yield finding(not is_demo, f"the database holds the demo's data: {NO_OR_YES[is_demo]}")
-    yield from check_content(db)
-    yield "ok", f"ledger: {ledger(db)}"
-
-
-def check_documents():
-    """The PDFs: those that vouchers refer to are there, and no others."""
-    folder = Path(current_app.config["DOCUMENTS"])
-    wanted, stored = document_names(get_db()), {file.name for file in folder.glob("*.pdf")}
-    missing, useless = len(wanted - stored), len(stored - wanted)
-    yield finding(not missing, f"documents missing in {folder}: {missing}", "BAD")
-    yield finding(not useless, f"documents of no voucher in {folder}: {useless}")
+    yield finding(version == SCHEMA_VERSION, f"the database has version {version}",
+                  f"the database has version {version}, the program {SCHEMA_VERSION}: run `init`",
+                  "BAD")
+    faults = [row[0] for row in db.execute("PRAGMA integrity_check") if row[0] != "ok"]
+    yield finding(not faults, f"the database is whole: {ledger(db)}",
+                  f"the database is damaged: {' '.join(faults[:1])}", "BAD")
+    yield finding(not is_demo_data(db), "the data are no demo's",
+                  "the database holds the demo's data")
+    yield from db.execute("SELECT level, what FROM check_line").fetchall()
 
 
 def check_machine():
-    """SQLite, the clock, and the disk."""
-    version, path = sqlite3.sqlite_version_info, Path(current_app.config["DATABASE"])
-    is_sound = version > max(WAL_RESET_FIXED) or any(
-        fixed[:2] == version[:2] and fixed <= version for fixed in WAL_RESET_FIXED)
-    rarely = "" if is_sound else ": may lose a write, very rarely; 3.51.3 does not"
-    yield finding(is_sound, f"SQLite {sqlite3.sqlite_version}{rarely}")
-    yield "ok", f"time {now()}, today {today()} in Argentina, this machine's zone {time.tzname[0]}"
+    """Yield what `check` finds on the disks, and what time it is."""
+    path, folder = (Path(current_app.config[name]) for name in ("DATABASE", "DOCUMENTS"))
+    wanted, stored = document_names(get_db()), {file.name for file in folder.glob("*.pdf")}
+    missing, spare = len(wanted - stored), len(stored - wanted)
+    yield finding(not missing, f"documents missing in {folder}: none of {len(wanted)}"
+                  + f"; {spare} are of no voucher and may go" * bool(spare),
+                  f"documents missing in {folder}: {missing} of {len(wanted)}", "BAD")
     free = shutil.disk_usage(path.parent).free // 2**20
-    yield finding(free >= FREE_MEGABYTES, f"free megabytes on the database's disk: {free}")
+    yield finding(free >= FREE_MEGABYTES, f"{free:,} MB are free on the database's disk",
+                  f"only {free} MB are free on the database's disk")
     wal = Path(f"{path}-wal")
     size = wal.stat().st_size // 2**20 if wal.exists() else 0
-    yield finding(size < WAL_MEGABYTES, f"megabytes in {wal.name}: {size}")
-
-
-def check_results():
-    """Yield what `check` finds, a line each; what cannot be looked at is BAD."""
-    for look in (check_settings, check_database, check_documents, check_machine):
-        try:
-            yield from look()
-        except (sqlite3.Error, OSError, Refused) as error:
-            yield "BAD", f"{look.__name__.removeprefix('check_')}: {error}"
+    yield finding(size < WAL_MEGABYTES, f"{size} MB wait in {wal.name}",
+                  f"{size} MB wait in {wal.name}: nothing takes them in; does Litestream run?")
+    yield "ok", (f"SQLite {sqlite3.sqlite_version}; it is {now()}, {today()} in Argentina,"
+                 f" this machine's zone is {time.tzname[0]}")
 
 
 @command("check", "check --json")
 @click.option("--json", "as_json", is_flag=True, help="For a monitor.")
 def check(as_json):
     """Look at all that may be wrong; exit code 1 if something is BAD."""
-    results = list(check_results())
+    results = []
+    for look in (check_settings, check_database, check_machine):
+        try:
+            results += look()
+        except (sqlite3.Error, OSError, Refused) as error:
+            results.append(("BAD", f"{look.__name__.removeprefix('check_')}: {error}"))
     if as_json:
-        found = [{"level": level, "what": what} for level, what in results]
-        echo(json.dumps(found, indent=1, ensure_ascii=False))
+        rows = [{"level": level, "what": what} for level, what in results]
+        echo(json.dumps(rows, indent=1, ensure_ascii=False))
     else:
         echo("\n".join(f"{level:4}  {what}" for level, what in results))
     sys.exit(any(level == "BAD" for level, _ in results))
 
 
-@command("backup", "backup /var/backups/cac --keep 14")
-@click.argument("folder", type=click.Path(path_type=Path))
-@click.option("--keep", default=14, show_default=True, type=click.IntRange(min=1),
-              help="How many copies stay, the newest.")
-def backup(folder, keep):
-    """Copy the database, while the service runs, and its documents; prove the copy."""
-    known_version(get_db())
-    with refused_by(folder):
-        made = make_copy(folder)
-        forget_copies(folder, keep)
-    with suppress(sqlite3.OperationalError), transaction() as db:  # `check` will miss it and say so
-        db.execute("INSERT OR REPLACE INTO setting VALUES ('last_backup', 'mark', ?, '')", (now(),))
-    echo(made)
-
-
-@command("restore", "restore /var/backups/cac/cac-20261123-040000-000000.db")
-@click.argument("file", type=click.Path(path_type=Path))
-def restore(file):
-    """Put a copy in the place of the database; the service must be stopped."""
-    path = Path(current_app.config["DATABASE"]).resolve()
-    with refused_by(f"{file} to {path}"):
-        held, kept = bring_back(file, path)
-    echo(f"{path}: {held}. What was there before: {kept or 'nothing'}.")
-    echo("All sessions and password links have ended. Now run `init`, then `check`.")
-
 # === Commands =====================================================================================
 # What the operator types and no part above owns.
 
 
-def shown_setting(setting: dict) -> str:
-    """A setting's value as the operator types it."""
-    return plain_money(int(setting["value"])) if setting["kind"] == "money" else setting["value"]
-
-
-@command("settings", "settings")
-def settings():
-    """List the settings of the process, secrets masked, and of the business."""
-    for name, (_, _, about) in SETTINGS.items():
-        value = current_app.config[name]
-        value = ("(set)" if value else "") if name in SECRETS else value
-        echo(f"CAC_{name:22} {value or '(not set)':32} {about}")
-    for setting in tables()["setting"].rows_where("kind <> 'mark'", order_by="name"):
-        echo(f"{setting['name']:26} {shown_setting(setting):32} {setting['about']}")
+@command("list", "list payments")
+@click.argument("what", type=click.Choice(
+    ["settings", "customers", "payments", "review", "mail", "imports"]))
+def list_rows(what):
+    """Print settings, secrets masked; customers; the last payments; what waits for review; mail."""
+    known_version(get_db())
+    rows = [row._asdict() for row in fetch_all(f"SELECT * FROM list_{what}")]
+    if what == "settings":
+        shown = current_app.config | {name: "(set)" for name in SECRETS if current_app.config[name]}
+        rows = [{"name": f"CAC_{name}", "value": shown[name] or "(not set)", "about": about}
+                for name, (_, _, about) in SETTINGS.items()] + rows
+    print_rows(rows, f"No {what}.")
 
 
 @command("set", "set dm_limit 5000,00")
 @click.argument("name")
 @click.argument("value")
 def set_setting(name, value):
-    """Change a setting of the business."""
-    settings = tables()["setting"]
-    before = next(settings.rows_where("name = ? AND kind <> 'mark'", [name]), None)
-    if not before:
-        raise Refused(f"There is no setting {name}: see `settings`. Nothing was changed.")
+    """Change a setting of the company."""
+    settings, shown = tables()["setting"], tables()["list_settings"]
+    row = next(settings.rows_where("name = ? AND kind <> 'mark'", [name]), None)
+    if not row:
+        raise Refused(f"There is no setting {name}: see `list settings`. Nothing was changed.")
+    before = next(shown.rows_where("name = ?", [name]))["value"]
     try:
-        parsed = parse_setting(before["kind"], value)
+        settings.update(name, {"value": parse_setting(row["kind"], value)})
     except ValueError as error:
         raise Refused(f"{name} takes {error}, not {value!r}. Nothing was changed.") from error
-    settings.update(name, {"value": parsed})
-    after = shown_setting(settings.get(name))
-    echo(f"{name}: {after} (before: {shown_setting(before)})")
+    after = next(shown.rows_where("name = ?", [name]))["value"]
+    echo(f"{name}: {after} (before: {before})")
 
 
 def write_settings(path: Path) -> None:
-    """A file of settings as they are now, with a key; what need not be set is a comment."""
+    """Write the settings as they are now, with a key; what need not be set is a comment."""
     config, lines = current_app.config, ["# The settings of CAC; the environment, CAC_…, wins."]
     chosen = {name: config[name] for name, (default, _, _) in SETTINGS.items()
               if config[name] and config[name] != default}
@@ -5074,10 +5023,9 @@ def write_settings(path: Path) -> None:
     chosen |= {"SECRET_KEY": config["SECRET_KEY"] or secrets.token_urlsafe(48),
                "BASE_URL": config["BASE_URL"]}
     for name, (default, _, about) in SETTINGS.items():
-        if name == "DEMO":
-            continue
-        value = json.dumps(chosen.get(name, default), ensure_ascii=False)
-        lines += ["", f"# {about}", f"{'' if name in chosen else '# '}{name.lower()} = {value}"]
+        if name != "DEMO":
+            value = json.dumps(chosen.get(name, default), ensure_ascii=False)
+            lines += ["", f"# {about}", f"{'' if name in chosen else '# '}{name.lower()} = {value}"]
     with atomic_write(path) as draft:
         draft.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
@@ -5085,7 +5033,7 @@ def write_settings(path: Path) -> None:
 @command("init", "init")
 def init():
     """Make settings and database, or bring an older database up to date, keeping a copy."""
-    path = Path(current_app.config["DATABASE"])
+    path, kept = Path(current_app.config["DATABASE"]), None
     file = Path(os.environ.get("CAC_CONFIG") or path.with_name("cac.toml")).absolute()
     if not file.exists() and ("CAC_CONFIG" in os.environ or not current_app.config["SECRET_KEY"]):
         with refused_by(file):
@@ -5094,10 +5042,13 @@ def init():
     if not path.is_file():
         make_database(path, "schema.sql")
         return echo(f"Made {path}.")
-    with refused_by(path):
-        kept = keep_older(path)
-    steps = upgrade_database(get_db())
-    return echo(f"{path} is up to date." + f" As it was: {kept}." * bool(steps))
+    with refused_by(path), closing(open_readonly(path)) as db:
+        if known_version(db) < SCHEMA_VERSION:
+            with closed_database(path), atomic_write(kept := former(path)) as draft:
+                db.execute("VACUUM INTO ?", (str(draft),))
+    upgrade_database(get_db())
+    return echo(f"{path} is up to date." + f" As it was: {kept}." * bool(kept))
+
 
 # === Application ==================================================================================
 # create_app, what every page and every line of the log has, and the background thread. To create
