@@ -266,6 +266,16 @@ def is_cuit(text: str) -> bool:
     return text.isascii() and cuit.is_valid(text)
 
 
+def contrast_with_white(colour: str) -> float:
+    """Return how well white letters are read on a colour #rrggbb, from 1 to 21; WCAG asks for 4.5."""
+    def light(hex_digits):
+        value = int(hex_digits, 16) / 255
+        return value / 12.92 if value <= 0.04045 else ((value + 0.055) / 1.055) ** 2.4
+
+    red, green, blue = (light(colour[place:place + 2]) for place in (1, 3, 5))
+    return 1.05 / (0.2126 * red + 0.7152 * green + 0.0722 * blue + 0.05)
+
+
 def is_cbu(text: str) -> bool:
     """Tell whether it is a CBU: 22 digits, two of them check digits."""
     return text.isascii() and cbu.is_valid(text)
@@ -363,6 +373,12 @@ KINDS_OF_SETTING = {  # of the company: (what a value looks like, what `set` say
     "hour": (r"off|1?[0-9]|2[0-3]", "an hour from 0 to 23, or off"),
     "money": (r".*", "an amount such as 5000,00"), "email": (r".*", "an e-mail address"),
     "cuit": (r".*", "a CUIT with the right check digit"),
+    # and of bank accounts and brands
+    "cbu": (r".*", "a CBU: 22 digits, two of them check digits"),
+    "alias": (r"([A-Za-z0-9.-]{6,20})?", "an alias of 6 to 20 letters, digits, dots, or nothing"),
+    "code": (r"[a-z0-9][a-z0-9-]{0,29}", "at most 30 small letters, digits and dashes"),
+    "website": (r"(https?://[^\s\"<>]+)?", "an address that begins with https://, or nothing"),
+    "colour": (r"#[0-9a-f]{6}", "a colour such as #0b57a4, dark enough for white letters on it"),
 }
 
 
@@ -430,8 +446,10 @@ def parse_setting(kind: str, text: str) -> str:
     with suppress(ValueError):
         if kind == "money":
             return str(parse_money(text))
-        if kind == "cuit":
-            return cuit.validate(text)
+        if kind in ("cuit", "cbu"):
+            return {"cuit": cuit, "cbu": cbu}[kind].validate(text)
+        if kind == "colour" and contrast_with_white(text) < 4.5:
+            raise ValueError
         if canonical_email(text) if kind == "email" else re.fullmatch(pattern, text):
             return text
     raise ValueError(takes)
@@ -946,14 +964,35 @@ def static_text(name: str) -> str:
     return (HERE / "static" / name).read_text(encoding="utf-8")
 
 
-@bp.get("/estilo/<code>.css")
-def style_sheet(code):
-    """The style sheet with a brand's colours, in one file: browsers ask once, and keep it."""
-    try:
-        text = static_text("cac.css") + static_text(f"brands/{code}.css")
-    except (OSError, ValueError):
-        abort(404)
-    answer = Response(text, mimetype="text/css")
+NO_BRAND = row_type("code", "name", "website", "colour", "position")(
+    "cac", "CAC", "", "#0b57a4", 0)     # until `setup` has made one
+
+
+def all_brands() -> list:
+    """Return the brands, from left to right in the bar."""
+    return fetch_all("SELECT * FROM brand ORDER BY position") or [NO_BRAND]
+
+
+@cache
+def brand_mark(brand) -> Markup:
+    """Return a brand's mark: static/brands/CODE.svg if there is one, else its initials."""
+    with suppress(OSError):
+        return Markup(static_text(f"brands/{brand.code}.svg").strip())  # noqa: S704 - a file of ours
+    initials = "".join(word[0] for word in re.findall(r"\w+", brand.name)[:2]).upper()
+    return Markup('<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32"><rect width="32"'
+                  ' height="32" rx="7" fill="{}"/><text x="16" y="21.5" text-anchor="middle"'
+                  ' font-family="system-ui, sans-serif" font-size="15" font-weight="700"'
+                  ' fill="#fff">{}</text></svg>').format(brand.colour, initials)
+
+
+@bp.get("/estilo/<code>.<any(css, svg):kind>")
+def style_sheet(code, kind):
+    """The style sheet in a brand's colour, or its mark; browsers keep them."""
+    brand = next((brand for brand in all_brands() if brand.code == code), None) or abort(404)
+    text, mimetype = brand_mark(brand), "image/svg+xml"
+    if kind == "css":
+        text, mimetype = f"{static_text('cac.css')}\n:root {{ --brand: {brand.colour}; }}\n", "text/css"
+    answer = Response(text, mimetype=mimetype)
     answer.headers["Cache-Control"] = f"public, max-age={STATIC_SECONDS}"
     return answer
 
@@ -5014,6 +5053,176 @@ def set_setting(name, value):
     echo(f"{name}: {after} (before: {before})")
 
 
+MAY_BE_EMPTY = "text", "email", "cuit"      # settings of the company that not all have
+SETUP_FIELDS = {  # of a file for `setup`: its tables, and what kind of setting each field is
+    "bank_account": {"bank": "text", "account": "text", "holder": "text", "cuit": "cuit",
+                     "cbu": "cbu", "alias": "alias"},
+    "brand": {"code": "code", "name": "text", "website": "website", "colour": "colour"},
+}
+
+
+def current_setup() -> dict:
+    """Return the company's data as a file for `setup` has them."""
+    rows = fetch_all("SELECT name, value FROM list_settings")
+    codes = fetch_all("SELECT code FROM voucher_type WHERE dineromail = 1 ORDER BY code")
+    brands = [] if all_brands() == [NO_BRAND] else all_brands()
+    lists = {"bank_account": fetch_all("SELECT * FROM bank_account ORDER BY id"), "brand": brands}
+    return {"dineromail_types": [row.code for row in codes],
+            "settings": {row.name: row.value for row in rows},
+            **{what: [{field: getattr(row, field) or "" for field in SETUP_FIELDS[what]}
+                      for row in rows] for what, rows in lists.items()}}
+
+
+def print_setup(setup: dict) -> None:
+    """Print a file that `setup` reads; JSON's strings and lists of numbers are TOML's, too."""
+    echo(f"dineromail_types = {json.dumps(setup['dineromail_types'])}")
+    tables = [("[settings]", setup["settings"])]
+    tables += [(f"[[{what}]]", row) for what in SETUP_FIELDS for row in setup[what]]
+    for head, row in tables:
+        echo(f"\n{head}")
+        for name, value in row.items():
+            echo(f"{name} = {json.dumps(value, ensure_ascii=False)}")
+
+
+def parse_setup(setup: dict, kinds: dict) -> tuple[dict, list[str]]:
+    """Return (what a setup says, as it is stored; all that is wrong with it, a line each)."""
+    problems, stored = [], {}
+    known = {row.code for row in fetch_all("SELECT code FROM voucher_type")}
+    parts = {"settings": kinds, **SETUP_FIELDS}
+
+    def parsed(place, fields, row):
+        values = {}
+        for name in row if place == "settings" else row | dict.fromkeys(fields.keys() - row, ""):
+            text, kind = str(row.get(name, "")).strip(), fields.get(name)
+            try:
+                is_empty = place == "settings" and kind in MAY_BE_EMPTY and not text
+                values[name] = text if is_empty else parse_setting(kind, text)
+            except KeyError:
+                problems.append(f"{place}: there is no {name}")
+            except ValueError as error:
+                problems.append(f"{place}: {name} takes {error}, not {text!r}")
+        return values
+
+    for part, value in setup.items():
+        if part == "dineromail_types" and isinstance(value, list):
+            problems += [f"dineromail_types: there is no voucher type {code!r}" for code in value
+                         if type(code) is not int or code not in known]
+            stored[part] = value
+        elif part == "settings" and isinstance(value, dict):
+            stored[part] = parsed(part, kinds, value)
+        elif part in SETUP_FIELDS and isinstance(value, list) and all(
+                isinstance(row, dict) for row in value):
+            stored[part] = [parsed(f"{part} {number}", parts[part], row)
+                            for number, row in enumerate(value, 1)]
+        else:
+            problems.append(f"{part}: there is no such part, or it is written otherwise: see README")
+    codes = [row.get("code") for row in stored.get("brand", [])]
+    problems += [f"brand: {code} comes twice" for code in {*codes} if codes.count(code) > 1]
+    return stored, problems
+
+
+def save_setup(db, stored: dict) -> None:
+    """Write what `parse_setup` returned; bank accounts and brands replace those on file."""
+    db.executemany("UPDATE setting SET value = ? WHERE name = ?",
+                   [(value, name) for name, value in stored.get("settings", {}).items()])
+    if "dineromail_types" in stored:
+        db.execute("UPDATE voucher_type SET dineromail = code IN (SELECT value FROM json_each(?))",
+                   (json.dumps(stored["dineromail_types"]),))
+    if "bank_account" in stored:
+        db.execute("DELETE FROM bank_account")
+        db.executemany("INSERT INTO bank_account (bank, account, holder, cuit, cbu, alias) VALUES"
+                       " (:bank, :account, :holder, :cuit, :cbu, nullif(:alias, ''))",
+                       stored["bank_account"])
+    brands = stored.get("brand", [])
+    name = db.execute("SELECT value FROM setting WHERE name = 'company_name'").fetchone().value
+    if not brands and name and not db.execute("SELECT 1 FROM brand").fetchone():
+        brands = [{"code": re.sub("[^a-z0-9]", "", plain(name))[:30] or "empresa", "name": name,
+                   "website": "", "colour": NO_BRAND.colour}]
+    if brands:
+        db.execute("DELETE FROM brand WHERE code NOT IN (SELECT brand FROM customer)")
+        db.execute("UPDATE brand SET position = position + 1000")   # free for those that come
+        db.executemany(
+            "INSERT INTO brand VALUES (:code, :name, :website, :colour, :position) ON CONFLICT (code)"
+            " DO UPDATE SET name = :name, website = :website, colour = :colour, position = :position",
+            [{**row, "position": place} for place, row in enumerate(brands, 1)])
+
+
+def ask_setup(setup: dict, kinds: dict) -> dict:
+    """Ask for all that a file for `setup` has; what is on file is the default."""
+    def ask(label, kind, default=""):
+        def checked(text):
+            try:
+                if text.strip() or kind not in MAY_BE_EMPTY:
+                    parse_setting(kind, text)
+            except ValueError as error:
+                raise click.UsageError(f"it takes {error}") from error
+            return text
+        return click.prompt(label, default=default, value_proc=checked, show_default=bool(default))
+
+    abouts = fetch_all("SELECT name, about FROM list_settings")
+    answers = {"settings": {row.name: ask(f"{row.name}, {row.about}", kinds[row.name],
+                                          setup["settings"][row.name]) for row in abouts}}
+    codes = click.prompt("Voucher types that may be paid on line, AFIP's codes",
+                         default=" ".join(map(str, setup["dineromail_types"])))
+    answers["dineromail_types"] = [int(code) for code in re.findall("[0-9]+", codes)]
+    for part, fields in SETUP_FIELDS.items():
+        what = part.replace("_", " ")
+        answers[part] = [row for row in setup[part] if click.confirm(
+            f"Keep the {what} {row.get('cbu') or row['code']}?", default=True)]
+        while click.confirm(f"Add a {what}?", default=False):
+            answers[part].append({name: ask(f"  {name}", kind) for name, kind in fields.items()})
+    return answers
+
+
+@command("setup", "setup empresa.toml")
+@click.argument("file", required=False, type=click.Path(path_type=Path))
+@click.option("--print", "printing", is_flag=True, help="Print such a file, of what is on file.")
+def setup(file, printing):
+    """Set up the company: ask for all, or read a TOML FILE; what is wrong is told at once."""
+    kinds = {row.name: row.kind for row in
+             fetch_all("SELECT name, kind FROM setting WHERE kind <> 'mark'")}
+    if printing:
+        return print_setup(current_setup())
+    try:
+        told = tomllib.loads(file.read_text("utf-8")) if file else ask_setup(current_setup(), kinds)
+    except (OSError, ValueError) as error:
+        raise Refused(f"{file}: {error}. Nothing was saved.") from error
+    stored, problems = parse_setup(told, kinds)
+    if problems:
+        raise Refused("\n".join([f"{file or 'setup'}:", *problems, "Nothing was saved."]))
+    with transaction() as db:
+        save_setup(db, stored)
+    missing = ", ".join(row.name for row in fetch_all("SELECT name FROM missing_setting"))
+    return echo(f"The company is set up: {company().company_name}." if not missing
+                else f"Saved. Before `serve` there is still missing: {missing}.")
+
+
+@command("brand", "brand tornadostore --name TornadoStore --website https://www.tornadostore.com.ar/"
+         " --colour '#b04a00'")
+@click.argument("code")
+@click.option("--name", help="As customers read it.")
+@click.option("--website", help="Where its name in the bar leads.")
+@click.option("--colour", help="#rrggbb, dark enough for white letters.")
+@click.option("--position", type=click.IntRange(1, 999), help="In the bar, from the left.")
+def brand(code, position, **given):
+    """Make a brand, or change one: its name, website, colour and place in the bar."""
+    brands = tables()["brand"]
+    row = next(brands.rows_where("code = ?", [code]), {"website": "", "colour": NO_BRAND.colour})
+    row |= {name: value for name, value in given.items() if value is not None} | {"code": code}
+    row |= {"position": position or row.get("position") or 1 + max(
+        (other["position"] for other in brands.rows), default=0)}
+    for name, kind in SETUP_FIELDS["brand"].items():
+        try:
+            row[name] = parse_setting(kind, row.get(name, ""))
+        except ValueError as error:
+            raise Refused(f"--{name}: it takes {error}. Nothing was changed.") from error
+    if other := next(brands.rows_where("position = ? AND code <> ?", [row["position"], code]), None):
+        raise Refused(f"--position: {other['code']} is there. Nothing was changed.")
+    brands.upsert(row, pk="code")
+    echo(f"{code}: {row['name']}, {row['website'] or 'no website'}, {row['colour']},"
+         f" position {row['position']}")
+
+
 def write_settings(path: Path) -> None:
     """Write the settings as they are now, with a key; what need not be set is a comment."""
     config, lines = current_app.config, ["# The settings of CAC; the environment, CAC_…, wins."]
@@ -5087,21 +5296,20 @@ def asset(name: str) -> str:
     return page_url("static", filename=name, v=version_of(name))
 
 
-def style(brand: str) -> str:
-    """Return the address of the style sheet with a brand's colours, which browsers may keep too."""
-    version = version_of("cac.css", f"brands/{brand}.css")
-    return page_url("cac.style_sheet", code=brand, v=version)
-
-
 @cache
-def brand_mark(brand: str) -> Markup:
-    """Return a brand's mark, to be drawn in the page itself."""
-    return Markup(static_text(f"brands/{brand}.svg").strip())  # noqa: S704 - a file of ours
+def brand_version(brand) -> str:
+    """Return a few characters that change with a brand's looks."""
+    return sha256(static_text("cac.css") + brand.colour + brand_mark(brand))[:10]
+
+
+def style(brand, kind: str = "css") -> str:
+    """Return the address of a brand's style sheet or mark (svg), which browsers may keep too."""
+    return page_url("cac.style_sheet", code=brand.code, kind=kind, v=brand_version(brand))
 
 
 def page_values() -> dict:
     """Return what every page has at hand."""
-    brands = fetch_all("SELECT * FROM brand ORDER BY position")
+    brands = all_brands()
     code = current_user.brand if current_user.is_authenticated else brands[0].code
     brand = next(brand for brand in brands if brand.code == code)
     return {"company": company(), "brands": brands, "brand": brand}
@@ -5300,6 +5508,8 @@ def serve(host, port, workers):
                 raise Refused("it is of an older version: see `python cac.py init`")
             if is_demo_data(db):
                 raise Refused("it holds the demo's data")
+            problems += [f"{row.name}: not set up; `python cac.py setup` asks for it"
+                         for row in db.execute("SELECT name FROM missing_setting")]
     except (sqlite3.Error, Refused) as error:
         problems.append(f"CAC_DATABASE: {path}: {getattr(error, 'message', error)}")
     if problems:
