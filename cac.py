@@ -295,7 +295,7 @@ def customer_number(text: str) -> int | None:
 
 
 def deliverable(address: str) -> str:
-    """Return an address as SMTP takes it, its domain in ASCII; ValueError if it is anything else."""
+    """Return an address as SMTP takes it, its domain in ASCII; ValueError if it is none."""
     local, _, domain = address.rpartition("@")
     is_address = (re.fullmatch(r"""[^\s@,;:<>()[\]\\"\x00-\x1f\x7f-\x9f]+""", local)
                   and "=?" not in local     # an encoded word: mail programs read something else
@@ -332,21 +332,24 @@ def plain(text: str) -> str:
 
 
 def escaped(text) -> str:
-    """Escape what commands a terminal, hides words, or is no character: a stranger may have sent it."""
-    return re.sub(r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]",
+    """Escape what commands a terminal, hides words or is no character: strangers may send it."""
+    return re.sub(r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069"
+                  r"\ud800-\udfff]",
                   lambda match: match[0].encode("unicode_escape").decode(), str(text))
 
 
 # === Settings =====================================================================================
-# Of the process: the environment (CAC_…), else the TOML file in CAC_CONFIG, else the default. Of the
-# company: the table setting, changed with the command `set`.
+# Of the process: the environment (CAC_…), else the TOML file in CAC_CONFIG, else the default.
+# Of the company: the table setting, changed with the command `set`.
 
 SETTINGS = {  # name: (default, what a value looks like, what it is)
     "SECRET_KEY": ("", r".*", "signs cookies and links: 32 random characters or more"),
-    "SECRET_KEY_FALLBACKS": ("", r".*", "earlier keys, comma-separated: what they signed stays good"),
+    "SECRET_KEY_FALLBACKS": ("", r".*",
+                             "earlier keys, comma-separated: what they signed stays good"),
     "DATABASE": ("cac.db", r".+", "the SQLite file"),
     "DOCUMENTS": ("documents", r".+", "folder of the vouchers' PDFs"),
-    "BASE_URL": ("", r"\S*", "public address of the portal, for the links in mails and the way back"),
+    "BASE_URL": ("", r"\S*",
+                 "public address of the portal, for the links in mails and the way back"),
     "PROXIES": ("0", r"[0-9]", "how many proxies in front are trusted for X-Forwarded-…, 0 to 9"),
     "SMTP_URL": ("", r"((smtp|smtps|smtp\+starttls)://([^/\s]*@)?[^/:@\s]+(:[0-9]{1,5})?/?)?",
                  "smtp://user:password@host:587, smtps://…, smtp+starttls://…"),
@@ -368,7 +371,8 @@ SETTINGS = {  # name: (default, what a value looks like, what it is)
 SECRETS = {"SECRET_KEY", "SECRET_KEY_FALLBACKS", "SMTP_URL", "DINEROMAIL_PASSWORD",
            "MERCADOPAGO_TOKEN", "MERCADOPAGO_SECRET"}
 KINDS_OF_SETTING = {  # of the company: (what a value looks like, what `set` says that it takes)
-    "text": (r".*\S.*", "a line of text"), "count": (r"[1-9][0-9]{0,5}", "a whole number to 999999"),
+    "text": (r".*\S.*", "a line of text"),
+    "count": (r"[1-9][0-9]{0,5}", "a whole number from 1 to 999999"),
     "length": (r"[89]|[1-5][0-9]|6[0-4]", "a whole number from 8 to 64"),
     "hour": (r"off|1?[0-9]|2[0-3]", "an hour from 0 to 23, or off"),
     "money": (r".*", "an amount such as 5000,00"), "email": (r".*", "an e-mail address"),
@@ -430,7 +434,8 @@ def unsafe_settings(config) -> list[str]:
 
     how = "make one with python3 -c 'import secrets; print(secrets.token_urlsafe(48))'"
     return [advice for is_wrong, advice in (
-        (is_weak(config["SECRET_KEY"]), f"CAC_SECRET_KEY: needs 32 random characters or more; {how}"),
+        (is_weak(config["SECRET_KEY"]),
+         f"CAC_SECRET_KEY: needs 32 random characters or more; {how}"),
         (any(map(is_weak, config["SECRET_KEY_FALLBACKS"])),
          f"CAC_SECRET_KEY_FALLBACKS: each needs 32 random characters or more; {how}"),
         (config["DINEROMAIL_ACCOUNT"] and not config["DINEROMAIL_PASSWORD"],
@@ -460,11 +465,11 @@ def parse_setting(kind: str, text: str) -> str:
 # the account's log, limits, rows of the outbox. Writes are short, and never wait for the network.
 
 SCHEMA_VERSION = 1
-UPGRADES = {}           # version: the SQL statements that bring a database there from the one before
+UPGRADES = {}           # version: the SQL statements that bring a database there from the last
 PATIENCE_SECONDS = 5    # how long a write waits for the others, then it is refused
 BESIDE = "-shm", "-wal" # SQLite's files beside a database; without the first, it reads the second
 LOCAL = threading.local()       # this thread's connection, and the file that it has open
-WRITING = threading.RLock()     # one writer of a process waits for SQLite's lock: that keeps it fair
+WRITING = threading.RLock()     # one thread of a process waits for SQLite's lock: that is fair
 LIMITS = {              # what: (how often, in how many seconds)
     "sign-in": (10, 900),       # refused passwords of an account, from clients it does not know
     "network": (200, 900),      # refused passwords from one network
@@ -645,7 +650,7 @@ def is_demo_data(db) -> bool:
 
 
 def company():
-    """Return the company's settings as attributes; money and counts are int. Read once a request."""
+    """Return the company's settings as attributes; money and counts are int."""
     if "company" not in g:
         rows = fetch_all("SELECT name, kind, value FROM setting")
         values = [int(row.value) if row.kind in ("money", "count", "length") else row.value
@@ -771,7 +776,7 @@ def atomic_write(target: Path):
 # A form that is not right is shown again, with 422; the words of errors are in error.html.
 
 STATIC_SECONDS = 365 * 86400            # what never changes under its address is kept by browsers
-JOBS_LATE_SECONDS = 60                  # since the jobs' last sign of life: the database is not writable
+JOBS_LATE_SECONDS = 60                  # without their sign of life: nothing can be written
 FORMULA = re.compile(r"[=+@\t\r\n\0]|-(?![0-9]+,[0-9]{2}$)")      # an amount is none
 NUMBER = click.IntRange(1, 999999999)   # a user number
 
@@ -920,7 +925,7 @@ def http_error(error):
 @bp.app_errorhandler(Refused)
 @bp.app_errorhandler(Exception)
 def fault(error):
-    """Show that something is wrong with us: 503 if the database is locked, full, gone or damaged."""
+    """Show that something is wrong: 503 if the database is locked, full, gone or damaged."""
     is_database = isinstance(error, Refused | sqlite3.DatabaseError) and not isinstance(
         error, sqlite3.IntegrityError | sqlite3.ProgrammingError)
     if is_database and getattr(error, "sqlite_errorname", "") != "SQLITE_ERROR":  # = our own SQL
@@ -5265,6 +5270,7 @@ def init():
 
 REQUEST_BYTES = 2**20               # of a request: more is refused
 MAX_FIELDS = 500                    # of a form
+FORM_TYPES = {"", "application/x-www-form-urlencoded", "multipart/form-data"}
 FOREIGN_FORMS = {"cac.receive_notice", "cac.unsubscribe"}    # what others send, and may look odd
 HEADERS = {
     "X-Content-Type-Options": "nosniff", "Referrer-Policy": "same-origin",
@@ -5281,7 +5287,7 @@ def cached_url(root: str, endpoint: str, values: tuple) -> str:
 
 
 def page_url(endpoint: str, **values) -> str:
-    """Be url_for in templates, which ask the same again and again: this takes a tenth of the time."""
+    """Return an address for templates, which ask the same again: url_for takes ten times as long."""
     return cached_url(request.script_root, endpoint, tuple(values.items()))
 
 
@@ -5316,20 +5322,20 @@ def page_values() -> dict:
 
 
 def refuse_odd_form() -> None:
-    """Refuse a form of another site, and what no page of ours sends: JSON, a field twice, NUL."""
-    if request.mimetype not in ("", "application/x-www-form-urlencoded", "multipart/form-data"):
-        abort(415)
-    fields = list(request.form.items(multi=True))
+    """Refuse a form of another site, and what no page of ours sends: a field twice, NUL, a file,
+    JSON, which Flask-WTF would read as a form, and names of which WTForms makes odd numbers.
+    """
+    fields, origin = list(request.form.items(multi=True)), request.headers.get("Origin")
     if len(fields) > MAX_FIELDS:
         abort(413)
-    origin = request.headers.get("Origin")
     with suppress(ValueError):      # of an Origin that is no address
         origin = origin and urlsplit(origin).netloc
     ours = {None, request.host, urlsplit(current_app.config["BASE_URL"]).netloc}
     if origin not in ours or request.headers.get("Sec-Fetch-Site") == "cross-site":
         abort(400)
-    if len(fields) != len(request.form) or any("\0" in value or not name.isascii()
-                                               for name, value in fields):
+    if request.mimetype not in FORM_TYPES or request.files or len(fields) != len(request.form):
+        abort(400)
+    if any("\0" in value or not name.isascii() or len(name) > 40 for name, value in fields):
         abort(400)
 
 
@@ -5436,6 +5442,10 @@ def create_app(**settings) -> Flask:
     return app
 
 
+LINE = "%(asctime)s %(levelname)s request=%(request)s %(message)s"
+LINE_TIME = "%Y-%m-%dT%H:%M:%SZ"
+
+
 class OneLine(logging.Formatter):
     """A log whose events are a line each: nothing that a visitor typed begins another."""
 
@@ -5462,8 +5472,7 @@ def run_server(app: Flask, host: str, port: int, *, workers: int, stop_seconds: 
 
     def in_worker(_target):
         handler = logging.StreamHandler()
-        handler.setFormatter(OneLine("%(asctime)s %(levelname)s request=%(request)s %(message)s",
-                                     "%Y-%m-%dT%H:%M:%SZ"))
+        handler.setFormatter(OneLine(LINE, LINE_TIME))
         logging.basicConfig(level="WARNING", handlers=[handler])
         log.setLevel("INFO")
         start_jobs(app)
@@ -5474,8 +5483,9 @@ def run_server(app: Flask, host: str, port: int, *, workers: int, stop_seconds: 
     multiprocessing.set_start_method("fork", force=True)    # workers share what is made by now
     logging.getLogger("_granian").addFilter(lambda line: "Python threads" not in str(line.msg))
     server = Granian("cac", host, port, interface=Interfaces.WSGI, workers=workers,
-                     http=HTTPModes.http1, http1_settings=HTTP1Settings(max_buffer_size=HEADER_BYTES),
-                     blocking_threads=THREADS, respawn_failed_workers=True, respawn_interval=2,
+                     http=HTTPModes.http1, blocking_threads=THREADS,
+                     http1_settings=HTTP1Settings(max_buffer_size=HEADER_BYTES),
+                     respawn_failed_workers=True, respawn_interval=2,
                      workers_kill_timeout=stop_seconds, log_level="warning")
     if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:   # the terminal of a demo was closed
         server.on_startup(lambda: signal.signal(signal.SIGHUP, server.signal_handler_interrupt))
@@ -5520,7 +5530,7 @@ def serve(host, port, workers):
 
 
 def make_demo_database(path: Path) -> None:
-    """Make a database with the cast, in the place of an earlier demo's; Refused if it is no such."""
+    """Make a database with the cast, in the place of an earlier demo's and of nothing else."""
     if not path.parent.is_dir():
         raise Refused(f"There is no folder {path.parent}. Nothing was changed.")
     if path.exists():
