@@ -261,6 +261,16 @@ def is_cuit(text: str) -> bool:
     return text.isascii() and cuit.is_valid(text)
 
 
+def contrast_with_white(colour: str) -> float:
+    """Return how well white letters are read on a colour #rrggbb, from 1 to 21; WCAG asks for 4.5."""
+    def light(hex_digits):
+        value = int(hex_digits, 16) / 255
+        return value / 12.92 if value <= 0.04045 else ((value + 0.055) / 1.055) ** 2.4
+
+    red, green, blue = (light(colour[place:place + 2]) for place in (1, 3, 5))
+    return 1.05 / (0.2126 * red + 0.7152 * green + 0.0722 * blue + 0.05)
+
+
 def is_cbu(text: str) -> bool:
     """Tell whether it is a CBU: 22 digits, two of them check digits."""
     return text.isascii() and cbu.is_valid(text)
@@ -362,6 +372,12 @@ KINDS_OF_SETTING = {  # of the company: (what a value looks like, what `set` say
     "hour": (r"off|1?[0-9]|2[0-3]", "an hour from 0 to 23, or off"),
     "money": (r".*", "an amount such as 5000,00"), "email": (r".*", "an e-mail address"),
     "cuit": (r".*", "a CUIT with the right check digit"),
+    # and of bank accounts and brands
+    "cbu": (r".*", "a CBU: 22 digits, two of them check digits"),
+    "alias": (r"([A-Za-z0-9.-]{6,20})?", "an alias of 6 to 20 letters, digits, dots, or nothing"),
+    "code": (r"[a-z0-9][a-z0-9-]{0,29}", "at most 30 small letters, digits and dashes"),
+    "website": (r"(https?://[^\s\"<>]+)?", "an address that begins with https://, or nothing"),
+    "colour": (r"#[0-9a-f]{6}", "a colour such as #0b57a4, dark enough for white letters on it"),
 }
 
 
@@ -430,8 +446,10 @@ def parse_setting(kind: str, text: str) -> str:
     with suppress(ValueError):
         if kind == "money":
             return str(parse_money(text))
-        if kind == "cuit":
-            return cuit.validate(text)
+        if kind in ("cuit", "cbu"):
+            return {"cuit": cuit, "cbu": cbu}[kind].validate(text)
+        if kind == "colour" and contrast_with_white(text) < 4.5:
+            raise ValueError
         if canonical_email(text) if kind == "email" else re.fullmatch(pattern, text):
             return text
     raise ValueError(takes)
@@ -946,14 +964,35 @@ def static_text(name: str) -> str:
     return (HERE / "static" / name).read_text(encoding="utf-8")
 
 
-@bp.get("/estilo/<code>.css")
-def style_sheet(code):
-    """The style sheet with a brand's colours, in one file: browsers ask once, and keep it."""
-    try:
-        text = static_text("cac.css") + static_text(f"brands/{code}.css")
-    except (OSError, ValueError):
-        abort(404)
-    answer = Response(text, mimetype="text/css")
+NO_BRAND = row_type("code", "name", "website", "colour", "position")(
+    "cac", "CAC", "", "#0b57a4", 0)     # until `setup` has made one
+
+
+def all_brands() -> list:
+    """Return the brands, from left to right in the bar."""
+    return fetch_all("SELECT * FROM brand ORDER BY position") or [NO_BRAND]
+
+
+@cache
+def brand_mark(brand) -> Markup:
+    """Return a brand's mark: static/brands/CODE.svg if there is one, else its initials."""
+    with suppress(OSError):
+        return Markup(static_text(f"brands/{brand.code}.svg").strip())  # noqa: S704 - a file of ours
+    initials = "".join(word[0] for word in re.findall(r"\w+", brand.name)[:2]).upper()
+    return Markup('<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32"><rect width="32"'
+                  ' height="32" rx="7" fill="{}"/><text x="16" y="21.5" text-anchor="middle"'
+                  ' font-family="system-ui, sans-serif" font-size="15" font-weight="700"'
+                  ' fill="#fff">{}</text></svg>').format(brand.colour, initials)
+
+
+@bp.get("/estilo/<code>.<any(css, svg):kind>")
+def style_sheet(code, kind):
+    """The style sheet in a brand's colour, or its mark; browsers keep them."""
+    brand = next((brand for brand in all_brands() if brand.code == code), None) or abort(404)
+    text, mimetype = brand_mark(brand), "image/svg+xml"
+    if kind == "css":
+        text, mimetype = f"{static_text('cac.css')}\n:root {{ --brand: {brand.colour}; }}\n", "text/css"
+    answer = Response(text, mimetype=mimetype)
     answer.headers["Cache-Control"] = f"public, max-age={STATIC_SECONDS}"
     return answer
 
@@ -4419,110 +4458,95 @@ def undo(number):
                f" (before {plain_money(before)})")
 
 # === Upkeep =======================================================================================
-# Copies that were verified, the way back, and what `check` looks at.
+# Copies that are verified before they count, the way back, and what `check` looks at.
 
-COPY_NAME = re.compile(r"cac-[0-9]{8}-[0-9]{6}-[0-9]{6}\.db")
-WAL_RESET_FIXED = (3, 44, 6), (3, 50, 7), (3, 51, 3)   # sqlite.org/wal.html#walresetbug
+COPY_NAME = re.compile(r"cac-[0-9]{8}-[0-9]{6}\.db")
+SQLITE_LOCK = 510, 2**30 + 2    # bytes, first byte: whoever has a database open has a lock there
 FREE_MEGABYTES = 500            # less free space than this is a warning
 WAL_MEGABYTES = 200             # and a -wal that grows to this: nothing takes it in
-CHORES_LATE_SECONDS = 60        # a lease that ended so long ago: the database cannot be written
-NO_OR_YES = "no", "yes"
-SQLITE_LOCK = 510, 2**30 + 2    # bytes, first byte: whoever has a database open has a lock there
 
 
-def snapshot(path, draft: Path) -> None:
-    """Copy a database as it is at one moment, whoever writes to it meanwhile."""
+def copy_database(source: Path, target: Path) -> str:
+    """Copy a database as it is at one moment, whoever writes to it meanwhile, and verify the copy."""
+    with closing(open_readonly(source)) as db:
+        db.execute("VACUUM INTO ?", (str(target),))
+    return verify_backup(target)
+
+
+def verify_backup(path: Path) -> str:
+    """Return what a copy holds, in words; Refused if it is damaged or does not add up."""
     with closing(open_readonly(path)) as db:
-        db.execute("VACUUM INTO ?", (str(draft),))
+        known_version(db)
+        bad = [row[0] for row in db.execute("PRAGMA integrity_check") if row[0] != "ok"]
+        bad += [row.what for row in db.execute("SELECT what FROM check_line"
+                                               " WHERE part = 'ledger' AND level = 'BAD'")]
+        if bad:
+            raise Refused(f"It does not pass its check: {'; '.join(bad)}. Nothing was changed.")
+        return ledger(db)
 
 
 def ledger(db) -> str:
-    """What a database's ledger holds, in words."""
-    count, balance = db.execute(LEDGER).fetchone()
-    return f"{counted(count, 'movement')}, total balance {plain_money(balance)}"
-
-
-def finding(is_fine: bool, what: str, level: str = "WARN") -> tuple[str, str]:
-    """A line of `check`: (ok | WARN | BAD, what was found)."""
-    return ("ok" if is_fine else level), what
-
-
-def check_content(db):
-    """Whether a database is whole, and what its view check_line counts."""
-    integrity = " ".join(db.execute("PRAGMA integrity_check").fetchone().integrity_check.split())
-    yield finding(integrity == "ok", f"integrity of the database: {integrity}", "BAD")
-    for line in db.execute("SELECT * FROM check_line").fetchall():
-        yield finding(not line.n, f"{line.what}: {line.n}", line.level)
-
-
-def proof(db) -> str:
-    """What a database holds, in a line; Refused if it is damaged or does not add up."""
-    known_version(db)
-    faults = [what for level, what in check_content(db) if level == "BAD"]
-    if faults:
-        raise Refused(f"It does not pass its check: {'; '.join(faults)}. Nothing was changed.")
-    customers = db.execute("SELECT count(*) AS n FROM customer").fetchone().n
-    return f"{counted(customers, 'customer')}, {ledger(db)}"
+    """Return what a database's ledger holds, in words."""
+    customers, movements, total = db.execute(
+        "SELECT (SELECT count(*) FROM customer), count(*), coalesce(sum(amount), 0) FROM movement"
+    ).fetchone()
+    return (f"{counted(customers, 'customer')}, {counted(movements, 'movement')},"
+            f" total balance {plain_money(total)}")
 
 
 def document_names(db) -> set[str]:
-    """The files of all documents that a database speaks of."""
-    found = db.execute("SELECT DISTINCT document FROM movement WHERE document IS NOT NULL")
-    return {Path(row.document).name for row in found}
+    """Return the names of all documents that a database speaks of."""
+    rows = db.execute("SELECT DISTINCT document FROM movement WHERE document IS NOT NULL")
+    return {Path(row.document).name for row in rows}
 
 
-def copy_documents(db, source: Path, target: Path) -> tuple[list[Path], str]:
-    """Copy the documents that target lacks: (all there that the database speaks of, how many)."""
-    names = sorted(document_names(db))
-    new = [n for n in names if not (target / n).is_file() and (source / n).is_file()]
+def copy_documents(path: Path, source: Path, target: Path) -> str:
+    """Copy those documents of a database that target lacks; return how many there are, in words.
+
+    A document's name is the hash of its content: what is there once need not be copied again.
+    """
+    with closing(open_readonly(path)) as db:
+        names = document_names(db)
+    new = [name for name in names if not (target / name).is_file() and (source / name).is_file()]
     if new:
         private_folder(target)
     for name in new:
         with atomic_write(target / name) as draft:
             shutil.copyfile(source / name, draft)
-    kept = [target / name for name in names if (target / name).is_file()]
-    missing = f", {len(names) - len(kept)} missing" * (len(names) > len(kept))
-    return kept, f"{counted(len(kept), 'document')}, {len(new)} of them copied now{missing}"
+    missing = sum(not (target / name).is_file() for name in names)
+    return (f"{counted(len(names) - missing, 'document')}, {len(new)} of them copied now"
+            + f", {missing} missing" * bool(missing))
 
 
-def write_manifest(copy: Path, content: Path, documents: list[Path]) -> None:
-    """What a copy consists of, for `sha256sum -c`."""
-    lines = [f"{sha256(content.read_bytes())}  {copy.name}"]
-    lines += [f"{sha256(file.read_bytes())}  {file.relative_to(copy.parent)}" for file in documents]
-    with atomic_write(copy.with_suffix(".sha256")) as draft:
-        draft.write_text("\n".join(lines) + "\n", encoding="utf-8")
-
-
-def forget_copies(folder: Path, keep: int) -> None:
-    """Remove all but the newest copies that `backup` made, and what a crash left of others."""
-    for old in sorted(f for f in folder.iterdir() if COPY_NAME.fullmatch(f.name))[:-keep]:
-        old.unlink(missing_ok=True)
-        old.with_suffix(".sha256").unlink(missing_ok=True)
-    for draft in folder.glob(".cac-*.new"):
-        if time.time() - draft.stat().st_mtime > 86400:
-            draft.unlink(missing_ok=True)
-
-
-def make_copy(folder: Path) -> str:
-    """Copy the database, while others write to it, and its documents; what the copy is."""
-    private_folder(folder)
-    copy, source = folder / f"cac-{datetime.now(UTC):%Y%m%d-%H%M%S-%f}.db", Path(current_app.config["DOCUMENTS"])
-    with atomic_write(copy) as draft:
-        snapshot(current_app.config["DATABASE"], draft)
-        with closing(open_readonly(draft)) as db:
-            held = proof(db)
-            documents, told = copy_documents(db, source, folder / "documents")
-        write_manifest(copy, draft, documents)
-        size = draft.stat().st_size
-    return f"{copy}: {size:,} bytes, {held}; {told}"
+@command("backup", "backup /var/backups/cac --keep 14")
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option("--keep", default=14, show_default=True, type=click.IntRange(min=1),
+              help="How many copies stay, the newest.")
+def backup(folder, keep):
+    """Copy the database, while the service runs, and its documents; verify the copy."""
+    known_version(get_db())
+    with refused_by(folder):
+        private_folder(folder)
+        copy = folder / f"cac-{datetime.now(UTC):%Y%m%d-%H%M%S}.db"
+        with atomic_write(copy) as draft:
+            content = copy_database(current_app.config["DATABASE"], draft)
+            documents = copy_documents(
+                draft, Path(current_app.config["DOCUMENTS"]), folder / "documents")
+        copies = sorted(file for file in folder.iterdir() if COPY_NAME.fullmatch(file.name))
+        drafts = [file for file in folder.glob(".cac-*.new")        # of a crash
+                  if time.time() - file.stat().st_mtime > 86400]
+        for old in copies[:-keep] + drafts:
+            old.unlink(missing_ok=True)
+    with suppress(sqlite3.OperationalError), transaction() as db:  # `check` will miss it and say so
+        db.execute("INSERT OR REPLACE INTO setting VALUES ('last_backup', 'mark', ?, '')", (now(),))
+    echo(f"{copy}: {copy.stat().st_size:,} bytes, {content}; {documents}")
 
 
 @contextmanager
 def closed_database(path: Path):
-    """While nobody has the database open, if there is one; Refused if somebody has.
+    """Keep a database, if there is one, from being opened; Refused if somebody has it open.
 
-    The lock is SQLite's own: the kernel drops it when its holder dies, or opens and closes the
-    file by itself.
+    The lock is SQLite's own: the kernel drops it when its holder dies.
     """
     if not path.exists():
         yield
@@ -4536,198 +4560,332 @@ def closed_database(path: Path):
         yield
 
 
-def keep_older(path: Path) -> Path | None:
-    """Copy a database that is to be upgraded, if it is and nobody has it open: the copy."""
-    with closing(open_readonly(path)) as db:
-        if known_version(db) == SCHEMA_VERSION:
-            return None
-    with closed_database(path), atomic_write(kept := former(path)) as draft:
-        snapshot(path, draft)
-    return kept
-
-
 @contextmanager
-def set_aside(path: Path):
-    """Give a database a dated name, with what belongs to it, while another takes its own.
-
-    Unless that one came, all is as it was. None = there is none.
-    """
-    kept = former(path)
-    if not path.exists():
-        move_beside(path, kept)
-        yield None
-        return
-    kept.hardlink_to(path)
+def set_aside(path: Path, kept: Path):
+    """Give a database, and its -wal, the name `kept`; take it back if no other database came."""
+    if is_there := path.exists():
+        kept.hardlink_to(path)
+    move_beside(path, kept)
     try:
-        move_beside(path, kept)
-        yield kept
+        yield
     finally:
-        if kept.samefile(path):
+        if is_there and kept.samefile(path):
             move_beside(kept, path)
             kept.unlink()
 
 
-def forget_access(path: Path) -> None:
-    """In a copy that comes back nobody is signed in, and no link is good, used or not."""
-    with closing(connect(path)) as db, transaction(db):
-        db.execute("DELETE FROM session")
-        db.execute("UPDATE customer SET link_serial = link_serial + strftime('%s', 'now')")
+@command("restore", "restore /var/backups/cac/cac-20261123-040000.db")
+@click.argument("file", type=click.Path(path_type=Path))
+def restore(file):
+    """Put a copy in the place of the database; the service must be stopped."""
+    path = Path(current_app.config["DATABASE"]).resolve()
+    kept = former(path)
+    with refused_by(f"{file} to {path}"):
+        if not file.is_file():
+            raise Refused("There is no such file. Nothing was changed.")
+        if path.exists():
+            with suppress(sqlite3.Error):   # a sound one takes in its -wal, and is one file then
+                connect(path).close()
+        # What is entered last ends first: the copy takes the database's name (atomic_write), then
+        # set_aside sees that it came, and only then others may open it. Nothing in here may open
+        # and close the database itself: with that, this process would lose its lock.
+        with closed_database(path), ExitStack() as exits, atomic_write(path) as draft:
+            content = copy_database(file, draft)
+            documents = copy_documents(
+                draft, file.parent / "documents", Path(current_app.config["DOCUMENTS"]))
+            with closing(connect(draft)) as db, transaction(db):    # no link is good, used or not
+                db.execute("DELETE FROM session")
+                db.execute("UPDATE customer SET link_serial = link_serial + strftime('%s', 'now')")
+            exits.enter_context(set_aside(path, kept))
+    echo(f"{path}: {content}; {documents}."
+         f" What was there before: {kept if kept.exists() else 'nothing'}.")
+    echo("All sessions and password links have ended. Now run `init`, then `check`.")
 
 
-def bring_back(copy: Path, path: Path) -> tuple[str, Path | None]:
-    """Put a copy in the database's place: (what it holds, where the former database is now)."""
-    if not copy.is_file():
-        raise Refused("There is no such file. Nothing was changed.")
-    if path.exists():
-        with suppress(sqlite3.Error):  # a sound one takes in its -wal, and is one file
-            connect(path).close()
-    with closed_database(path), ExitStack() as replacing, atomic_write(path) as draft:
-        with closing(open_readonly(copy)) as db:
-            held, documents = proof(db), Path(current_app.config["DOCUMENTS"])
-            _, told = copy_documents(db, copy.parent / "documents", documents)
-        snapshot(copy, draft)
-        forget_access(draft)
-        kept = replacing.enter_context(set_aside(path))
-    return f"{held}; {told}", kept
+def finding(is_fine, fine: str, wrong: str, level: str = "WARN") -> tuple[str, str]:
+    """Return a line of `check`: (ok | WARN | BAD, what was found)."""
+    return ("ok", fine) if is_fine else (level, wrong)
 
 
 def check_settings():
-    """The process's settings, and whether others may read the files with secrets."""
+    """Yield what `check` finds in the settings, and in who may read the files with secrets."""
     config = current_app.config
     problems = unsafe_settings(config)
     if config["MERCADOPAGO_TOKEN"] and not config["MERCADOPAGO_SECRET"]:
-        problems.append("CAC_MERCADOPAGO_SECRET: not set, Mercado Pago's notices are refused")
-    if not config["SMTP_URL"]:
-        problems.append("CAC_SMTP_URL: not set, no mail is sent")
-    yield from [("WARN", problem) for problem in problems] or [("ok", "settings are safe")]
-    files = [Path(file) for file in (os.environ.get("CAC_CONFIG"), config["DATABASE"]) if file]
-    for file in (file for file in files if file.exists()):
-        is_open = bool(file.stat().st_mode & 0o007)
-        yield finding(not is_open, f"{file} may be read by others: {NO_OR_YES[is_open]}")
+        problems.append("CAC_MERCADOPAGO_SECRET is not set: Mercado Pago's notices are refused")
+    yield from [("WARN", problem) for problem in problems] or [("ok", "no setting is unsafe")]
+    services = ", ".join(service.label for service in SERVICES.values() if config[service.setting])
+    yield finding(services, f"on-line payment by {services}",
+                  "no payment service is configured: nobody can pay on line")
+    server = urlsplit(config["SMTP_URL"]).hostname
+    yield finding(server, f"mail goes out through {server}",
+                  "CAC_SMTP_URL is not set: no mail goes out")
+    for file in filter(None, (os.environ.get("CAC_CONFIG"), config["DATABASE"])):
+        if Path(file).exists():
+            yield finding(not Path(file).stat().st_mode & 0o007, f"only its owner reads {file}",
+                          f"all users of this machine can read {file}: chmod o= {file}")
 
 
 def check_database():
-    """Its version, and what it holds."""
+    """Yield what `check` finds in the database."""
     db = get_db()
     version = known_version(db)
-    yield finding(version == SCHEMA_VERSION, f"version of the database: {version}", "BAD")
-    is_demo = is_demo_data(db)
-    yield finding(not is_demo, f"the database holds the demo's data: {NO_OR_YES[is_demo]}")
-    yield from check_content(db)
-    yield "ok", f"ledger: {ledger(db)}"
-
-
-def check_documents():
-    """The PDFs: those that vouchers refer to are there, and no others."""
-    folder = Path(current_app.config["DOCUMENTS"])
-    wanted, stored = document_names(get_db()), {file.name for file in folder.glob("*.pdf")}
-    missing, useless = len(wanted - stored), len(stored - wanted)
-    yield finding(not missing, f"documents missing in {folder}: {missing}", "BAD")
-    yield finding(not useless, f"documents of no voucher in {folder}: {useless}")
+    yield finding(version == SCHEMA_VERSION, f"the database has version {version}",
+                  f"the database has version {version}, the program {SCHEMA_VERSION}: run `init`",
+                  "BAD")
+    faults = [row[0] for row in db.execute("PRAGMA integrity_check") if row[0] != "ok"]
+    yield finding(not faults, f"the database is whole: {ledger(db)}",
+                  f"the database is damaged: {' '.join(faults[:1])}", "BAD")
+    yield finding(not is_demo_data(db), "the data are no demo's",
+                  "the database holds the demo's data")
+    yield from db.execute("SELECT level, what FROM check_line").fetchall()
 
 
 def check_machine():
-    """SQLite, the clock, and the disk."""
-    version, path = sqlite3.sqlite_version_info, Path(current_app.config["DATABASE"])
-    is_sound = version > max(WAL_RESET_FIXED) or any(
-        fixed[:2] == version[:2] and fixed <= version for fixed in WAL_RESET_FIXED)
-    rarely = "" if is_sound else ": may lose a write, very rarely; 3.51.3 does not"
-    yield finding(is_sound, f"SQLite {sqlite3.sqlite_version}{rarely}")
-    yield "ok", f"time {now()}, today {today()} in Argentina, this machine's zone {time.tzname[0]}"
+    """Yield what `check` finds on the disks, and what time it is."""
+    path, folder = (Path(current_app.config[name]) for name in ("DATABASE", "DOCUMENTS"))
+    wanted, stored = document_names(get_db()), {file.name for file in folder.glob("*.pdf")}
+    missing, spare = len(wanted - stored), len(stored - wanted)
+    yield finding(not missing, f"documents missing in {folder}: none of {len(wanted)}"
+                  + f"; {spare} are of no voucher and may go" * bool(spare),
+                  f"documents missing in {folder}: {missing} of {len(wanted)}", "BAD")
     free = shutil.disk_usage(path.parent).free // 2**20
-    yield finding(free >= FREE_MEGABYTES, f"free megabytes on the database's disk: {free}")
+    yield finding(free >= FREE_MEGABYTES, f"{free:,} MB are free on the database's disk",
+                  f"only {free} MB are free on the database's disk")
     wal = Path(f"{path}-wal")
     size = wal.stat().st_size // 2**20 if wal.exists() else 0
-    yield finding(size < WAL_MEGABYTES, f"megabytes in {wal.name}: {size}")
-
-
-def check_results():
-    """Yield what `check` finds, a line each; what cannot be looked at is BAD."""
-    for look in (check_settings, check_database, check_documents, check_machine):
-        try:
-            yield from look()
-        except (sqlite3.Error, OSError, Refused) as error:
-            yield "BAD", f"{look.__name__.removeprefix('check_')}: {error}"
+    yield finding(size < WAL_MEGABYTES, f"{size} MB wait in {wal.name}",
+                  f"{size} MB wait in {wal.name}: nothing takes them in; does Litestream run?")
+    yield "ok", (f"SQLite {sqlite3.sqlite_version}; it is {now()}, {today()} in Argentina,"
+                 f" this machine's zone is {time.tzname[0]}")
 
 
 @command("check", "check --json")
 @click.option("--json", "as_json", is_flag=True, help="For a monitor.")
 def check(as_json):
     """Look at all that may be wrong; exit code 1 if something is BAD."""
-    results = list(check_results())
+    results = []
+    for look in (check_settings, check_database, check_machine):
+        try:
+            results += look()
+        except (sqlite3.Error, OSError, Refused) as error:
+            results.append(("BAD", f"{look.__name__.removeprefix('check_')}: {error}"))
     if as_json:
-        found = [{"level": level, "what": what} for level, what in results]
-        echo(json.dumps(found, indent=1, ensure_ascii=False))
+        rows = [{"level": level, "what": what} for level, what in results]
+        echo(json.dumps(rows, indent=1, ensure_ascii=False))
     else:
         echo("\n".join(f"{level:4}  {what}" for level, what in results))
     sys.exit(any(level == "BAD" for level, _ in results))
 
 
-@command("backup", "backup /var/backups/cac --keep 14")
-@click.argument("folder", type=click.Path(path_type=Path))
-@click.option("--keep", default=14, show_default=True, type=click.IntRange(min=1),
-              help="How many copies stay, the newest.")
-def backup(folder, keep):
-    """Copy the database, while the service runs, and its documents; prove the copy."""
-    known_version(get_db())
-    with refused_by(folder):
-        made = make_copy(folder)
-        forget_copies(folder, keep)
-    with suppress(sqlite3.OperationalError), transaction() as db:  # `check` will miss it and say so
-        db.execute("INSERT OR REPLACE INTO setting VALUES ('last_backup', 'mark', ?, '')", (now(),))
-    echo(made)
-
-
-@command("restore", "restore /var/backups/cac/cac-20261123-040000-000000.db")
-@click.argument("file", type=click.Path(path_type=Path))
-def restore(file):
-    """Put a copy in the place of the database; the service must be stopped."""
-    path = Path(current_app.config["DATABASE"]).resolve()
-    with refused_by(f"{file} to {path}"):
-        held, kept = bring_back(file, path)
-    echo(f"{path}: {held}. What was there before: {kept or 'nothing'}.")
-    echo("All sessions and password links have ended. Now run `init`, then `check`.")
-
 # === Commands =====================================================================================
 # What the operator types and no part above owns.
 
 
-def shown_setting(setting: dict) -> str:
-    """A setting's value as the operator types it."""
-    return plain_money(int(setting["value"])) if setting["kind"] == "money" else setting["value"]
-
-
-@command("settings", "settings")
-def settings():
-    """List the settings of the process, secrets masked, and of the business."""
-    for name, (_, _, about) in SETTINGS.items():
-        value = current_app.config[name]
-        value = ("(set)" if value else "") if name in SECRETS else value
-        echo(f"CAC_{name:22} {value or '(not set)':32} {about}")
-    for setting in tables()["setting"].rows_where("kind <> 'mark'", order_by="name"):
-        echo(f"{setting['name']:26} {shown_setting(setting):32} {setting['about']}")
+@command("list", "list payments")
+@click.argument("what", type=click.Choice(
+    ["settings", "customers", "payments", "review", "mail", "imports"]))
+def list_rows(what):
+    """Print settings, secrets masked; customers; the last payments; what waits for review; mail."""
+    known_version(get_db())
+    rows = [row._asdict() for row in fetch_all(f"SELECT * FROM list_{what}")]
+    if what == "settings":
+        shown = current_app.config | {name: "(set)" for name in SECRETS if current_app.config[name]}
+        rows = [{"name": f"CAC_{name}", "value": shown[name] or "(not set)", "about": about}
+                for name, (_, _, about) in SETTINGS.items()] + rows
+    print_rows(rows, f"No {what}.")
 
 
 @command("set", "set dm_limit 5000,00")
 @click.argument("name")
 @click.argument("value")
 def set_setting(name, value):
-    """Change a setting of the business."""
-    settings = tables()["setting"]
-    before = next(settings.rows_where("name = ? AND kind <> 'mark'", [name]), None)
-    if not before:
-        raise Refused(f"There is no setting {name}: see `settings`. Nothing was changed.")
+    """Change a setting of the company."""
+    settings, shown = tables()["setting"], tables()["list_settings"]
+    row = next(settings.rows_where("name = ? AND kind <> 'mark'", [name]), None)
+    if not row:
+        raise Refused(f"There is no setting {name}: see `list settings`. Nothing was changed.")
+    before = next(shown.rows_where("name = ?", [name]))["value"]
     try:
-        parsed = parse_setting(before["kind"], value)
+        settings.update(name, {"value": parse_setting(row["kind"], value)})
     except ValueError as error:
         raise Refused(f"{name} takes {error}, not {value!r}. Nothing was changed.") from error
-    settings.update(name, {"value": parsed})
-    after = shown_setting(settings.get(name))
-    echo(f"{name}: {after} (before: {shown_setting(before)})")
+    after = next(shown.rows_where("name = ?", [name]))["value"]
+    echo(f"{name}: {after} (before: {before})")
+
+
+MAY_BE_EMPTY = "text", "email", "cuit"      # settings of the company that not all have
+SETUP_FIELDS = {  # of a file for `setup`: its tables, and what kind of setting each field is
+    "bank_account": {"bank": "text", "account": "text", "holder": "text", "cuit": "cuit",
+                     "cbu": "cbu", "alias": "alias"},
+    "brand": {"code": "code", "name": "text", "website": "website", "colour": "colour"},
+}
+
+
+def current_setup() -> dict:
+    """Return the company's data as a file for `setup` has them."""
+    rows = fetch_all("SELECT name, value FROM list_settings")
+    codes = fetch_all("SELECT code FROM voucher_type WHERE dineromail = 1 ORDER BY code")
+    brands = [] if all_brands() == [NO_BRAND] else all_brands()
+    lists = {"bank_account": fetch_all("SELECT * FROM bank_account ORDER BY id"), "brand": brands}
+    return {"dineromail_types": [row.code for row in codes],
+            "settings": {row.name: row.value for row in rows},
+            **{what: [{field: getattr(row, field) or "" for field in SETUP_FIELDS[what]}
+                      for row in rows] for what, rows in lists.items()}}
+
+
+def print_setup(setup: dict) -> None:
+    """Print a file that `setup` reads; JSON's strings and lists of numbers are TOML's, too."""
+    echo(f"dineromail_types = {json.dumps(setup['dineromail_types'])}")
+    tables = [("[settings]", setup["settings"])]
+    tables += [(f"[[{what}]]", row) for what in SETUP_FIELDS for row in setup[what]]
+    for head, row in tables:
+        echo(f"\n{head}")
+        for name, value in row.items():
+            echo(f"{name} = {json.dumps(value, ensure_ascii=False)}")
+
+
+def parse_setup(setup: dict, kinds: dict) -> tuple[dict, list[str]]:
+    """Return (what a setup says, as it is stored; all that is wrong with it, a line each)."""
+    problems, stored = [], {}
+    known = {row.code for row in fetch_all("SELECT code FROM voucher_type")}
+    parts = {"settings": kinds, **SETUP_FIELDS}
+
+    def parsed(place, fields, row):
+        values = {}
+        for name in row if place == "settings" else row | dict.fromkeys(fields.keys() - row, ""):
+            text, kind = str(row.get(name, "")).strip(), fields.get(name)
+            try:
+                is_empty = place == "settings" and kind in MAY_BE_EMPTY and not text
+                values[name] = text if is_empty else parse_setting(kind, text)
+            except KeyError:
+                problems.append(f"{place}: there is no {name}")
+            except ValueError as error:
+                problems.append(f"{place}: {name} takes {error}, not {text!r}")
+        return values
+
+    for part, value in setup.items():
+        if part == "dineromail_types" and isinstance(value, list):
+            problems += [f"dineromail_types: there is no voucher type {code!r}" for code in value
+                         if type(code) is not int or code not in known]
+            stored[part] = value
+        elif part == "settings" and isinstance(value, dict):
+            stored[part] = parsed(part, kinds, value)
+        elif part in SETUP_FIELDS and isinstance(value, list) and all(
+                isinstance(row, dict) for row in value):
+            stored[part] = [parsed(f"{part} {number}", parts[part], row)
+                            for number, row in enumerate(value, 1)]
+        else:
+            problems.append(f"{part}: there is no such part, or it is written otherwise: see README")
+    codes = [row.get("code") for row in stored.get("brand", [])]
+    problems += [f"brand: {code} comes twice" for code in {*codes} if codes.count(code) > 1]
+    return stored, problems
+
+
+def save_setup(db, stored: dict) -> None:
+    """Write what `parse_setup` returned; bank accounts and brands replace those on file."""
+    db.executemany("UPDATE setting SET value = ? WHERE name = ?",
+                   [(value, name) for name, value in stored.get("settings", {}).items()])
+    if "dineromail_types" in stored:
+        db.execute("UPDATE voucher_type SET dineromail = code IN (SELECT value FROM json_each(?))",
+                   (json.dumps(stored["dineromail_types"]),))
+    if "bank_account" in stored:
+        db.execute("DELETE FROM bank_account")
+        db.executemany("INSERT INTO bank_account (bank, account, holder, cuit, cbu, alias) VALUES"
+                       " (:bank, :account, :holder, :cuit, :cbu, nullif(:alias, ''))",
+                       stored["bank_account"])
+    brands = stored.get("brand", [])
+    name = db.execute("SELECT value FROM setting WHERE name = 'company_name'").fetchone().value
+    if not brands and name and not db.execute("SELECT 1 FROM brand").fetchone():
+        brands = [{"code": re.sub("[^a-z0-9]", "", plain(name))[:30] or "empresa", "name": name,
+                   "website": "", "colour": NO_BRAND.colour}]
+    if brands:
+        db.execute("DELETE FROM brand WHERE code NOT IN (SELECT brand FROM customer)")
+        db.execute("UPDATE brand SET position = position + 1000")   # free for those that come
+        db.executemany(
+            "INSERT INTO brand VALUES (:code, :name, :website, :colour, :position) ON CONFLICT (code)"
+            " DO UPDATE SET name = :name, website = :website, colour = :colour, position = :position",
+            [{**row, "position": place} for place, row in enumerate(brands, 1)])
+
+
+def ask_setup(setup: dict, kinds: dict) -> dict:
+    """Ask for all that a file for `setup` has; what is on file is the default."""
+    def ask(label, kind, default=""):
+        def checked(text):
+            try:
+                if text.strip() or kind not in MAY_BE_EMPTY:
+                    parse_setting(kind, text)
+            except ValueError as error:
+                raise click.UsageError(f"it takes {error}") from error
+            return text
+        return click.prompt(label, default=default, value_proc=checked, show_default=bool(default))
+
+    abouts = fetch_all("SELECT name, about FROM list_settings")
+    answers = {"settings": {row.name: ask(f"{row.name}, {row.about}", kinds[row.name],
+                                          setup["settings"][row.name]) for row in abouts}}
+    codes = click.prompt("Voucher types that may be paid on line, AFIP's codes",
+                         default=" ".join(map(str, setup["dineromail_types"])))
+    answers["dineromail_types"] = [int(code) for code in re.findall("[0-9]+", codes)]
+    for part, fields in SETUP_FIELDS.items():
+        what = part.replace("_", " ")
+        answers[part] = [row for row in setup[part] if click.confirm(
+            f"Keep the {what} {row.get('cbu') or row['code']}?", default=True)]
+        while click.confirm(f"Add a {what}?", default=False):
+            answers[part].append({name: ask(f"  {name}", kind) for name, kind in fields.items()})
+    return answers
+
+
+@command("setup", "setup empresa.toml")
+@click.argument("file", required=False, type=click.Path(path_type=Path))
+@click.option("--print", "printing", is_flag=True, help="Print such a file, of what is on file.")
+def setup(file, printing):
+    """Set up the company: ask for all, or read a TOML FILE; what is wrong is told at once."""
+    kinds = {row.name: row.kind for row in
+             fetch_all("SELECT name, kind FROM setting WHERE kind <> 'mark'")}
+    if printing:
+        return print_setup(current_setup())
+    try:
+        told = tomllib.loads(file.read_text("utf-8")) if file else ask_setup(current_setup(), kinds)
+    except (OSError, ValueError) as error:
+        raise Refused(f"{file}: {error}. Nothing was saved.") from error
+    stored, problems = parse_setup(told, kinds)
+    if problems:
+        raise Refused("\n".join([f"{file or 'setup'}:", *problems, "Nothing was saved."]))
+    with transaction() as db:
+        save_setup(db, stored)
+    missing = ", ".join(row.name for row in fetch_all("SELECT name FROM missing_setting"))
+    return echo(f"The company is set up: {company().company_name}." if not missing
+                else f"Saved. Before `serve` there is still missing: {missing}.")
+
+
+@command("brand", "brand tornadostore --name TornadoStore --website https://www.tornadostore.com.ar/"
+         " --colour '#b04a00'")
+@click.argument("code")
+@click.option("--name", help="As customers read it.")
+@click.option("--website", help="Where its name in the bar leads.")
+@click.option("--colour", help="#rrggbb, dark enough for white letters.")
+@click.option("--position", type=click.IntRange(1, 999), help="In the bar, from the left.")
+def brand(code, position, **given):
+    """Make a brand, or change one: its name, website, colour and place in the bar."""
+    brands = tables()["brand"]
+    row = next(brands.rows_where("code = ?", [code]), {"website": "", "colour": NO_BRAND.colour})
+    row |= {name: value for name, value in given.items() if value is not None} | {"code": code}
+    row |= {"position": position or row.get("position") or 1 + max(
+        (other["position"] for other in brands.rows), default=0)}
+    for name, kind in SETUP_FIELDS["brand"].items():
+        try:
+            row[name] = parse_setting(kind, row.get(name, ""))
+        except ValueError as error:
+            raise Refused(f"--{name}: it takes {error}. Nothing was changed.") from error
+    if other := next(brands.rows_where("position = ? AND code <> ?", [row["position"], code]), None):
+        raise Refused(f"--position: {other['code']} is there. Nothing was changed.")
+    brands.upsert(row, pk="code")
+    echo(f"{code}: {row['name']}, {row['website'] or 'no website'}, {row['colour']},"
+         f" position {row['position']}")
 
 
 def write_settings(path: Path) -> None:
-    """A file of settings as they are now, with a key; what need not be set is a comment."""
+    """Write the settings as they are now, with a key; what need not be set is a comment."""
     config, lines = current_app.config, ["# The settings of CAC; the environment, CAC_…, wins."]
     chosen = {name: config[name] for name, (default, _, _) in SETTINGS.items()
               if config[name] and config[name] != default}
@@ -4735,10 +4893,9 @@ def write_settings(path: Path) -> None:
     chosen |= {"SECRET_KEY": config["SECRET_KEY"] or secrets.token_urlsafe(48),
                "BASE_URL": config["BASE_URL"]}
     for name, (default, _, about) in SETTINGS.items():
-        if name == "DEMO":
-            continue
-        value = json.dumps(chosen.get(name, default), ensure_ascii=False)
-        lines += ["", f"# {about}", f"{'' if name in chosen else '# '}{name.lower()} = {value}"]
+        if name != "DEMO":
+            value = json.dumps(chosen.get(name, default), ensure_ascii=False)
+            lines += ["", f"# {about}", f"{'' if name in chosen else '# '}{name.lower()} = {value}"]
     with atomic_write(path) as draft:
         draft.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
@@ -4746,7 +4903,7 @@ def write_settings(path: Path) -> None:
 @command("init", "init")
 def init():
     """Make settings and database, or bring an older database up to date, keeping a copy."""
-    path = Path(current_app.config["DATABASE"])
+    path, kept = Path(current_app.config["DATABASE"]), None
     file = Path(os.environ.get("CAC_CONFIG") or path.with_name("cac.toml")).absolute()
     if not file.exists() and ("CAC_CONFIG" in os.environ or not current_app.config["SECRET_KEY"]):
         with refused_by(file):
@@ -4755,10 +4912,13 @@ def init():
     if not path.is_file():
         make_database(path, "schema.sql")
         return echo(f"Made {path}.")
-    with refused_by(path):
-        kept = keep_older(path)
-    steps = upgrade_database(get_db())
-    return echo(f"{path} is up to date." + f" As it was: {kept}." * bool(steps))
+    with refused_by(path), closing(open_readonly(path)) as db:
+        if known_version(db) < SCHEMA_VERSION:
+            with closed_database(path), atomic_write(kept := former(path)) as draft:
+                db.execute("VACUUM INTO ?", (str(draft),))
+    upgrade_database(get_db())
+    return echo(f"{path} is up to date." + f" As it was: {kept}." * bool(kept))
+
 
 # === Application ==================================================================================
 # create_app, what every page and every line of the log has, and the background thread. To create
@@ -4798,21 +4958,20 @@ def asset(name: str) -> str:
     return page_url("static", filename=name, v=version_of(name))
 
 
-def style(brand: str) -> str:
-    """Return the address of the style sheet with a brand's colours, which browsers may keep too."""
-    version = version_of("cac.css", f"brands/{brand}.css")
-    return page_url("cac.style_sheet", code=brand, v=version)
-
-
 @cache
-def brand_mark(brand: str) -> Markup:
-    """Return a brand's mark, to be drawn in the page itself."""
-    return Markup(static_text(f"brands/{brand}.svg").strip())  # noqa: S704 - a file of ours
+def brand_version(brand) -> str:
+    """Return a few characters that change with a brand's looks."""
+    return sha256(static_text("cac.css") + brand.colour + brand_mark(brand))[:10]
+
+
+def style(brand, kind: str = "css") -> str:
+    """Return the address of a brand's style sheet or mark (svg), which browsers may keep too."""
+    return page_url("cac.style_sheet", code=brand.code, kind=kind, v=brand_version(brand))
 
 
 def page_values() -> dict:
     """Return what every page has at hand."""
-    brands = fetch_all("SELECT * FROM brand ORDER BY position")
+    brands = all_brands()
     code = current_user.brand if current_user.is_authenticated else brands[0].code
     brand = next(brand for brand in brands if brand.code == code)
     return {"company": company(), "brands": brands, "brand": brand}
@@ -5014,6 +5173,8 @@ def serve(host, port, workers):
                 raise Refused("it is of an older version: see `python cac.py init`")
             if is_demo_data(db):
                 raise Refused("it holds the demo's data")
+            problems += [f"{row.name}: not set up; `python cac.py setup` asks for it"
+                         for row in db.execute("SELECT name FROM missing_setting")]
     except (sqlite3.Error, Refused) as error:
         problems.append(f"CAC_DATABASE: {path}: {getattr(error, 'message', error)}")
     if problems:
