@@ -17,9 +17,19 @@ def centavos(text: str) -> int:
 
 
 def rows(page) -> list[list[str]]:
-    """The statement on a page, cell by cell; the first and the last row are the carried ones."""
-    return [[" ".join(cell.text.split()) for cell in row.find_all(["th", "td"])]
-            for row in page.select("table.movements tbody tr")]
+    """The statement on a page, cell by cell but for the state; the ends are the carried rows."""
+    return [[" ".join(cell.text.split()) for cell in row.select("th, td:not(.state)")]
+            for row in page.select("table.movements tbody tr:not(.month)")]
+
+
+def states(page) -> list[str]:
+    """What each line of the statement says of its voucher."""
+    return [" ".join(cell.text.split()) for cell in page.select("table.movements td.state")]
+
+
+def open_amounts(page) -> list[int]:
+    """What is left of each voucher of A pagar, in centavos."""
+    return [int(data["value"]) for data in page.select("#a-pagar .open-item data[value]")]
 
 
 def totals(table) -> tuple[int, int, int]:
