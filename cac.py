@@ -2454,7 +2454,8 @@ def new_pdf(title: str, colour: str, foot: str):
             """Write whose page this is, and which of how many."""
             self.set_font(FONT, "", 8)
             self.text(15, 290, on_paper(foot))
-            self.text(172, 290, f"Página {self.page_no()} de {{nb}}")
+            self.set_xy(150, 287)
+            self.cell(45, 4, f"Página {self.page_no()} de {{nb}}", align="R")
 
     pdf = Paper()
     pdf.core_fonts_encoding = "cp1252"
@@ -2526,7 +2527,7 @@ def statement_pdf(customer, found: Statement, year: int | None = None) -> bytes:
     pdf = new_pdf(title, customer.colour, " · ".join(filter(None, whose)))
     words = "Saldo a pagar" if found.closing > 0 else "Saldo a favor" if found.closing else "Saldo"
     write_lines(pdf, 15, 14, (company().company_name, 14, "B"), (title, 12),
-                (f"{period}, importes en pesos", 9))
+                (period, 9), ("Importes en pesos", 9))
     write_lines(pdf, 110, 14, (customer.name, 11, "B"), (f"Usuario {customer.number}", 9),
                 (tax_number(customer), 9))
     write_lines(pdf, 15, 38, (f"{words} al {day(until)}", 10), (money(abs(found.closing)), 22, "B"))
