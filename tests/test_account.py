@@ -137,9 +137,9 @@ def test_what_is_open_adds_up_to_what_is_owed(visit, ledger, who):
 
 @pytest.mark.parametrize(("due", "words"), [
     ("2026-11-27", "Vencida"), ("2026-12-10", "Sin fecha de vencimiento")])
-def test_what_is_older_than_the_window_is_added_up(visit, db, run, time_machine, due, words):
+def test_what_is_older_than_the_window_is_added_up(visit, db, time_machine, due, words):
     time_machine.move_to(DAY)
-    run("set", "statement_window", "1")
+    db.execute("UPDATE setting SET value = 1 WHERE name = 'statement_window'")
     db.execute("UPDATE movement SET due_date = ? WHERE customer = 1001", (due,))
     page = visit("Ana").page("/cuenta")
     older = page.select(".open-item")[0]
