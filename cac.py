@@ -1776,8 +1776,8 @@ def export(what, since):
 
 
 # === Statement ====================================================================================
-# What a customer owes and why: home, Mi cuenta corriente, ¿Por qué este saldo? Page, PDF, CSV and
-# mail ask the same queries.
+# What a customer owes and why: home, Mi cuenta corriente, ¿Por qué este saldo? Pages, files, mails
+# and the payment page ask the same functions.
 
 LEDGER = "SELECT count(*) AS n, coalesce(sum(amount), 0) AS balance FROM movement"
 TOTAL = f"{LEDGER} WHERE customer = ?"
@@ -1786,12 +1786,15 @@ VOUCHER = """
     JOIN voucher_type ON voucher_type.code = movement.type"""
 IS_INVOICE = "voucher_type.kind IN ('invoice', 'debit note', 'credit note')"
 LINES = f"""
-    SELECT * FROM (
-        {VOUCHER} WHERE customer = ? ORDER BY date DESC, movement.id DESC LIMIT ? OFFSET ?)
-    ORDER BY date, id"""
+    SELECT *, 0 AS balance, 0 AS rest, NULL AS days     -- statement_part fills them in
+    FROM ({VOUCHER}) WHERE customer = ? ORDER BY date DESC, id DESC LIMIT ? OFFSET ?"""
 NEWEST = """
     SELECT coalesce(sum(amount), 0) AS amount FROM (
         SELECT amount FROM movement WHERE customer = ? ORDER BY date DESC, id DESC LIMIT ?)"""
+LAST_DUE = """
+    SELECT max(due_date) AS date FROM (
+        SELECT amount, due_date FROM movement WHERE customer = ?
+        ORDER BY date DESC, id DESC LIMIT -1 OFFSET ?) WHERE amount > 0"""
 YEARS = """
     WITH RECURSIVE newest (date) AS (
         SELECT max(date) FROM movement WHERE customer = ?1
@@ -1800,132 +1803,36 @@ YEARS = """
                 WHERE older.customer = ?1 AND older.date < substr(newest.date, 1, 4))
         FROM newest WHERE newest.date IS NOT NULL)
     SELECT substr(date, 1, 4) AS year FROM newest WHERE date IS NOT NULL"""
-OPEN_DEBITS = """
-    SELECT id, amount, due_date FROM movement WHERE customer = ? AND amount > 0
-    ORDER BY date DESC, id DESC"""
+MONTHS = """
+    WITH RECURSIVE month (first) AS (
+        SELECT date(?2, 'start of month', '-11 months')
+        UNION ALL
+        SELECT date(first, '+1 month') FROM month WHERE first < date(?2, 'start of month'))
+    SELECT first AS month, (
+        SELECT coalesce(sum(amount), 0) FROM movement WHERE customer = ?1 AND date <
+        iif(first < date(?2, 'start of month'), date(first, '+1 month'), '9999')) AS balance
+    FROM month"""
 RECENT_LINES = 12                       # movements that ¿Por qué este saldo? explains in any case
-MONTHS = "ene feb mar abr may jun jul ago sep oct nov dic".split()
-CHART_SIZE = 360, 190
 
 
-def last_months(day: str, count: int) -> list[str]:
-    """The month of a day and those before it, the oldest first.
+class OpenItem(NamedTuple):
+    """What is left to pay of a voucher."""
 
-    >>> last_months("2026-02-03", 3)
-    ['2025-12', '2026-01', '2026-02']
-    """
-    last = int(day[:4]) * 12 + int(day[5:7]) - 1
-    return [f"{month // 12}-{month % 12 + 1:02}" for month in range(last - count + 1, last + 1)]
-
-
-def month_name(month: str) -> str:
-    """A month in three letters.
-
-    >>> month_name("2026-11")
-    'nov'
-    """
-    return MONTHS[int(month[5:]) - 1]
-
-
-def round_amounts(least: int, most: int) -> tuple[int, int, int]:
-    """Three round amounts, equally apart, that hold all between these two: a chart's grid.
-
-    >>> round_amounts(0, 125040), round_amounts(-32000, 45000)
-    ((0, 100000, 200000), (-50000, 0, 50000))
-    """
-    steps = (step * 10**power for power in range(1, 18) for step in (10, 20, 25, 50))
-    step = next(step for step in steps if least // step * step + 2 * step >= most)
-    first = least // step * step
-    return first, first + step, first + 2 * step
-
-
-class Chart(NamedTuple):
-    """A line of balances, in the units of its drawing, which are CHART_SIZE."""
-
-    grid: list      # (y, amount), from below
-    points: list    # (x, y, month, amount), oldest first
-
-
-def chart(balances: list[tuple[str, int]]) -> Chart:
-    """The drawing of (month, amount); zero is always on it.
-
-    >>> chart([("2026-10", 0), ("2026-11", 20000)]).points
-    [(18, 160, '2026-10', 0), (342, 20, '2026-11', 20000)]
-    """
-    amounts = [amount for _, amount in balances]
-    low, middle, high = round_amounts(min(0, *amounts), max(0, *amounts))
-    width, height = CHART_SIZE[0] - 36, CHART_SIZE[1] - 50
-
-    def level(amount):
-        return height + 20 - (amount - low) * height // (high - low)
-
-    return Chart([(level(amount), amount) for amount in (low, middle, high)],
-                 [(18 + n * width // (len(balances) - 1), level(amount), month, amount)
-                  for n, (month, amount) in enumerate(balances)])
+    movement: tuple | None      # None = all that is older than the statement's window, added up
+    rest: int                   # centavos
+    days: int | None            # until it is due, negative = overdue; None = no due date
 
 
 class Statement(NamedTuple):
-    """Some consecutive movements of a customer, each with the balance after it."""
+    """Some consecutive movements of a customer."""
 
-    opening: int    # balance before the first line
-    lines: list     # (movement, balance after it), oldest first
-    closing: int    # balance after the last line
-    balance: int    # of all movements: what the customer owes
-    page: int
-    pages: int
-
-
-def balance_of(number: int) -> int:
-    """What a customer owes: the sum of the ledger."""
-    return fetch_one(TOTAL, number).balance
-
-
-def statement(number: int, window: int, size: int, page: int | None = None) -> Statement:
-    """A page of the customer's last `window` movements; the newest page unless another is asked.
-
-    It is counted back from the balance: a long history costs no more than a short one.
-    """
-    with transaction(kind="DEFERRED"):
-        count, balance = fetch_one(TOTAL, number)
-        skip, length, page, pages = page_span(count, window, size, page)
-        return statement_part(number, balance, length, count - skip - length, page, pages)
-
-
-def statement_part(number: int, balance: int, length: int, newer: int, *of) -> Statement:
-    """`length` movements, those after which `newer` more have come."""
-    found = fetch_all(LINES, number, length, newer)
-    opening = balance - fetch_one(NEWEST, number, newer + length).amount
-    balances = list(accumulate((line.amount for line in found), initial=opening))
-    lines = list(zip(found, balances[1:], strict=True))
-    return Statement(opening, lines, balances[-1], balance, *of)
-
-
-def whole_statement(number: int) -> Statement:
-    """All that the pages of the statement show, at once."""
-    window = company().statement_window
-    return statement(number, window, window)
-
-
-def year_statement(number: int, year: int) -> Statement:
-    """All movements of a year."""
-    with transaction(kind="DEFERRED"):
-        found = fetch_one("SELECT count(*) FILTER (WHERE date LIKE ?2 || '-%') AS length,"
-                    " count(*) FILTER (WHERE date > ?2 || '-12-31') AS newer"
-                    " FROM movement WHERE customer = ?1", number, f"{year:04}")
-        return statement_part(number, balance_of(number), found.length, found.newer, 1, 1)
-
-
-def balances(number: int) -> list[tuple[str, int]]:
-    """(month, balance at its end) of the last 12 months; [] if there are movements in fewer than 3.
-
-    The first holds all that came before, the last what is dated later.
-    """
-    months = last_months(today(), 12)
-    moved = dict(fetch_all("SELECT min(max(substr(date, 1, 7), ?), ?) AS month, sum(amount)"
-                      " FROM movement WHERE customer = ? GROUP BY month",
-                      months[0], months[-1], number))
-    found = accumulate(moved.get(month, 0) for month in months)
-    return list(zip(months, found, strict=True)) if len(moved) > 2 else []
+    lines: list         # movements, oldest first, with `balance` after it, and `rest`, `days` open
+    opening: int        # balance before the first line
+    closing: int        # balance after the last line
+    balance: int        # of all movements: what the customer owes
+    open_items: list    # of all movements, too
+    page: int = 1
+    pages: int = 1
 
 
 class Explained(NamedTuple):
@@ -1937,10 +1844,62 @@ class Explained(NamedTuple):
     rest: int                   # what is left of it, still owed or in favour
 
 
+def balance_of(number: int) -> int:
+    """Return what a customer owes: the sum of the ledger."""
+    return fetch_one(TOTAL, number).balance
+
+
+def open_items(number: int, balance: int) -> list[OpenItem]:
+    """Return what is still to be paid, oldest first; it adds up to the balance.
+
+    Payments cancel the oldest, so the newest debits are read until they make up the balance.
+    """
+    window, day_now = company().statement_window, date.fromisoformat(today())
+    newest = get_db().execute(LINES, (number, window, 0))
+    items = [OpenItem(debit, rest, debit.due_date and (
+                date.fromisoformat(debit.due_date) - day_now).days)
+             for debit, rest in unpaid((row for row in newest if row.amount > 0), balance)]
+    if older := max(balance, 0) - sum(item.rest for item in items):
+        last_due = fetch_one(LAST_DUE, number, window).date or "9999-12-31"
+        days = (date.fromisoformat(last_due) - day_now).days
+        items.append(OpenItem(None, older, days if days < 0 else None))
+    return items[::-1]
+
+
+def statement_part(number: int, balance: int, length: int, newer: int) -> Statement:
+    """Return `length` movements, those after which `newer` more have come.
+
+    Balances are counted back from the newest: a long history costs no more than a short one.
+    """
+    items = open_items(number, balance)
+    open_of = {item.movement.id: item for item in items if item.movement}
+    after = closing = balance - (fetch_one(NEWEST, number, newer).amount if newer else 0)
+    lines, paid = [], OpenItem(None, 0, None)
+    for row in fetch_all(LINES, number, length, newer):
+        _, rest, days = open_of.get(row.id, paid)
+        lines.append(row._replace(balance=after, rest=rest, days=days))
+        after -= row.amount
+    return Statement(lines[::-1], after, closing, balance, items)
+
+
+def statement(number: int, window: int | None = None, size: int | None = None,
+              page: int | None = None) -> Statement:
+    """Return a page of the last `window` movements; the newest page unless another is asked.
+
+    Without a window it is the one of the settings, without a size all of it is one page.
+    """
+    window = window or company().statement_window
+    with transaction(kind="DEFERRED"):
+        count, balance = fetch_one(TOTAL, number)
+        skip, length, page, pages = page_span(count, window, size or window, page)
+        part = statement_part(number, balance, length, count - skip - length)
+    return part._replace(page=page, pages=pages)
+
+
 def explanation(found: Statement) -> list[Explained]:
-    """What was paid with what: the opening balance and each line, oldest first."""
-    movements = [None, *(line for line, _ in found.lines)]
-    amounts = [found.opening, *(line.amount for line, _ in found.lines)]
+    """Return what was paid with what: the opening balance and each line, oldest first."""
+    movements = [None, *found.lines]
+    amounts = [found.opening, *(line.amount for line in found.lines)]
     against = [[] for _ in amounts]
     for payment, debt, amount in cancellations(amounts):
         against[payment].append((movements[debt], amount))
@@ -1949,20 +1908,12 @@ def explanation(found: Statement) -> list[Explained]:
             for movement, amount, parts in zip(movements, amounts, against, strict=True)]
 
 
-def next_due(number: int, balance: int) -> tuple[str | None, int]:
-    """(the earliest due date of what is not paid yet, how much is overdue today)."""
-    debits = get_db().execute(OPEN_DEBITS, (number,))
-    owed = [(debit.due_date, rest) for debit, rest in unpaid(debits, balance) if debit.due_date]
-    overdue = sum(rest for due, rest in owed if due < today())
-    return min((due for due, _ in owed), default=None), overdue
-
-
 def still_so(kind: str, number: int, lines: list) -> list[tuple]:
-    """(movement, what is owed of it) of those that are 'due' or 'overdue' now; 'new' are all."""
+    """Return (movement, what is owed of it) of those that are `kind` now; 'new' are all."""
     if kind == "new":
         return [(line, line.amount) for line in lines]
-    debits = get_db().execute(OPEN_DEBITS, (number,))
-    owed = {debit.id: rest for debit, rest in unpaid(debits, balance_of(number))}
+    items = open_items(number, balance_of(number))
+    owed = {item.movement.id: item.rest for item in items if item.movement}
     return [(line, owed[line.id]) for line in lines
             if line.id in owed and (line.due_date >= today()) == (kind == "due")]
 
@@ -1975,11 +1926,10 @@ def has_pdf(movement) -> bool:
 @bp.get("/")
 @login_required
 def home():
-    """Bienvenido/a: the balance, the last movements, the two groups of the manual, news."""
-    found = statement(current_user.number, 5, 5)
-    due, overdue = next_due(current_user.number, found.balance)
+    """Bienvenido/a: the balance, what is open, the last movements, the manual's groups, news."""
+    found = statement(current_user.number, window=5)
     news = fetch_all("SELECT * FROM news ORDER BY date DESC, id DESC LIMIT 3")
-    return render_template("home.html", found=found, due=due, overdue=overdue, news=news)
+    return render_template("home.html", found=found, open_items=found.open_items, news=news)
 
 
 @bp.get("/cuenta")
@@ -1987,92 +1937,113 @@ def home():
 def account():
     """Mi cuenta corriente: a page of the last movements, oldest first."""
     page = asked_page()
-    window, size = company().statement_window, company().page_size
-    found = statement(current_user.number, window, size, page)
+    found = statement(current_user.number, size=company().page_size, page=page)
     if "pagina" in request.args and page != found.page:
         return redirect(url_for(".account"))
     years = fetch_all(YEARS, current_user.number)
-    return render_template("account.html", found=found, years=years)
+    return render_template("account.html", found=found, open_items=found.open_items, years=years)
 
 
 @bp.get("/cuenta/saldo")
 @login_required
 def balance():
     """¿Por qué este saldo? What is open and the last movements, with what was paid with what."""
-    found = whole_statement(current_user.number)
+    found = statement(current_user.number)
     lines = explanation(found)
-    recent = len(lines) - RECENT_LINES
-    shown = [line for n, line in enumerate(lines) if line.rest or n >= max(recent, 1)]
-    due, overdue = next_due(current_user.number, found.balance)
-    months = balances(current_user.number)
-    return render_template("balance.html", found=found, lines=shown, due=due, overdue=overdue,
-                           others=found.balance - sum(line.amount for line in shown),
-                           chart=chart(months) if months else None)
+    recent = max(len(lines) - RECENT_LINES, 1)
+    shown = [line for n, line in enumerate(lines) if line.rest or n >= recent]
+    others = found.balance - sum(line.amount for line in shown)
+    months = fetch_all(MONTHS, current_user.number, today())
+    return render_template("balance.html", found=found, open_items=found.open_items, lines=shown,
+                           others=others, months=months)
 
 # === Documents ====================================================================================
 # What is downloaded. fpdf2 is imported only here, where it is needed: it costs 300 ms and 22 MB.
 
 QR_SINCE = "2021-03-01"             # RG 4892: older vouchers have no QR
-DOWNLOADS_AN_HOUR = 600                         # of a customer, from each worker
-DOWNLOADS = {}                                  # customer: (hour, how many in it)
-ZIPPING = threading.BoundedSemaphore()  # a year's ZIP at a time in a process: others want pages
-FONT = "helvetica"      # built into every reader; shows Windows-1252, which is all of Spanish
-LINE_HEIGHT = 4.4       # of tables, in mm
-QR_PLACE = 15, 240, 34  # from the left, from above, its side, in mm
-
-
-def debit_and_credit(line, show) -> tuple[str, str]:
-    """An amount in its column, the other one empty."""
-    return (show(line.amount), "") if line.amount >= 0 else ("", show(-line.amount))
-
-
-def csv_money(amount: int) -> str:
-    """An amount as spreadsheets in Argentina read numbers: 1234,56."""
-    return plain_money(amount).replace(".", "").replace("−", "-")
+MAKING = threading.BoundedSemaphore(2)  # documents at a time in a process: others want pages
+MAKING_SECONDS = 3                  # that a document waits for its turn
+FONT = "helvetica"                  # built into every reader; shows Windows-1252
+LINE_HEIGHT = 4.4                   # of tables, in mm, as all that follows
+LOWEST = 281                        # where a page's last row ends
+QR_PLACE = 15, 240, 34              # from the left, from above, its side
 
 
 def statement_rows(found: Statement, show):
-    """Yield a statement's lines, between the balances before and after; `show` writes amounts."""
+    """Yield the head, and the lines between two balances; `show` writes amounts."""
+    yield "Fecha", "Comprobante", "Número", "Detalle", "Debe", "Haber", "Saldo"
     yield "", "Saldo anterior", "", "", "", "", show(found.opening)
-    for line, balance in found.lines:
-        yield (day(line.date), line.type_name, voucher_number(line), line.detail,
-               *debit_and_credit(line, show), show(balance))
+    for line in found.lines:
+        amounts = (show(line.amount), "") if line.amount >= 0 else ("", show(-line.amount))
+        yield (day(line.date), line.type_name, voucher_number(line), line.detail, *amounts,
+               show(line.balance))
     yield "", "Saldo", "", "", "", "", show(found.closing)
 
 
 def statement_csv(found: Statement) -> bytes:
-    """The statement for a spreadsheet."""
-    return csv_file(("Fecha", "Comprobante", "Número", "Detalle", "Debe", "Haber", "Saldo"),
-                    statement_rows(found, csv_money))
+    """Return the statement for a spreadsheet, with amounts as they are read here: 1234,56."""
+    def show(amount):
+        return plain_money(amount).replace(".", "").replace("−", "-")
+    head, *rows = statement_rows(found, show)
+    return csv_file(head, rows)
 
 
-def new_pdf(title: str, colour: str):
-    """An A4 page with the brand's colour on top."""
+@cache
+def nearest_letter(letter: str) -> str:
+    """Return a letter as Windows-1252 has it, the one below its accent, or nothing.
+
+    >>> [nearest_letter(letter) for letter in "ñŁř’中"]
+    ['ñ', 'L', 'r', '’', '']
+    """
+    with suppress(UnicodeEncodeError):
+        return letter.encode("cp1252") and letter
+    with suppress(KeyError):
+        letter = unicodedata.lookup(unicodedata.name(letter, "").partition(" WITH ")[0])
+    return unicodedata.normalize("NFKD", letter).encode("ascii", "ignore").decode()
+
+
+def on_paper(text: str) -> str:
+    """Return what the font, and a page, can show of a text."""
+    text = unicodedata.normalize("NFC", text[:500]).replace("−", "-")
+    return text if text.isascii() else "".join(map(nearest_letter, text))
+
+
+def new_pdf(title: str, colour: str, foot: str):
+    """Return an A4 page with the brand's colour on top; each has `foot` and its number below."""
     from fpdf import FPDF
-    pdf = FPDF()
+
+    class Paper(FPDF):
+        """With what each page has."""
+
+        def header(self):
+            """Draw the brand's colour."""
+            self.set_fill_color(colour)
+            self.rect(0, 0, 210, 4, style="F")
+            self.set_fill_color(0)
+
+        def footer(self):
+            """Write whose page this is, and which of how many."""
+            self.set_font(FONT, "", 8)
+            self.text(15, 290, on_paper(foot))
+            self.set_xy(150, 287)
+            self.cell(45, 4, f"Página {self.page_no()} de {{nb}}", align="R")
+
+    pdf = Paper()
     pdf.core_fonts_encoding = "cp1252"
     pdf.set_title(title)
     pdf.set_lang("es-AR")
     pdf.set_margin(15)
     pdf.add_page()
-    pdf.set_fill_color(colour)
-    pdf.rect(0, 0, 210, 4, style="F")
-    pdf.set_fill_color(255)
     return pdf
 
 
-def printable(text: str) -> str:
-    """What the font, and a page, can show of a text."""
-    return text[:500].replace("−", "-").encode("cp1252", "replace").decode("cp1252")
-
-
 def write_lines(pdf, x: float, y: float, *lines: tuple) -> None:
-    """Write (text, size) or (text, size, 'B') one under the other; texts may be ''."""
+    """Write (text, size) or (text, size, 'B') one under the other; without a text there is none."""
     pdf.set_xy(x, y)
-    for text, size, *style in lines:
+    for text, size, *style in filter(lambda line: line[0], lines):
         pdf.set_font(FONT, "".join(style), size)
         width = 195 - x if x > 90 else 80
-        pdf.multi_cell(width, size * 0.45, printable(text), new_x="LEFT", new_y="NEXT", align="L")
+        pdf.multi_cell(width, size * 0.45, on_paper(text), new_x="LEFT", new_y="NEXT", align="L")
 
 
 def write_table(pdf, y: float, widths: tuple, rows: list[tuple]) -> None:
@@ -2080,37 +2051,29 @@ def write_table(pdf, y: float, widths: tuple, rows: list[tuple]) -> None:
 
     Wide columns are texts and the rest figures. (The tables of fpdf2 take eight times as long.)
     """
+    def in_lines(text, width):
+        if pdf.get_string_width(text) < width - 2:
+            return [text]
+        return pdf.multi_cell(width, text=text, dry_run=True, output="LINES")
+
     pdf.set_font(FONT, "", 8 if len(widths) > 2 else 10)
-    head, *rest = [[(width, in_lines(pdf, printable(cell), width))
-                    for cell, width in zip(row, widths, strict=True)] for row in rows]
-    y = write_row(pdf, y, head, "B")
-    for row in rest:
-        if y + row_height(row) > 281:
+    head, *rows = ([in_lines(on_paper(cell), width)
+                    for cell, width in zip(row, widths, strict=True)] for row in rows)
+    y = write_row(pdf, y, widths, head, "B")
+    for row in rows:
+        if y + 1.2 + LINE_HEIGHT * max(map(len, row)) > LOWEST:
             pdf.add_page()
-            y = write_row(pdf, 15, head, "B")
-        y = write_row(pdf, y, row)
-    pdf.set_y(y)
+            y = write_row(pdf, 15, widths, head, "B")
+        y = write_row(pdf, y, widths, row)
 
 
-def in_lines(pdf, text: str, width: float) -> list[str]:
-    """A text as it fits in a column."""
-    if pdf.get_string_width(text) < width - 2:
-        return [text] * bool(text)
-    return pdf.multi_cell(width, text=text, dry_run=True, output="LINES")
-
-
-def row_height(row: list[tuple]) -> float:
-    """Of a table's row, with the rule below."""
-    return 1.2 + LINE_HEIGHT * max(len(lines) for _, lines in row)
-
-
-def write_row(pdf, y: float, row: list[tuple], style: str = "") -> float:
-    """Write cells, each (width, lines), and a rule below; where the next row goes."""
+def write_row(pdf, y: float, widths: tuple, row: list[list], style: str = "") -> float:
+    """Write cells, each a list of lines, and a rule below; return where the next row goes."""
     pdf.set_font(style=style)
-    x, below = 15, y + row_height(row)
-    for width, lines in row:
+    x, below = 15, y + 1.2 + LINE_HEIGHT * max(map(len, row))
+    for width, lines in zip(widths, row, strict=True):
         is_figure = width <= 30 and x > 15
-        for number, line in enumerate(lines):
+        for number, line in enumerate(filter(None, lines)):
             indent = width - 1 - pdf.get_string_width(line) if is_figure else 1
             pdf.text(x + indent, y + 3.9 + LINE_HEIGHT * number, line)
         x += width
@@ -2118,23 +2081,37 @@ def write_row(pdf, y: float, row: list[tuple], style: str = "") -> float:
     return below
 
 
-def statement_pdf(customer, found: Statement, title: str = "Cuenta corriente") -> bytes:
-    """The statement on paper."""
-    pdf = new_pdf(title, customer.colour)
-    write_lines(pdf, 15, 14, (company().company_name, 14, "B"), (title, 12))
+def tax_number(customer) -> str:
+    """Return the customer's CUIT or DNI as it is printed, '' if none is on file."""
+    number = customer.cuit or ""
+    return f"CUIT: {cuit.format(number)}" if len(number) == 11 else number and f"DNI: {number}"
+
+
+def statement_pdf(customer, found: Statement, year: int | None = None) -> bytes:
+    """Return the statement on paper, of a year or of the last movements: the balance first."""
+    title, until = "Cuenta corriente", today()
+    if year:
+        title, until = f"{title} {year}", min(until, f"{year}-12-31")
+    days = [day(line.date) for line in (*found.lines[:1], *found.lines[-1:])]
+    period = "Movimientos del {} al {}".format(*days) if days else "Sin movimientos"
+    whose = customer.name[:60], f"usuario {customer.number}", tax_number(customer), period
+    pdf = new_pdf(title, customer.colour, " · ".join(filter(None, whose)))
+    words = "Saldo a pagar" if found.closing > 0 else "Saldo a favor" if found.closing else "Saldo"
+    write_lines(pdf, 15, 14, (company().company_name, 14, "B"), (title, 12),
+                (period, 9), ("Importes en pesos", 9))
     write_lines(pdf, 110, 14, (customer.name, 11, "B"), (f"Usuario {customer.number}", 9),
-                (f"Al {day(today())}, importes en pesos", 9))
-    rows = [(date, f"{voucher} {number}", *rest)
+                (tax_number(customer), 9))
+    write_lines(pdf, 15, 38, (f"{words} al {day(until)}", 10), (money(abs(found.closing)), 22, "B"))
+    rows = [(date, f"{voucher} {number}".strip(), *rest)
             for date, voucher, number, *rest in statement_rows(found, plain_money)]
-    write_table(pdf, 36, (18, 49, 51, 21, 21, 20),
-                [("Fecha", "Comprobante", "Detalle", "Debe", "Haber", "Saldo"), *rows])
+    write_table(pdf, 58, (18, 49, 51, 21, 21, 20), rows)
     return bytes(pdf.output())
 
 
 def qr_address(customer, voucher) -> str:
-    """The address in AFIP's QR: JSON in base64, numbers as numbers (RG 4892)."""
-    total = abs(voucher.amount)
-    receiver = {"tipoDocRec": 80, "nroDocRec": int(customer.cuit)} if customer.cuit else {}
+    """Return the address in AFIP's QR: JSON in base64, numbers as numbers (RG 4892)."""
+    total, kind = abs(voucher.amount), 80 if len(customer.cuit or "") == 11 else 96     # or a DNI
+    receiver = {"tipoDocRec": kind, "nroDocRec": int(customer.cuit)} if customer.cuit else {}
     fields = {
         "ver": 1, "fecha": voucher.date, "cuit": int(company().company_cuit),
         "ptoVta": voucher.point_of_sale, "tipoCmp": voucher.type, "nroCmp": voucher.number,
@@ -2148,9 +2125,8 @@ def draw_qr(pdf, address: str) -> None:
     """Draw a QR. Its mask is fixed: to look for the best of eight takes as long as all the rest."""
     import segno
     modules = segno.make(address, error="m", mask=2, boost_error=False).matrix
-    (x, y, side), count = QR_PLACE, len(modules)
-    size = side / count
-    pdf.set_fill_color(0)
+    x, y, side = QR_PLACE
+    size = side / len(modules)
     for row, bits in enumerate(modules):
         for dark in re.finditer(b"\x01+", bits):
             first, after = dark.span()
@@ -2158,9 +2134,10 @@ def draw_qr(pdf, address: str) -> None:
 
 
 def voucher_pdf(customer, voucher) -> bytes:
-    """A copy of a voucher that is not stored: an electronic one, or a receipt of this portal."""
+    """Return a copy of a voucher that is not stored: an electronic one, or a receipt of ours."""
     us, number, total = company(), voucher_number(voucher), money(abs(voucher.amount))
-    pdf = new_pdf(f"{voucher.type_name} {number}", customer.colour)
+    title = f"{voucher.type_name} {number}"
+    pdf = new_pdf(title, customer.colour, title)
     write_lines(pdf, 15, 15, (us.company_legal_name, 14, "B"), (us.company_address, 9),
                 (us.company_tax_condition, 9))
     pdf.rect(97, 14, 14, 15)
@@ -2171,35 +2148,28 @@ def voucher_pdf(customer, voucher) -> bytes:
                 (f"CUIT: {cuit.format(us.company_cuit)}", 9),
                 (f"Ingresos Brutos: {us.company_gross_income}", 9),
                 (f"Inicio de actividades: {us.company_since}", 9))
-    write_receiver(pdf, customer, voucher)
+    write_lines(pdf, 15, 42, (
+        "Copia de consulta. El comprobante original es el que emitió la empresa."
+        if voucher.cae else "Documento no válido como factura.", 9, "B"))
+    pdf.line(15, 52, 195, 52)
+    place = ", ".join(filter(None, (customer.address, customer.city, customer.province)))
+    write_lines(pdf, 15, 56, (customer.name, 11, "B"), (place, 9), (customer.tax_condition, 9))
+    write_lines(pdf, 120, 56, (f"Usuario: {customer.number}", 9), (tax_number(customer), 9),
+                (f"Vencimiento: {day(voucher.due_date)}" if voucher.due_date else "", 9, "B"))
     lines = [(voucher.detail or voucher.type_name, total), ("Total", total)]
     write_table(pdf, 84, (150, 30), [("Detalle", "Importe"), *lines])
-    write_foot(pdf, customer, voucher)
+    if not voucher.cae:
+        write_lines(pdf, 15, 262, ("Emitido por el Centro de Atención al Cliente.", 9))
+        return bytes(pdf.output())
+    if voucher.date >= QR_SINCE:
+        draw_qr(pdf, qr_address(customer, voucher))
+    write_lines(pdf, 120, 262, (f"CAE N° {voucher.cae}", 10, "B"),
+                (f"Vencimiento del CAE: {day(voucher.cae_due_date)}", 9))
     return bytes(pdf.output())
 
 
-def write_receiver(pdf, customer, voucher) -> None:
-    """Whom a voucher is for, and until when it is to be paid."""
-    place = ", ".join(filter(None, (customer.address, customer.city, customer.province)))
-    pdf.line(15, 52, 195, 52)
-    write_lines(pdf, 15, 56, (customer.name, 11, "B"), (place, 9), (customer.tax_condition, 9))
-    write_lines(pdf, 120, 56, (f"Usuario: {customer.number}", 9),
-                (f"CUIT: {cuit.format(customer.cuit)}" if customer.cuit else "", 9),
-                (f"Vencimiento: {day(voucher.due_date)}" if voucher.due_date else "", 9, "B"))
-
-
-def write_foot(pdf, customer, voucher) -> None:
-    """AFIP's authorization, and its QR; or what a receipt of this portal is."""
-    if not voucher.cae:
-        return write_lines(pdf, 15, 262, ("Emitido por el Centro de Atención al Cliente.", 9))
-    if voucher.date >= QR_SINCE:
-        draw_qr(pdf, qr_address(customer, voucher))
-    return write_lines(pdf, 120, 262, (f"CAE N° {voucher.cae}", 10, "B"),
-                       (f"Vencimiento del CAE: {day(voucher.cae_due_date)}", 9))
-
-
 def stored_document(name: str) -> bytes:
-    """A voucher's PDF as it is stored; missing or damaged, a page and the log say so.
+    """Return a voucher's PDF as it is stored; missing or damaged, a page and the log say so.
 
     What was imported is named by its SHA-256.
     """
@@ -2214,116 +2184,106 @@ def stored_document(name: str) -> bytes:
 
 
 def document_name(voucher) -> str:
-    """What a voucher's file is called on the customer's disk."""
+    """Return what a voucher's file is called on the customer's disk."""
     return f"{voucher.type_name} {voucher_number(voucher)}.pdf".replace(" ", "-")
 
 
-def document_of(customer, voucher) -> bytes:
-    """A voucher's PDF: as it is stored, else a copy."""
-    is_stored = voucher.document is not None
-    return stored_document(voucher.document) if is_stored else voucher_pdf(customer, voucher)
-
-
 def year_zip(customer, year: int, found: Statement):
-    """A year's statement, and its vouchers; a file on disk, however many they are."""
+    """Return a year's statement, and its vouchers; a file on disk, however many they are."""
     file = tempfile.TemporaryFile()  # noqa: SIM115 - closed when it was sent
+    missing, without = [], []
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
-        title = f"Cuenta corriente {year}"
         archive.writestr(f"cuenta-corriente-{year}.csv", statement_csv(found))
-        archive.writestr(f"cuenta-corriente-{year}.pdf", statement_pdf(customer, found, title))
-        with_pdf, without = [], []
-        for line, _ in found.lines:
-            (with_pdf if has_pdf(line) else without).append(line)
-        missing = [line for line in with_pdf if not is_added(archive, customer, line)]
-        if missing or without:
-            archive.writestr("LEAME.txt", read_me(missing, without))
+        archive.writestr(f"cuenta-corriente-{year}.pdf", statement_pdf(customer, found, year))
+        for line in found.lines:
+            name = document_name(line)
+            if not has_pdf(line):
+                without.append(name)
+                continue
+            try:
+                archive.writestr(name, voucher_pdf(customer, line) if line.document is None
+                                 else stored_document(line.document))
+            except NotFound:
+                missing.append(name)
+        lists = [["No encontramos el archivo de estos comprobantes: escríbanos.", *missing, ""],
+                 ["Estos comprobantes no tienen PDF en el sitio:", *without, ""]]
+        if told := [line for lines in lists if len(lines) > 2 for line in lines]:
+            archive.writestr("LEAME.txt", "\r\n".join(told))
     file.seek(0)
     return file
 
 
-def is_added(archive, customer, voucher) -> bool:
-    """Put a voucher's PDF into a ZIP; False if it is not to be found."""
-    with suppress(NotFound):
-        archive.writestr(document_name(voucher), document_of(customer, voucher))
-        return True
-    return False
+def download(make, name: str) -> Response:
+    """Return a file for the customer's disk, which `make` makes when its turn comes.
 
-
-def read_me(missing: list, without: list) -> str:
-    """Which vouchers are not in a year's ZIP, and why."""
-    lists = (("No encontramos el archivo de estos comprobantes: escríbanos.", missing),
-             ("Estos comprobantes no tienen PDF en el sitio:", without))
-    return "\r\n".join(line for why, vouchers in lists if vouchers
-                       for line in (why, *map(document_name, vouchers), ""))
-
-
-def count_download(number: int) -> None:
-    """Count what a customer downloads; TooManyRequests if it is too much.
-
-    In memory: what is read goes on while nothing can be written.
+    Each is counted, and told in the account's log, once in ten minutes; but a database that is
+    locked stops nobody from reading.
     """
-    hour, count = DOWNLOADS.get(number, ("", 0))
-    count = count + 1 if hour == now()[:13] else 1
-    DOWNLOADS[number] = now()[:13], count
-    if count > DOWNLOADS_AN_HOUR:
-        wait = 3600 - age_of(f"{now()[:13]}:00:00Z")
-        raise TooManyRequests("download", retry_after=int(wait) + 1)
-
-
-def download(content, name: str) -> Response:
-    """A file for the customer's disk; the account's log tells of it, once in ten minutes."""
-    seen = fetch_one("SELECT 1 FROM event WHERE customer = ? AND at > ? AND kind = 'download'"
-               " AND new = ?", current_user.number, now(-600), name)
-    if not seen:
-        with suppress(sqlite3.OperationalError), transaction(patience=0) as db:  # pages do not wait
-            log_event(db, current_user.number, "download", new=name)
+    if not MAKING.acquire(timeout=MAKING_SECONDS):
+        abort(503)
+    try:
+        with suppress(sqlite3.OperationalError), transaction(patience=1) as db:
+            allow(db, "download", current_user.number)
+            if not db.execute("SELECT 1 FROM event WHERE customer = ? AND at > ? AND kind ="
+                              " 'download' AND new = ?", (current_user.number, now(-600), name)
+                              ).fetchone():
+                log_event(db, current_user.number, "download", new=name)
+        content = make()
+    finally:
+        MAKING.release()
     file = io.BytesIO(content) if isinstance(content, bytes) else content
     return send_file(file, as_attachment=True, download_name=name)
+
+
+def statement_name(found: Statement, ending: str) -> str:
+    """Return what a statement's file is called: whose it is, and of which days."""
+    days = f"-{found.lines[0].date}-al-{found.lines[-1].date}" if found.lines else ""
+    return f"cuenta-corriente-{current_user.number}{days}.{ending}"
 
 
 @bp.get("/cuenta.csv")
 @login_required
 def account_csv():
     """The same movements for a spreadsheet."""
-    content = statement_csv(whole_statement(current_user.number))
-    return download(content, f"cuenta-corriente-{current_user.number}.csv")
+    found = statement(current_user.number)
+    return download(lambda: statement_csv(found), statement_name(found, "csv"))
 
 
 @bp.get("/cuenta.pdf")
 @login_required
 def account_pdf():
     """The same movements on paper."""
-    count_download(current_user.number)
-    content = statement_pdf(current_user, whole_statement(current_user.number))
-    return download(content, f"cuenta-corriente-{current_user.number}.pdf")
+    found = statement(current_user.number)
+    return download(lambda: statement_pdf(current_user, found), statement_name(found, "pdf"))
 
 
 @bp.get("/cuenta/<int(fixed_digits=4):year>.zip")
 @login_required
 def account_year(year):
-    """A year's statement and vouchers, in one file; one is made at a time, they take long."""
-    found = year_statement(current_user.number, year)
+    """A year's statement and vouchers, in one file."""
+    with transaction(kind="DEFERRED"):
+        length, newer, owed = fetch_one(
+            "SELECT count(*) FILTER (WHERE date LIKE ?2 || '-%') AS length,"
+            " count(*) FILTER (WHERE date > ?2 || '-12-31') AS newer,"
+            " coalesce(sum(amount), 0) AS owed FROM movement WHERE customer = ?1",
+            current_user.number, f"{year:04}")
+        found = statement_part(current_user.number, owed, length, newer)
     if not found.lines:
         abort(404)
-    count_download(current_user.number)
-    if not ZIPPING.acquire(blocking=False):
-        abort(503)
-    try:
-        content = year_zip(current_user, year, found)
-    finally:
-        ZIPPING.release()
-    return download(content, f"cuenta-corriente-{current_user.number}-{year}.zip")
+    return download(lambda: year_zip(current_user, year, found),
+                    f"cuenta-corriente-{current_user.number}-{year}.zip")
 
 
 @bp.get("/comprobantes/<int(max=9999999999999):voucher>.pdf")
 @login_required
 def voucher(voucher):
     """One of the customer's own vouchers: as it is stored, else a copy."""
-    found = fetch_one(f"{VOUCHER} WHERE movement.id = ? AND customer = ?", voucher, current_user.number)
-    if not found or not has_pdf(found):
+    row = fetch_one(f"{VOUCHER} WHERE movement.id = ? AND customer = ?", voucher,
+                    current_user.number)
+    if not row or not has_pdf(row):
         abort(404)
-    count_download(current_user.number)
-    return download(document_of(current_user, found), document_name(found))
+    stored = None if row.document is None else stored_document(row.document)
+    return download(lambda: stored or voucher_pdf(current_user, row), document_name(row))
 
 # === Services =====================================================================================
 # The payment services, as they really talk: where to pay, what their notices mean, how to ask them.
@@ -5082,7 +5042,7 @@ def create_app(**settings) -> Flask:
     jinja = app.jinja_env
     jinja.trim_blocks = jinja.lstrip_blocks = True
     jinja.filters |= {function.__name__: function for function in (
-        money, plain_money, day, moment, voucher_number, month_name, device)}
+        money, plain_money, day, moment, voucher_number, device)}
     jinja.filters["cuit"] = cuit.format
     jinja.globals |= {function.__name__: function for function in (
         asset, brand_mark, has_pdf, style, today)} | {"url_for": page_url}
