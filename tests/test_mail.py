@@ -393,7 +393,7 @@ def test_a_server_that_drips_its_answers_is_left_alone(  # noqa: PLR0913, PLR091
     with dripping(beginning, drop) as port:
         app.config["SMTP_URL"] = f"smtp://127.0.0.1:{port}"
         send()
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 10
     assert "no whole answer in time" in run("mail").output and next_due(db)
 
 
@@ -405,7 +405,7 @@ def test_a_server_that_drips_its_farewell_holds_up_no_round(fill, app, send, out
     with dripping(taken, b"2") as port:
         app.config["SMTP_URL"] = f"smtp://127.0.0.1:{port}"
         send()
-    assert time.monotonic() - began < 5 and outbox().sent_at
+    assert time.monotonic() - began < 10 and outbox().sent_at
 
 
 def test_a_mail_that_cannot_be_written_does_not_stop_the_others(fill, db, office, send, run):

@@ -186,10 +186,10 @@ def test_a_service_that_hangs_is_not_awaited(app, visit):
     def hang(question):
         time.sleep(6)
         return as_json({"init_point": "https://mp.example/ir"})
-    began = time.monotonic()
+    ana, began = visit("Ana"), time.monotonic()
     with http(Request.application(hang)) as app.config["MERCADOPAGO_URL"]:
-        assert visit("Ana").send("/pago", concepto="saldo", medio="mercadopago").status_code == 503
-        assert time.monotonic() - began < 5
+        assert ana.send("/pago", concepto="saldo", medio="mercadopago").status_code == 503
+        assert time.monotonic() - began < 5.5
 
 
 @pytest.mark.parametrize(("beginning", "drop"), [
@@ -198,11 +198,11 @@ def test_a_service_that_hangs_is_not_awaited(app, visit):
     (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"1\r\n \r\n")])
 def test_a_service_that_drips_its_answer_is_not_awaited(app, visit, monkeypatch, beginning, drop):
     monkeypatch.setattr(cac, "PAGE_SECONDS", 1)
-    began = time.monotonic()
+    ana, began = visit("Ana"), time.monotonic()
     with dripping(beginning, drop) as port:
         app.config["MERCADOPAGO_URL"] = f"http://127.0.0.1:{port}"
-        assert visit("Ana").send("/pago", concepto="saldo", medio="mercadopago").status_code == 503
-        assert time.monotonic() - began < 3
+        assert ana.send("/pago", concepto="saldo", medio="mercadopago").status_code == 503
+        assert time.monotonic() - began < 10    # not 20, the least that such drops take
 
 
 def test_what_came_of_an_answer_that_was_too_slow_counts_for_nothing(app, visit, monkeypatch):
