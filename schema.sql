@@ -202,6 +202,7 @@ CREATE TABLE payment (
     created_at       TEXT NOT NULL,
     queried_at       TEXT,                   -- when the service was last asked; NULL = never
     query_at         TEXT,                   -- when to ask again; NULL = no more
+    checkout_url     TEXT,                   -- Mercado Pago's, to which a link leads; NULL = none: DineroMail's is reached by a form
     service_payment  TEXT,                   -- the service's own number of the payment that was credited
     movement         INTEGER UNIQUE REFERENCES movement,   -- the receipt
     UNIQUE (service, service_payment),
@@ -213,18 +214,24 @@ CREATE INDEX payment_customer ON payment (customer, id);    -- the payment page:
 CREATE INDEX payment_query ON payment (query_at) WHERE query_at IS NOT NULL;  -- the sweep
 CREATE UNIQUE INDEX payment_double_click ON payment (customer, service, purpose, amount) WHERE state = 'new';  -- Pagar, clicked twice
 
--- What the payment services told us, as it came, before anybody reads it.
+-- For payment pages: whether a person still has to look at a payment.
+CREATE VIEW payment_shown AS
+SELECT payment.*, EXISTS (SELECT 1 FROM review WHERE closed_at IS NULL AND (review.service, review.reference) = (payment.service, payment.reference)) AS is_in_review
+FROM payment;
+
+-- What the payment services told us; nothing is believed, each notice only says what to ask them about.
 CREATE TABLE notice (
     id           INTEGER PRIMARY KEY,
     service      TEXT NOT NULL CHECK (service IN ('dineromail', 'mercadopago')),
     received_at  TEXT NOT NULL,
-    address      TEXT NOT NULL,
-    query        TEXT NOT NULL DEFAULT '',
-    body         BLOB NOT NULL,
+    address      TEXT NOT NULL,              -- IP it came from
+    query        TEXT NOT NULL DEFAULT '',   -- of its address, as it came: the beginning
+    body         BLOB NOT NULL,              -- as it came: the beginning
+    subjects     TEXT NOT NULL DEFAULT '[]' CHECK (json_valid(subjects)),  -- what to ask about: DineroMail's are our references, Mercado Pago's its payment
     query_at     TEXT,                       -- when to ask the service about it; NULL = done, or refused
     outcome      TEXT                        -- 'settled', or why it was refused or waits
 ) STRICT;
-CREATE INDEX notice_query ON notice (query_at) WHERE query_at IS NOT NULL;    -- the chores
+CREATE INDEX notice_query ON notice (query_at) WHERE query_at IS NOT NULL;    -- the job that settles them
 
 -- What a person has to look at: nothing here was credited.
 CREATE TABLE review (
@@ -237,14 +244,22 @@ CREATE TABLE review (
     closed_at        TEXT,                   -- when a person had done what was to do; NULL = waits for that
     UNIQUE (service, reference, service_payment, reason)
 ) STRICT;
+-- The account may have other business: of money for references that are not ours, a thousand lines wait at most.
+CREATE TRIGGER review_is_no_flood BEFORE INSERT ON review
+WHEN NEW.reason = 'unknown reference' AND (SELECT count(*) FROM review WHERE reason = 'unknown reference' AND closed_at IS NULL) >= 1000
+BEGIN SELECT raise(IGNORE); END;
 
--- For the operator: what the commands `payments` and `payments --review` list.
-CREATE VIEW payment_line AS
-SELECT created_at AS begun, reference, customer, service, purpose, amount, state, service_payment, queried_at AS asked FROM payment;
-CREATE VIEW review_line AS
-SELECT review.id, review.at, review.service, review.reference, payment.customer, payment.amount, payment.state, review.service_payment, review.reason
+-- For the operator: `list payments`, the last 50, and `list review`.
+CREATE VIEW list_payments AS
+SELECT created_at AS begun, reference, customer, service, purpose, replace(printf('%,d', amount / 100), ',', '.') || printf(',%02d', amount % 100) AS amount,
+       state, service_payment, queried_at AS asked
+FROM payment ORDER BY id DESC LIMIT 50;
+CREATE VIEW list_review AS
+SELECT review.id, review.at, review.service, review.reference, payment.customer,
+       iif(payment.amount > 0, replace(printf('%,d', payment.amount / 100), ',', '.') || printf(',%02d', payment.amount % 100), NULL) AS amount,
+       payment.state, review.service_payment, review.reason
 FROM review LEFT JOIN payment ON payment.service = review.service AND payment.reference = review.reference
-WHERE closed_at IS NULL;
+WHERE closed_at IS NULL ORDER BY review.at, review.id;
 
 -- ── Mail ────────────────────────────────────────────────────────────────────────────────────────
 
@@ -313,55 +328,88 @@ CREATE TABLE setting (
     CONSTRAINT numbers_are_numbers CHECK (kind NOT IN ('money', 'count', 'length') OR value NOT GLOB '*[^0-9]*')
 ) STRICT, WITHOUT ROWID;
 
--- For the command `check`: what would be wrong if there were any, how bad, and how many there are.
-CREATE VIEW check_line (level, what, n) AS
-SELECT 'BAD', 'rows that refer to nothing', count(*) FROM pragma_foreign_key_check
-UNION ALL
-SELECT 'BAD', 'receipts that differ from their payment', count(*)
-FROM payment JOIN movement ON movement.id = payment.movement
-WHERE movement.amount <> -payment.amount OR movement.customer <> payment.customer
-UNION ALL
-SELECT 'BAD', 'receipts of the portal without a payment', count(*)
-FROM movement WHERE origin = 'portal' AND id NOT IN (SELECT movement FROM payment WHERE movement IS NOT NULL)
-UNION ALL
-SELECT 'BAD', 'customers whose statement does not end at their balance', count(*)
-FROM (SELECT balance, sum(amount) AS total, max(date || printf('%019d', id)) FROM statement_line GROUP BY customer)  -- the last line
-WHERE balance <> total
-UNION ALL
-SELECT 'WARN', 'invoices that two customers have', count(*) FROM (
-    SELECT 1 FROM movement WHERE type IN (SELECT code FROM voucher_type WHERE kind = 'invoice')
-    GROUP BY type, point_of_sale, number HAVING count(DISTINCT customer) > 1)
-UNION ALL
-SELECT 'WARN', 'payments for a person to review', count(*) FROM review WHERE closed_at IS NULL
-UNION ALL
-SELECT 'WARN', 'notices not settled for an hour', count(*)
-FROM notice WHERE query_at IS NOT NULL AND received_at < strftime('%Y-%m-%dT%H:%M:%SZ', 'now', '-1 hour')
-UNION ALL
-SELECT 'WARN', 'mails not sent for an hour', count(*)
-FROM outbox WHERE sent_at IS NULL AND needless IS NULL AND created_at < strftime('%Y-%m-%dT%H:%M:%SZ', 'now', '-1 hour')
-UNION ALL
-SELECT 'WARN', 'jobs not done for an hour, as when the service does not run', count(*)
-FROM setting WHERE name = 'jobs_at' AND value < strftime('%Y-%m-%dT%H:%M:%SZ', 'now', '-1 hour')
-UNION ALL
-SELECT 'WARN', 'the clock is behind what was last recorded', count(*)
-FROM event WHERE id = (SELECT max(id) FROM event) AND at > strftime('%Y-%m-%dT%H:%M:%SZ', 'now', '+1 minute')
-UNION ALL
-SELECT 'WARN', 'no import for a week (last: ' || coalesce(max(at), 'never') || ')', coalesce(max(at) < strftime('%Y-%m-%dT%H:%M:%SZ', 'now', '-7 days'), 0)
-FROM import
-UNION ALL
-SELECT 'WARN', 'no backup for two days (last: ' || coalesce(max(value), 'never') || ')',
-       coalesce(max(value), '') < strftime('%Y-%m-%dT%H:%M:%SZ', 'now', '-2 days')
-FROM setting WHERE name = 'last_backup'
-UNION ALL
-SELECT 'WARN', 'customers with the demo''s password', count(*)
-FROM customer WHERE password LIKE '%$ewAPS6T986Xeh8otXqA2Sg$%'   -- the salt of its hash
-UNION ALL
-SELECT 'WARN', 'no bank account to deposit to', NOT EXISTS (SELECT 1 FROM bank_account)
-UNION ALL
-SELECT 'WARN', 'no voucher type with DineroMail on: no button shows', NOT EXISTS (SELECT 1 FROM voucher_type WHERE dineromail = 1)
-UNION ALL
-SELECT 'WARN', 'active customers without a confirmed e-mail', count(*)
-FROM customer WHERE active = 1 AND number NOT IN (SELECT customer FROM email WHERE confirmed_at IS NOT NULL);
+-- ── For the operator ────────────────────────────────────────────────────────────────────────────
+
+-- `list settings`. Money is shown as it is typed.
+CREATE VIEW list_settings AS
+SELECT name, iif(kind = 'money', replace(printf('%,d', value / 100), ',', '.') || printf(',%02d', value % 100), value) AS value, about
+FROM setting WHERE kind <> 'mark' ORDER BY name;
+
+-- `list customers`
+CREATE VIEW list_customers AS
+SELECT customer.number, name, brand, cuit, iif(total < 0, '−', '') || replace(printf('%,d', abs(total) / 100), ',', '.') || printf(',%02d', abs(total) % 100) AS balance,
+       (SELECT group_concat(address || iif(confirmed_at IS NULL, ' (not confirmed)', ''), ', ') FROM email WHERE email.customer = customer.number) AS emails,
+       (SELECT max(at) FROM event WHERE event.customer = customer.number AND kind = 'sign-in') AS last_sign_in,
+       CASE WHEN active = 0 THEN 'blocked' WHEN password IS NULL THEN 'no password' END AS state
+FROM customer LEFT JOIN (SELECT customer, sum(amount) AS total FROM movement GROUP BY customer) AS ledger ON ledger.customer = customer.number
+ORDER BY customer.number;
+
+-- `list imports`, the last 50
+CREATE VIEW list_imports AS
+SELECT id, at, kind, file, rows, added, changed, gone,
+       iif(balance_before < 0, '−', '') || replace(printf('%,d', abs(balance_before) / 100), ',', '.') || printf(',%02d', abs(balance_before) % 100) AS balance_before,
+       iif(balance_after < 0, '−', '') || replace(printf('%,d', abs(balance_after) / 100), ',', '.') || printf(',%02d', abs(balance_after) % 100) AS balance_after,
+       'undone ' || undone_at AS undone
+FROM import ORDER BY id DESC LIMIT 50;
+
+-- `check`: what may be wrong. A finding has its level if n, how often it is so, is not 0, else it is ok.
+-- No copy is kept of a database whose ledger is BAD.
+CREATE VIEW check_line (part, level, what) AS
+WITH finding (part, level, n, wrong, fine) AS (
+    SELECT 'ledger', 'BAD', count(*), 'rows that refer to nothing: %d', 'no row refers to nothing'
+    FROM pragma_foreign_key_check
+    UNION ALL
+    SELECT 'ledger', 'BAD', count(*), 'receipts that differ from their payment: %d', 'no receipt differs from its payment'
+    FROM payment JOIN movement ON movement.id = payment.movement
+    WHERE movement.amount <> -payment.amount OR movement.customer <> payment.customer
+    UNION ALL
+    SELECT 'ledger', 'BAD', count(*), 'receipts of the portal without a payment: %d', 'no receipt of the portal is without a payment'
+    FROM movement WHERE origin = 'portal' AND id NOT IN (SELECT movement FROM payment WHERE movement IS NOT NULL)
+    UNION ALL
+    SELECT 'ledger', 'BAD', count(*), 'statements that do not end at the balance: %d', 'each statement ends at the balance'
+    FROM (SELECT balance, sum(amount) AS total, max(date || printf('%019d', id)) FROM statement_line GROUP BY customer)  -- the last line
+    WHERE balance <> total
+    UNION ALL
+    SELECT 'ledger', 'WARN', count(*), 'invoices in the accounts of two customers: %d', 'no invoice is in two accounts' FROM (
+        SELECT 1 FROM movement WHERE type IN (SELECT code FROM voucher_type WHERE kind = 'invoice')
+        GROUP BY type, point_of_sale, number HAVING count(DISTINCT customer) > 1)
+    UNION ALL
+    SELECT 'payments', 'WARN', count(*), 'payments that wait for a person: %d, see `list review`', 'no payment waits for a person'
+    FROM review WHERE closed_at IS NULL
+    UNION ALL
+    SELECT 'payments', 'WARN', count(*), 'notices not settled for an hour: %d', 'notices are settled within the hour'
+    FROM notice WHERE query_at IS NOT NULL AND received_at < strftime('%Y-%m-%dT%H:%M:%SZ', 'now', '-1 hour')
+    UNION ALL
+    SELECT 'mail', 'WARN', count(*), 'mails not sent for an hour: %d, see `list mail`', 'mail is sent within the hour'
+    FROM outbox WHERE due_at IS NOT NULL AND created_at < strftime('%Y-%m-%dT%H:%M:%SZ', 'now', '-1 hour')
+    UNION ALL
+    SELECT 'service', 'WARN', value BETWEEN '1' AND strftime('%Y-%m-%dT%H:%M:%SZ', 'now', '-1 hour'),
+           'the service does not run: it was last at work at ' || value, iif(value > '', 'the service was at work at ' || value, 'the service never ran')
+    FROM setting WHERE name = 'jobs_at'
+    UNION ALL
+    SELECT 'service', 'WARN', count(*), 'the clock is behind what was last recorded', 'the clock is not behind what was last recorded'
+    FROM event WHERE id = (SELECT max(id) FROM event) AND at > strftime('%Y-%m-%dT%H:%M:%SZ', 'now', '+1 minute')
+    UNION ALL
+    SELECT 'service', 'WARN', coalesce(max(at) < strftime('%Y-%m-%dT%H:%M:%SZ', 'now', '-7 days'), 0),
+           'no import for a week, the last at ' || max(at), coalesce('the last import was at ' || max(at), 'no import yet')
+    FROM import
+    UNION ALL
+    SELECT 'service', 'WARN', coalesce(max(value), '') < strftime('%Y-%m-%dT%H:%M:%SZ', 'now', '-2 days'),
+           coalesce('no backup for two days, the last at ' || max(value), 'no backup was made yet'), 'the last backup was at ' || max(value)
+    FROM setting WHERE name = 'last_backup'
+    UNION ALL
+    SELECT 'setup', 'WARN', NOT count(*), 'no bank account: nobody can deposit', printf('%d bank account%s', count(*), iif(count(*) = 1, '', 's'))
+    FROM bank_account
+    UNION ALL
+    SELECT 'setup', 'WARN', NOT count(*), 'no voucher type has DineroMail on: no button shows', 'DineroMail is on for ' || group_concat(name, ', ')
+    FROM voucher_type WHERE dineromail = 1
+    UNION ALL
+    SELECT 'setup', 'WARN', count(*), 'customers with the demo''s password: %d', 'no customer has the demo''s password'
+    FROM customer WHERE password LIKE '%$ewAPS6T986Xeh8otXqA2Sg$%'   -- the salt of its hash
+    UNION ALL
+    SELECT 'setup', 'WARN', 0, '', count(DISTINCT email.customer) || ' of ' || count(DISTINCT number) || ' active customers have a confirmed e-mail'
+    FROM customer LEFT JOIN email ON customer = number AND confirmed_at IS NOT NULL WHERE active = 1)
+SELECT part, iif(n, level, 'ok'), printf(iif(n, wrong, fine), n) FROM finding;
 
 -- ── What every installation starts with ─────────────────────────────────────────────────────────
 

@@ -875,7 +875,7 @@ def test_settle_with_nothing_that_waits_is_content(run):
 def test_nothing_shows_what_opens_mercado_pago(begin, shown, run, tell):
     reference = begin("Ana")
     tell(reference)
-    shows = [str(shown("Ana", reference)[1]), run("settings").output, run("check").output]
+    shows = [str(shown("Ana", reference)[1]), run("list", "settings").output, run("check").output]
     assert not any(TOKEN in text or SECRET in text for text in shows)
 
 
