@@ -687,13 +687,14 @@ def test_a_payment_that_is_not_known_yet_is_asked_about_again(
 
 # --- What the operator reads ----------------------------------------------------------------------
 
-def test_the_operator_reads_what_became_of_payments_and_what_is_odd(begin, tell, db):
+def test_the_operator_reads_what_became_of_payments_and_what_is_odd(begin, tell, run, db):
     reference = begin("Ana")
     tell(reference, number=191)
     tell(reference, "charged_back", number=191)
     tell("XA5547", number=192)
     [line] = db.execute("SELECT * FROM list_payments").fetchall()
     assert line[1:8] == (reference, 1001, "mercadopago", "balance", "1.250,40", "credited", "191")
+    assert f"{reference}        1001" in run("list", "payments").output
     known, unknown = db.execute("SELECT * FROM list_review").fetchall()
     assert known[3:] == (reference, 1001, "1.250,40", "credited", "191",
                          "charged_back after the credit")
@@ -742,7 +743,7 @@ def test_settle_refuses_what_makes_no_sense(begin, run, books):
 def test_nothing_shows_what_opens_mercado_pago(begin, shown, run, tell):
     reference = begin("Ana")
     tell(reference)
-    shows = [str(shown("Ana", reference)[1]), run("check").output]
+    shows = [str(shown("Ana", reference)[1]), run("list", "settings").output, run("check").output]
     assert not any(TOKEN in text or SECRET in text for text in shows)
 
 

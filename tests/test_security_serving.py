@@ -134,8 +134,8 @@ def test_tries_are_counted_in_all_workers_and_survive_a_kill(seeded, tmp_path):
 def test_only_the_last_hop_says_where_a_visitor_is(address, db):
     Visitor(address, "1.2.3.4, 2001:db8:7::1").sign_in(4004, "wrong")
     Visitor(address, "5.6.7.8, 2001:db8:7::2").sign_in(4005, "wrong")
-    tries = "SELECT tries FROM throttle WHERE key = 'sign-in:2001:db8:7::/64'"
-    assert db.execute(tries).fetchone().tries == 2
+    tries = "SELECT count FROM throttle WHERE key = 'network:2001:db8:7::/64'"
+    assert db.execute(tries).fetchone().count == 2
     keys = [row.key for row in db.execute("SELECT key FROM throttle")]
     assert not any("1.2.3.4" in key or "5.6.7.8" in key for key in keys)
 
@@ -221,7 +221,7 @@ def test_while_fifty_places_try_passwords_their_owner_signs_in_and_reads(address
 def test_who_has_to_wait_does_not_slow_the_others(address, db):
     ana = Visitor(address, "198.51.100.2")
     assert ana.sign_in() == 303
-    db.execute("INSERT INTO throttle VALUES ('sign-in:1004', 10, ?)", (cac.now(),))
+    db.execute("INSERT INTO throttle VALUES ('sign-in:1004', ?, 10)", (cac.now(),))
     with ThreadPoolExecutor(4) as pool:
         tried = pool.map(lambda n: Visitor(address, f"203.0.113.{n}").sign_in(1004), range(100))
         assert {ana.get("/") for _ in range(20)} == {200}
