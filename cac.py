@@ -2639,7 +2639,8 @@ def pay():
     accounts = fetch_all("SELECT * FROM bank_account ORDER BY id")
     under_way = fetch_all("SELECT * FROM payment_shown WHERE customer = ? AND (state = 'pending' OR"
                           " (state = 'review' AND is_in_review)) ORDER BY id", number)
-    return form_page("pay.html", form, offer=offer, accounts=accounts, under_way=under_way)
+    return form_page("pay.html", form, offer=offer, accounts=accounts, under_way=under_way,
+                     open_items=open_items(number, offer.balance))
 
 
 def begin_payment(number: int, service: str, purpose: str, amount: int) -> str:

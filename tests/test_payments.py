@@ -102,6 +102,12 @@ def test_for_each_button_that_is_missing_the_page_says_why(
     assert ("Es para quien" in page) is bool(why_no_advance)
 
 
+def test_what_is_to_be_paid_is_listed_and_adds_up_to_the_balance(visit):
+    page = visit("Ana").page("/pago").find(id="a-pagar")
+    items = [int(item.find("data")["value"]) for item in page.find_all(class_="open-item")]
+    assert len(items) > 1 and sum(items) == 125040
+
+
 def test_who_is_not_signed_in_begins_nothing(browser, books):
     answer = browser.send("/pago", "/ingresar", concepto="saldo", medio="dineromail")
     assert "/ingresar" in answer.location

@@ -1,6 +1,6 @@
 """The service with two workers, under a flood of notices, and killed again and again meanwhile.
 
-CAC_KILLS says how often it is killed; ten times unless told. Both payment services are
+CAC_KILLS says how often it is killed; four times unless told. Both payment services are
 tests/standins.py, in a process of its own.
 """
 
@@ -23,7 +23,7 @@ from conftest import (
 
 pytestmark = pytest.mark.faults
 SERVICE = None     # both
-KILLS = int(os.environ.get("CAC_KILLS", "10"))
+KILLS = int(os.environ.get("CAC_KILLS", "4"))
 
 
 @dataclass
