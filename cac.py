@@ -71,7 +71,7 @@ from email.message import EmailMessage
 from email.policy import default as email_policy
 from functools import cache, lru_cache, partial, wraps
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
-from itertools import accumulate, chain, groupby, islice, pairwise, takewhile
+from itertools import chain, groupby, islice, pairwise, takewhile
 from pathlib import Path
 from types import SimpleNamespace
 from typing import NamedTuple
