@@ -545,8 +545,9 @@ def get_db() -> sqlite3.Connection:
     file = path, inode_of(path)
     if not file[1]:
         raise Refused(f"There is no database at {path}: `python cac.py init` makes one.")
-    if getattr(LOCAL, "file", None) != file:
-        if getattr(LOCAL, "file", ("",))[0] == path:
+    opened = getattr(LOCAL, "file", None)
+    if opened != file:
+        if opened and opened[0] == path:
             with suppress(sqlite3.Error):
                 LOCAL.db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
             for name, inode in LOCAL.beside.items():
