@@ -71,7 +71,7 @@ from email.message import EmailMessage
 from email.policy import default as email_policy
 from functools import cache, lru_cache, partial, wraps
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
-from itertools import accumulate, chain, groupby, islice, pairwise, takewhile
+from itertools import chain, groupby, islice, pairwise, takewhile
 from pathlib import Path
 from types import SimpleNamespace
 from typing import NamedTuple
@@ -2137,7 +2137,9 @@ def voucher_pdf(customer, voucher) -> bytes:
     """Return a copy of a voucher that is not stored: an electronic one, or a receipt of ours."""
     us, number, total = company(), voucher_number(voucher), money(abs(voucher.amount))
     title = f"{voucher.type_name} {number}"
-    pdf = new_pdf(title, customer.colour, title)
+    legend = ("Documento no válido como factura.", "") if not voucher.cae else (
+        "Copia de consulta.", "El comprobante original es el que emitió la empresa.")
+    pdf = new_pdf(title, customer.colour, f"{title}. {' '.join(legend)}")
     write_lines(pdf, 15, 15, (us.company_legal_name, 14, "B"), (us.company_address, 9),
                 (us.company_tax_condition, 9))
     pdf.rect(97, 14, 14, 15)
@@ -2148,9 +2150,7 @@ def voucher_pdf(customer, voucher) -> bytes:
                 (f"CUIT: {cuit.format(us.company_cuit)}", 9),
                 (f"Ingresos Brutos: {us.company_gross_income}", 9),
                 (f"Inicio de actividades: {us.company_since}", 9))
-    write_lines(pdf, 15, 42, (
-        "Copia de consulta. El comprobante original es el que emitió la empresa."
-        if voucher.cae else "Documento no válido como factura.", 9, "B"))
+    write_lines(pdf, 15, 42, (legend[0], 9, "B"), (legend[1], 8))
     pdf.line(15, 52, 195, 52)
     place = ", ".join(filter(None, (customer.address, customer.city, customer.province)))
     write_lines(pdf, 15, 56, (customer.name, 11, "B"), (place, 9), (customer.tax_condition, 9))
@@ -2639,7 +2639,8 @@ def pay():
     accounts = fetch_all("SELECT * FROM bank_account ORDER BY id")
     under_way = fetch_all("SELECT * FROM payment_shown WHERE customer = ? AND (state = 'pending' OR"
                           " (state = 'review' AND is_in_review)) ORDER BY id", number)
-    return form_page("pay.html", form, offer=offer, accounts=accounts, under_way=under_way)
+    return form_page("pay.html", form, offer=offer, accounts=accounts, under_way=under_way,
+                     open_items=open_items(number, offer.balance))
 
 
 def begin_payment(number: int, service: str, purpose: str, amount: int) -> str:
