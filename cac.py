@@ -2138,7 +2138,9 @@ def voucher_pdf(customer, voucher) -> bytes:
     """Return a copy of a voucher that is not stored: an electronic one, or a receipt of ours."""
     us, number, total = company(), voucher_number(voucher), money(abs(voucher.amount))
     title = f"{voucher.type_name} {number}"
-    pdf = new_pdf(title, customer.colour, title)
+    legend = ("Documento no válido como factura.", "") if not voucher.cae else (
+        "Copia de consulta.", "El comprobante original es el que emitió la empresa.")
+    pdf = new_pdf(title, customer.colour, f"{title}. {' '.join(legend)}")
     write_lines(pdf, 15, 15, (us.company_legal_name, 14, "B"), (us.company_address, 9),
                 (us.company_tax_condition, 9))
     pdf.rect(97, 14, 14, 15)
@@ -2149,9 +2151,7 @@ def voucher_pdf(customer, voucher) -> bytes:
                 (f"CUIT: {cuit.format(us.company_cuit)}", 9),
                 (f"Ingresos Brutos: {us.company_gross_income}", 9),
                 (f"Inicio de actividades: {us.company_since}", 9))
-    write_lines(pdf, 15, 42, (
-        "Copia de consulta. El comprobante original es el que emitió la empresa."
-        if voucher.cae else "Documento no válido como factura.", 9, "B"))
+    write_lines(pdf, 15, 42, (legend[0], 9, "B"), (legend[1], 8))
     pdf.line(15, 52, 195, 52)
     place = ", ".join(filter(None, (customer.address, customer.city, customer.province)))
     write_lines(pdf, 15, 56, (customer.name, 11, "B"), (place, 9), (customer.tax_condition, 9))
