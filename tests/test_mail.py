@@ -14,8 +14,8 @@ import time_machine
 from aiosmtpd.smtp import AuthResult
 from bs4 import BeautifulSoup
 from conftest import (
-    SECRET_KEY, answers, free_port, html_of, link_in, mail_text, open_post_office, running, serving,
-    text_of, wait_for,
+    SECRET_KEY, answers, dripping, free_port, html_of, link_in, mail_text, open_post_office,
+    running, serving, text_of, wait_for,
 )
 
 SEND = "import cac\nwith cac.create_app().app_context():\n    cac.send_due_mail()"
@@ -380,6 +380,32 @@ def test_a_server_that_stalls_is_left_alone_and_gets_the_others_later(
     office.after_data = None
     send(70)
     assert office.recipients()[1:] == [f"{number}@example.com" for number in range(3)]
+
+
+@pytest.mark.parametrize(("beginning", "drop"), [
+    (b"", b"2"), (b"220 here\r\n", b"250-A\r\n"),
+    (b"220 here\r\n250 here\r\n250 sender\r\n250 recipient\r\n354 go on\r\n25", b"0")])
+def test_a_server_that_drips_its_answers_is_left_alone(  # noqa: PLR0913, PLR0917 - and a table
+        fill, app, send, db, run, monkeypatch, beginning, drop):
+    monkeypatch.setattr(cac, "MAIL_SECONDS", 1)
+    fill(1)
+    began = time.monotonic()
+    with dripping(beginning, drop) as port:
+        app.config["SMTP_URL"] = f"smtp://127.0.0.1:{port}"
+        send()
+    assert time.monotonic() - began < 5
+    assert "no whole answer in time" in run("mail").output and next_due(db)
+
+
+def test_a_server_that_drips_its_farewell_holds_up_no_round(fill, app, send, outbox, monkeypatch):
+    monkeypatch.setattr(cac, "SMTP_SECONDS", 1)
+    fill(1)
+    began = time.monotonic()
+    taken = b"220 a\r\n250 a\r\n250 a\r\n250 a\r\n354 a\r\n250 taken\r\n"
+    with dripping(taken, b"2") as port:
+        app.config["SMTP_URL"] = f"smtp://127.0.0.1:{port}"
+        send()
+    assert time.monotonic() - began < 5 and outbox().sent_at
 
 
 def test_a_mail_that_cannot_be_written_does_not_stop_the_others(fill, db, office, send, run):
