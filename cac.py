@@ -3678,38 +3678,24 @@ MARKS = {"comma": ",", "point": "."}
 SHORT = {"cod": "codigo", "nro": "numero", "n": "numero", "no": "numero", "num": "numero",
          "fec": "fecha", "vto": "vencimiento", "imp": "importe", "cbte": "comprobante",
          "comp": "comprobante", "pto": "punto", "vta": "venta", "doc": "documento"}
-COLUMN_NAMES = {     # column: how programs call it; what is before a bar wins over what follows
-    "usuario": "usuario|codigo cliente, numero cliente, id cliente|cliente|codigo, cuenta|cod",
-    "nombre": "nombre|razon social, apellido nombre, denominacion",
-    "cuit": "cuit|cuit cuil, c u i t, cuit dni|numero documento, numero documento receptor, "
-            "numero documento comprador|dni",
-    "condicion_iva": "condicion iva|condicion frente iva, situacion iva",
-    "domicilio": "domicilio|direccion, calle, domicilio comercial",
-    "localidad": "localidad|ciudad",
-    "provincia": "provincia",
-    "codigo_postal": "codigo postal|cp, c p",
-    "emails": "emails|email, e mail, e mails, correo, correos, correo electronico, mail",
-    "telefonos": "telefonos|telefono, tel",
-    "marca": "marca|linea, unidad negocio",
-    "activo": "activo|habilitado",
-    "fecha": "fecha|fecha emision, fecha comprobante, emision",
-    "tipo": "tipo|tipo comprobante, codigo comprobante, t comprobante",
-    "punto_venta": "punto venta|p v, sucursal",
-    "numero": "numero|numero desde, numero comprobante, nro|comprobante|cbte|n, no",
-    "detalle": "detalle|concepto, descripcion, observaciones, leyenda",
-    "importe": "importe|monto, importe total, total|imp",
-    "debe": "debe|debito, debitos",
-    "haber": "haber|credito, creditos",
-    "saldo": "saldo|saldo acumulado",
-    "vencimiento": "vencimiento|fecha vencimiento, vto",
-    "cae": "cae|numero cae, codigo autorizacion",
-    "vencimiento_cae": "vencimiento cae|fecha vencimiento cae",
-    "moneda": "moneda|moneda original",
-    "emisor": "numero documento emisor, numero documento vendedor",    # of what we received
-    "titulo": "titulo",
-    "texto": "texto|cuerpo, noticia",
-    "servicio": "servicio|abono, plan",
-    "desde": "desde|fecha alta, alta",
+COLUMN_NAMES = {    # column: how programs call it, too; what is before a bar wins over the rest
+    "usuario": "codigo cliente, numero cliente, id cliente|cliente|codigo, cuenta|cod",
+    "nombre": "razon social, apellido nombre, denominacion", "marca": "linea, unidad negocio",
+    "cuit": "cuit cuil, c u i t, cuit dni|numero documento, numero documento receptor,"
+            " numero documento comprador|dni",
+    "condicion_iva": "condicion frente iva, situacion iva", "activo": "habilitado",
+    "domicilio": "direccion, calle, domicilio comercial", "localidad": "ciudad",
+    "codigo_postal": "cp, c p", "telefonos": "telefono, tel",
+    "emails": "email, e mail, e mails, correo, correos, correo electronico, mail",
+    "fecha": "fecha emision, fecha comprobante, emision", "saldo": "saldo acumulado",
+    "tipo": "tipo comprobante, codigo comprobante, t comprobante", "punto_venta": "p v, sucursal",
+    "numero": "numero desde, numero comprobante, nro|comprobante|cbte|n, no",
+    "detalle": "concepto, descripcion, observaciones, leyenda", "moneda": "moneda original",
+    "importe": "monto, importe total, total|imp", "debe": "debito, debitos",
+    "haber": "credito, creditos", "vencimiento": "fecha vencimiento, vto",
+    "cae": "numero cae, codigo autorizacion", "vencimiento_cae": "fecha vencimiento cae",
+    "texto": "cuerpo, noticia", "servicio": "abono, plan", "desde": "fecha alta, alta",
+    "emisor": "numero documento emisor, numero documento vendedor",     # of what we received
 }
 
 
@@ -3737,9 +3723,14 @@ def proven_mark(text: str) -> str:
     return marks[0] if marks and not re.search(r"[0-9][.,][0-9]{3}(?![0-9])", text) else ""
 
 
-def parse_amount(text: str, mark: str) -> int:
-    """Return the centavos of $ 1.234,56, (12), 0,5-, $ - and so on; '' = the mark is not known."""
-    bare = "".join(text.split()).replace("−", "-")
+def parse_amount(cell, mark: str) -> int:
+    """Return the centavos of $ 1.234,56, (12), 0,5-, $ - and so on; '' = the mark is not known.
+
+    A number, as workbooks have, is rounded to centavos.
+    """
+    if type(cell) in (int, float) and abs(cell) < 10**13:
+        return int(Decimal(repr(cell)).scaleb(2).quantize(Decimal(1), ROUND_HALF_UP))
+    bare = "".join(text_of(cell).split()).replace("−", "-")
     if bare in ("-", "$-"):     # zero in the accounting format
         return 0
     match = SIGNED.fullmatch(bare)
@@ -3754,8 +3745,10 @@ def parse_amount(text: str, mark: str) -> int:
         other = [name for name, form in MARKS.items() if GROUPED[form].fullmatch(digits)]
         raise ValueError(f"decimal {other[0]}? use --decimal {other[0]}" if other
                          else "no amount such as 1234,56")
-    centavos = re.sub("[.,]", "", parts[1]) + (parts[2] or "")[:2].ljust(2, "0")
-    return int(centavos) * (-1 if sign == "-" else 1)
+    centavos = int(re.sub("[.,]", "", parts[1]) + (parts[2] or "")[:2].ljust(2, "0"))
+    if centavos >= 10**15:
+        raise ValueError("too large")
+    return -centavos if sign == "-" else centavos
 
 
 def text_of(cell) -> str:
@@ -3857,10 +3850,11 @@ def open_sheet(content: bytes, name: str | None):
 
 
 def open_tables(content: bytes, sheet_name: str | None) -> tuple[list, dict, list[str]]:
-    """Return the ways to read a file's table, {line: places of cells merged with those above}, remarks.
+    """Return ways to read a file, {line: places of cells merged with those above}, remarks.
 
     Each way is a function that yields (line, cells). ValueError says what the file is instead.
     """
+    csv.field_size_limit(FILE_BYTES)    # a quote that never ends is told as a short line
     if content.startswith(b"PK\3\4"):
         content = unzip(content)
     if content.startswith((b"PK\3\4", b"\xd0\xcf\x11\xe0")):
@@ -3880,50 +3874,54 @@ def open_tables(content: bytes, sheet_name: str | None) -> tuple[list, dict, lis
 
 
 def place_columns(headers: list[str], columns, given: dict) -> dict[str, list[int]]:
-    """Return {column: places under its header}: the one given by --column, or as COLUMN_NAMES has it."""
+    """Return {column: places under its header}: the one given by --column, or a usual one."""
     keys, places = [header_key(header) for header in headers], {}
     for column in columns:
-        known = header_key(given[column]) if column in given else COLUMN_NAMES[column]
-        fitting = ([place for place, key in enumerate(keys) if key in aliases.split(", ")]
-                   for aliases in known.split("|"))
+        names = f"{header_key(column)}|{COLUMN_NAMES.get(column, '')}"
+        groups = [header_key(given[column])] if column in given else names.split("|")
+        fitting = ([place for place, key in enumerate(keys) if key in group.split(", ")]
+                   for group in groups if group)
         places[column] = next(filter(None, fitting), [])
     return {column: found for column, found in places.items() if found}
 
 
-def find_header(tables: list, columns, required, given: dict):
-    """Return (table, its lines down to the header, its headers, {column: place}).
+def open_table(content: bytes, columns, required, options):
+    """Return (table, lines down to the header, headers, {column: place}, merged, remarks).
 
     The header is the line with most columns that are known.
     """
-    best = None, 0, [], {}
-    for table in tables:
-        for line, (_, cells) in enumerate(islice(table(), TITLE_LINES + 2), 1):
-            headers = [text_of(cell).strip() for cell in cells]
-            places = place_columns(headers, columns, given)
-            if len(places) > len(best[-1]):
-                best = table, line, headers, places
-    _, _, headers, places = best
+    tables, merged, remarks = open_tables(content, options.sheet)
+    table, above, headers, places = tables[0], 0, [], {}
+    for candidate in tables:
+        for line, (_, cells) in enumerate(islice(candidate(), TITLE_LINES + 2), 1):
+            names = [text_of(cell).strip() for cell in cells]
+            found = place_columns(names, columns, options.column)
+            if len(found) > len(places):
+                table, above, headers, places = candidate, line, names, found
     for column, found in places.items():
         if len(found) > 1:
             both = " or ".join(f"«{headers[place]}»" for place in found)
             raise ValueError(f"{column} could be {both}: say --column {column}=HEADER")
     if "emisor" in places:
         raise ValueError("it lists vouchers that the company received: take those it issued")
-    missing = [names for names in required if not places.keys() & names.split("|")]
-    if missing:
+    if missing := [names for names in required if not places.keys() & names.split("|")]:
         seen = ", ".join(filter(None, headers)) or "none that is known"
         raise ValueError(f"it has no column {', '.join(missing)}. Headers: {seen}. Rename them,"
                          " or say --column NAME=HEADER")
-    return *best[:3], {column: found[0] for column, found in places.items()}
+    places = {column: found[0] for column, found in places.items()}
+    return table, above, headers, places, merged, remarks
 
 # === Import =======================================================================================
 # What the accounting program wrote. A file is read whole: one wrong line, and nothing is saved. Then
 # one transaction makes the tables what the file says; triggers of schema.sql keep what it changes,
 # so that it can be undone.
 
-PROBLEMS_SHOWN = 20
+SHOWN = 20              # lines of what is wrong, on a terminal
+LISTS = {"email": ("customer", "canonical", "address", "confirmed_at"),     # key first
+         "phone": ("customer", "number")}
 AMOUNTS = ("importe", "debe", "haber", "saldo")
 TOTAL_LINE = re.compile("(sub)?total|saldo(final|actual)")
+PESOS = r"\$|(?i:pes|ars|pesos)|"
 OPENING = re.compile("saldo(anterior|inicial)|apertura|transporte")
 TYPE_NAME = re.compile(
     "(?P<tique>tique?|ticket|tk)?(?:(?P<factura>facturas?|fact?|fc?)|(?P<recibo>recibos?|rec|rc|rbo"
@@ -3966,23 +3964,25 @@ class ImportFile:
 
     def __init__(self, path: Path, kind: str, options):
         """Find the columns, and what their cells may name; Refused if it is no such file."""
-        self.name, self.kind, self.options = escaped(path.name), KINDS[kind], options
-        self.problems, self.left_out, self.balances, self.foreign = [], 0, {}, Counter()
+        self.name, self.kind, self.options = path.name, KINDS[kind], options
+        self.problems, self.left_out, self.balances, self.foreign = [], 0, {}, {}
         content = read_complete(path)
         shaping = vars(options) | {"dry_run": None, "force": None}
         self.digest = sha256(content + repr(sorted(shaping.items())).encode())
-        csv.field_size_limit(FILE_BYTES)    # a quote that never ends is told as a short line
         try:
-            tables, self.merged, self.remarks = open_tables(content, options.sheet)
-            self.table, self.above, self.headers, self.places = find_header(
-                tables, (*self.kind.columns, "emisor"), self.kind.required, options.column)
+            table, self.above, self.headers, self.places, self.merged, self.remarks = open_table(
+                content, (*self.kind.columns, "emisor"), self.kind.required, options)
         except ValueError as error:
-            raise Refused(f"{self.name}: {error}. Nothing was saved.") from error
-        self.titles = {letters_of(cells) for _, cells in islice(self.table(), self.above)} - {""}
+            raise Refused(f"{path.name}: {error}. Nothing was saved.") from error
+        self.lines = lambda: islice(table(), self.above, None)
+        self.titles = {letters_of(cells) for _, cells in islice(table(), self.above)} - {""}
         self.is_by_cuit = kind == "movements" and "usuario" not in self.places
         self.is_partial = options.partial or self.is_by_cuit    # ARCA's list has no payments
         self.amounts = {place for column, place in self.places.items() if column in AMOUNTS}
-        self.mark = MARKS.get(options.decimal) or self.decimal_mark()
+        proofs = Counter(proven_mark(cell) for _, cells in self.lines() for place, cell in
+                         enumerate(cells) if place in self.amounts and isinstance(cell, str))
+        self.mark = MARKS.get(options.decimal) or max(",.", key=lambda mark: proofs[mark])
+        self.mark *= bool(options.decimal or proofs[self.mark])     # '' = nothing tells
         types = fetch_all("SELECT code, name, sign FROM voucher_type")
         self.types = {type_key(row.name): row.code for row in types}
         self.signs = {row.code: row.sign for row in types}
@@ -3993,17 +3993,6 @@ class ImportFile:
             self.owners[row.cuit].append(row.number)
         self.customers = set(chain.from_iterable(self.owners.values()))
 
-    def decimal_mark(self) -> str:
-        """Return the decimal mark that most amounts prove; '' if none does."""
-        proofs = Counter(proven_mark(cells[place]) for _, cells in self.below_header()
-                         for place in self.amounts
-                         if place < len(cells) and isinstance(cells[place], str))
-        return next((mark for mark, _ in proofs.most_common() if mark), "")
-
-    def below_header(self):
-        """Yield (line, cells) of all lines below the header."""
-        return islice(self.table(), self.above, None)
-
     def leave_out(self, why: str) -> None:
         """Count a line that is not read, and remark why."""
         self.left_out += 1
@@ -4012,154 +4001,163 @@ class ImportFile:
     def records(self):
         """Yield {column: cell} of each line that is no blank, heading or total."""
         above, width = [], len(self.headers)
-        for self.line, cells in self.below_header():
+        for line, row in self.lines():
+            self.line = line
+            cells = [cell.strip() if isinstance(cell, str) else cell for cell in row]
             for place in set(self.merged.get(self.line, ())) - self.amounts:
-                cells[place] = above[place]     # an amount counts once
-            above = cells = [cell.strip() if isinstance(cell, str) else cell for cell in cells]
+                cells[place] = above[place]     # but an amount counts once
+            above = cells
             if letters_of(cells) in self.titles or all(cell == "" for cell in cells):
                 continue
             if len(cells) < width or any(cells[width:]):
-                self.problems.append((self.line, f"it has {counted(len(cells), 'cell')},"
-                                                 f" the header has {width}"))
+                size = counted(len(cells), "cell")
+                self.problems.append((self.line, f"it has {size}, the header has {width}"))
                 continue
             record = {column: cells[place] if column in AMOUNTS else text_of(cells[place])
                       for column, place in self.places.items()}
-            if self.is_total(record):
+            owner, *others = (next((record[name] for name in names.split("|") if name in record),
+                                   "") for names in self.kind.required)
+            what = record.get("tipo") or record.get("detalle", "")
+            is_total = not owner or any(map(TOTAL_LINE.match, map(plain, (owner, what))))
+            if is_total and not all(others):
                 self.leave_out("a total of nobody's, not read")
             else:
                 yield record
 
-    def is_total(self, record: dict) -> bool:
-        """Whether a line adds others up: it is nobody's or named so, and lacks what each line has."""
-        owner, *others = (next((record[name] for name in names.split("|") if name in record), "")
-                          for names in self.kind.required)
-        what = record.get("tipo") or record.get("detalle", "")
-        return not all(others) and (not owner or any(map(TOTAL_LINE.match, map(plain, (owner, what)))))
-
     def read(self) -> list[dict]:
-        """Return the rows that the lines make: {column of the table: value}, and its line."""
+        """Return a row for each voucher, customer …: {column of the table: value}, and its line."""
         rows = {}
         with click.progressbar(self.records(), label="Reading", file=sys.stderr,
                                hidden=not sys.stderr.isatty()) as records:
             for record in records:
                 row = self.read_row(record)
-                if row:
-                    self.add(rows, row)
-        for currency, (count, total) in self.foreign.items():
-            self.remarks.append(f"{counted(count, 'voucher')} in {currency} left out,"
-                                f" {plain_money(total)} in all")
-        undated = [row for row in rows.values() if row.get("date", "") is None]
-        days = [(row["customer"], row["date"]) for row in rows.values() if undated and row["date"]]
-        for row in undated:     # opening balances, as old as the first line below them
-            row["date"] = min([date for customer, date in days if customer == row["customer"]]
-                              or [date for _, date in days] or [today()])
+                key = tuple(row[name] for name in self.kind.key) if row else ()
+                if row and rows.setdefault(key, row) is not row:
+                    self.add_instalment(rows[key], row)
+        self.remarks += [f"{counted(count, 'voucher')} in {currency} left out, {plain_money(total)}"
+                         " in all" for currency, (count, total) in self.foreign.items()]
+        if undated := [row for row in rows.values() if row.get("date", "") is None]:
+            dated = [row for row in rows.values() if row["date"]]
+            for row in undated:     # opening balances: of the day of the first line below them
+                days = [other["date"] for other in dated if other["customer"] == row["customer"]]
+                row["date"] = min(days or [other["date"] for other in dated] or [today()])
         return list(rows.values())
 
     def read_row(self, record: dict) -> dict | None:
-        """Return the row that a line makes; None if it is left out, or something is wrong with it."""
+        """Return the row that a line makes; None if it is left out, or wrong somewhere."""
         if self.kind.table == "movement":
-            self.read_opening(record)
+            self.is_opening = name_opening(record)
         self.record, row, before = record, {"line": self.line}, len(self.problems)
-        for column, (name, reader) in self.kind.columns.items():
-            if column in record:
-                try:
-                    row[name] = reader(self, record[column])
-                except ValueError as error:
-                    cell = text_of(record[column])[:40]
-                    self.problems.append((self.line, f"{column} «{cell}»: {error}"))
-        if len(self.problems) > before:
-            return None
+        for column, (name, read) in self.kind.columns.items():
+            try:
+                row |= {name: read(self, record[column])} if column in record else {}
+            except ValueError as error:
+                cell = text_of(record[column])[:40]
+                self.problems.append((self.line, f"{column} «{cell}»: {error}"))
         try:
-            return finish_movement(self, row) if self.kind.table == "movement" else row
+            if len(self.problems) == before:
+                return finish_movement(self, row) if self.kind.table == "movement" else row
         except ValueError as error:
-            return self.problems.append((self.line, str(error)))
+            self.problems.append((self.line, str(error)))
+        return None
 
-    def read_opening(self, record: dict) -> None:
-        """Tell an opening balance, which has no type and no number, and give it both."""
-        names = [record.get(name, "") for name in ("tipo", "numero", "detalle")]
-        self.is_opening = (any(OPENING.match(plain(name)) for name in names)
-                           and not any(map(re.compile("[0-9]").search, names[:2])))
-        if self.is_opening:
-            record |= {"tipo": "999", "numero": "0", "punto_venta": "0"}
-            if "detalle" in record:
-                record["detalle"] = next(name for name in names if OPENING.match(plain(name)))
-            if not any(record.get(name, "") != "" for name in AMOUNTS[:3]):
-                record["importe"] = record.get("saldo", "")
-
-    def add(self, rows: dict, row: dict) -> None:
-        """Add a row to the others; another instalment of a voucher is added up with it."""
-        first = rows.setdefault(tuple(row[name] for name in self.kind.key), row)
-        if first is row:
-            return
+    def add_instalment(self, first: dict, row: dict) -> None:
+        """Add a line to the one before of the same voucher, if it has another due date."""
         due, days = row.get("due_date"), first.setdefault("days", [first.get("due_date")])
         if due and first["due_date"] and due not in days and row["date"] == first["date"]:
             days.append(due)
             first |= {"amount": first["amount"] + row["amount"], "due_date": min(days)}
-            self.leave_out(f"an instalment of line {first['line']}, added to it")
-        else:
-            named = [column for column in self.places
-                     if self.kind.columns[column][0] in self.kind.key]
-            self.problems.append((self.line, f"the same {', '.join(named)} as line {first['line']}"))
+            return self.leave_out(f"an instalment of line {first['line']}, added to it")
+        named = [name for name in self.places if self.kind.columns[name][0] in self.kind.key]
+        problem = f"the same {', '.join(named)} as line {first['line']}"
+        return self.problems.append((self.line, problem))
 
 
 def letters_of(cells: list) -> str:
-    """Return what tells a line of headings again on the next page: its letters, no numbers."""
+    """Return what tells a heading that comes again on each page: its letters, no numbers."""
     return re.sub(r"[\W\d_]+", "", "".join(cell for cell in cells if isinstance(cell, str)))
+
+
+def name_opening(record: dict) -> bool:
+    """Tell whether a line is an opening balance, without type and number, and give it both."""
+    names = [record.get(name, "") for name in ("tipo", "numero", "detalle")]
+    opening = next((name for name in names if OPENING.match(plain(name))), "")
+    if not opening or re.search("[0-9]", "".join(names[:2])):
+        return False
+    record |= {"tipo": "999", "numero": "0", "punto_venta": "0"}
+    record |= {"detalle": opening} if "detalle" in record else {}
+    if not record["fecha"]:
+        del record["fecha"]
+    if all(record.get(name, "") == "" for name in AMOUNTS[:3]):
+        record["importe"] = record.get("saldo", "")
+    return True
 
 
 def finish_movement(file: ImportFile, row: dict) -> dict | None:
     """Return the row of the ledger that a line makes; None if it is left out."""
-    amount, debit, credit, told = (row.pop(name, None) for name in AMOUNTS)
-    currency, document = row.pop("moneda", ""), row.pop("cuit", None)
+    amount, debit, credit, balance = (row.pop(name, None) for name in AMOUNTS)
+    document, currency = row.pop("cuit", None), row.pop("currency", "")
     printed, row["number"] = row["number"]
-    points_of_sale = {printed, row.get("point_of_sale")} - {None}
-    if len(points_of_sale) > 1:
+    if row.setdefault("point_of_sale") not in (None, printed or row["point_of_sale"]):
         raise ValueError("punto_venta and the number say two points of sale")
     if row.get("cae_due_date") and not row.get("cae"):
         raise ValueError("vencimiento_cae without a cae")
-    if amount is debit is credit is None:
-        raise ValueError("importe is missing")
-    by_type = (file.options.sign_by_type or file.is_by_cuit) and not file.is_opening
     if amount is None:
+        if debit is credit is None:
+            raise ValueError("importe is missing")
         amount = (debit or 0) - (credit or 0)
-    elif by_type and amount < 0:
-        raise ValueError("importe is negative, but its sign has to come from the type")
-    elif by_type:
+    elif (file.options.sign_by_type or file.is_by_cuit) and not file.is_opening:
+        if amount < 0:
+            raise ValueError("importe is negative, but its sign has to come from the type")
         amount *= file.signs[row["type"]]
-    row |= {"point_of_sale": min(points_of_sale, default=0), "amount": amount}
+    row |= {"point_of_sale": row["point_of_sale"] or printed or 0, "amount": amount}
+    row.setdefault("date")
+    currency = "" if re.fullmatch(PESOS, currency) else currency
+    if currency and not file.is_by_cuit:
+        raise ValueError(f"moneda «{currency}»: a foreign currency, accounts are in pesos")
+    if file.is_by_cuit and not owned(file, row, document, currency):
+        return None
+    return row if follows(file, row, balance) else None
+
+
+def owned(file: ImportFile, row: dict, document: str | None, currency: str) -> bool:
+    """Find whose a voucher of ARCA's list is; False if it is no customer's, or not in pesos."""
+    owners = file.owners.get(document, []) if document else []
+    if len(owners) > 1:
+        raise ValueError(f"CUIT {document} is of customers {', '.join(map(str, owners))}")
     if currency:
         count, total = file.foreign.get(currency, (0, 0))
-        file.foreign[currency] = count + 1, total + amount
+        file.foreign[currency] = count + 1, total + row["amount"]
         file.left_out += 1
-        return None
-    if file.is_by_cuit:
-        owners = file.owners.get(document, []) if document else []
-        if len(owners) > 1:
-            raise ValueError(f"CUIT {document} is of customers {', '.join(map(str, owners))}")
-        if not owners:
-            return file.leave_out(f"CUIT {document or '-'}: no customer's, not read")
+    elif owners:
         row["customer"] = owners[0]
-    return row if follows_balance(file, row["customer"], amount, told) else None
+    else:
+        file.leave_out(f"CUIT {document or '-'}: no customer's, not read")
+    return "customer" in row
 
 
-def follows_balance(file: ImportFile, customer: int, amount: int, told: int | None) -> bool:
-    """Compare the balance that a line tells with the one before it; False if it only carries it on.
+def follows(file: ImportFile, row: dict, balance: int | None) -> bool:
+    """Compare the balance that a line tells with the one before; False if it only carries it over.
 
     A whole account begins with none: an opening balance would be lost.
     """
-    before = file.balances.get(customer, None if file.is_partial else 0)
-    carries = file.is_opening and customer in file.balances
-    expected = before if carries or before is None else before + amount
-    if None not in (expected, told) and expected != told:
-        raise ValueError(f"saldo «{plain_money(told)}» is not {plain_money(before)}, the one"
-                         f" before, plus {plain_money(amount)}")
-    file.balances[customer] = told
+    before = file.balances.get(row["customer"], None if file.is_partial else 0)
+    carries = file.is_opening and row["customer"] in file.balances
+    if None not in (before, balance) and balance != before + row["amount"] * (not carries):
+        raise ValueError(f"saldo «{plain_money(balance)}» is not {plain_money(before)}, the one"
+                         f" before, plus {plain_money(row['amount'])}")
+    file.balances[row["customer"]] = balance
     if carries:
         file.leave_out("a balance carried over, not read")
     return not carries
 
 
-def shaped(pattern: str, problem: str, convert=str, *, empty=None):
+def in_one_line(text: str) -> str:
+    """Return a text with its blanks folded."""
+    return " ".join(text.split())
+
+
+def shaped(pattern: str, problem: str, convert=in_one_line, *, empty=None):
     """Return a reader of cells of this shape; an empty one, where it may be, is `empty`."""
     shape = re.compile(pattern, re.S)
 
@@ -4168,27 +4166,6 @@ def shaped(pattern: str, problem: str, convert=str, *, empty=None):
             raise ValueError(problem)
         return convert(text) if text else empty
     return read
-
-
-def read_day(file: ImportFile, text: str) -> str | None:
-    """Return a day; only an opening balance may have none."""
-    if not text and not file.is_opening:
-        raise ValueError("missing")
-    return parse_date(text) if text else None
-
-
-def read_amount(file: ImportFile, cell) -> int | None:
-    """Return centavos, None of an empty cell; a workbook's number is rounded to them."""
-    if cell == "":
-        return None
-    is_number = isinstance(cell, int | float) and not isinstance(cell, bool)
-    if is_number and abs(cell) < 10**13:
-        amount = int(Decimal(repr(cell)).scaleb(2).quantize(Decimal(1), ROUND_HALF_UP))
-    else:
-        amount = parse_amount(text_of(cell), file.mark)
-    if abs(amount) >= 10**15:
-        raise ValueError("too large")
-    return amount
 
 
 def read_customer(file: ImportFile, text: str) -> int:
@@ -4216,7 +4193,7 @@ def read_emails(file: ImportFile, text: str) -> list[tuple]:
     """Return (canonical, address, when it was confirmed) of each address: the company knows them."""
     words = [word.strip(".:'") for word in re.split(r"[|,;/()<>\"\s]+", text) if word.strip(".:'-")]
     found = {canonical_email(word): word for word in words if "@" in word}
-    if None in found or len(words) > len(found) or text and not found:
+    if text and (None in found or len(words) > len(found) or not found):
         kept = ", ".join(address for canonical, address in found.items() if canonical) or "nothing"
         file.remarks.append(f"line {file.line}: emails «{text[:80]}»: {kept} is read")
     return [(canonical, address, now()) for canonical, address in found.items() if canonical]
@@ -4261,23 +4238,10 @@ def read_number(file: ImportFile, text: str) -> tuple:
     return (int(point_of_sale) if point_of_sale else None), int(match[3])
 
 
-def read_currency(file: ImportFile, text: str) -> str:
-    """Return '' of pesos; other currencies are only in ARCA's lists."""
-    if re.fullmatch(r"\$|(?i:pes|ars|pesos)|", text):
-        return ""
-    if not file.is_by_cuit:
-        raise ValueError("a foreign currency, accounts are in pesos")
-    return text
-
-
-def folded(text: str) -> str:
-    """Return a text in one line."""
-    return " ".join(text.split())
-
-
-NAME = shaped(".{1,200}", "missing, or longer than 200 characters", folded)
-TEXT = shaped(".{0,200}", "longer than 200 characters", folded, empty="")
-NO_DAY = shaped(".*", "", parse_date)       # or a day
+NAME = shaped(".{1,200}", "missing, or longer than 200 characters")
+TEXT = shaped(".{0,200}", "longer than 200 characters", empty="")
+DAY, NO_DAY = shaped(".+", "missing", parse_date), shaped(".*", "", parse_date)
+AMOUNT = lambda file, cell: None if cell == "" else parse_amount(cell, file.mark)  # noqa: E731
 YES, NO = "(?i:1|s[ií]?|true|verdadero|activo|alta|x)", "(?i:0|no?|false|falso|inactivo|baja)"
 KINDS = {
     "customers": Kind("customer", ("number",), ("usuario", "nombre"), {
@@ -4292,31 +4256,27 @@ KINDS = {
         "movement", ("customer", "type", "point_of_sale", "number"),
         ("usuario|cuit", "fecha", "tipo", "numero", "importe|debe|haber"), {
             "usuario": ("customer", read_customer), "cuit": ("cuit", read_cuit),
-            "fecha": ("date", read_day), "tipo": ("type", read_type),
+            "fecha": ("date", DAY), "tipo": ("type", read_type),
             "punto_venta": ("point_of_sale", shaped("[0-9]{0,5}", "no point of sale such as 3", int)),
             "numero": ("number", read_number), "detalle": ("detail", TEXT),
-            **dict.fromkeys(AMOUNTS),
-            "vencimiento": ("due_date", NO_DAY),
+            **{name: (name, AMOUNT) for name in AMOUNTS}, "vencimiento": ("due_date", NO_DAY),
             "cae": ("cae", shaped("([0-9]{14})?", "no CAE, which has 14 digits")),
-            "vencimiento_cae": ("cae_due_date", NO_DAY), "moneda": ("moneda", read_currency)},
+            "vencimiento_cae": ("cae_due_date", NO_DAY), "moneda": ("currency", TEXT)},
         "customer IN (SELECT customer FROM incoming_movement)"),
     "news": Kind("news", ("date", "title"), ("fecha", "titulo", "texto"), {
-        "fecha": ("date", read_day), "titulo": ("title", NAME),
-        "texto": ("body", shaped(".{1,10000}", "missing, or longer than 10,000 characters"))}, "1"),
+        "fecha": ("date", DAY), "titulo": ("title", NAME),
+        "texto": ("body", shaped(".{1,10000}", "missing, or longer than 10,000 characters", str))}, "1"),
     "services": Kind("service", ("customer", "name"), ("usuario", "servicio"), {
         "usuario": ("customer", read_customer), "servicio": ("name", NAME),
-        "detalle": ("detail", TEXT), "desde": ("since", NO_DAY), "importe": ("amount", read_amount)},
+        "detalle": ("detail", TEXT), "desde": ("since", NO_DAY), "importe": ("amount", AMOUNT)},
         "customer IN (SELECT customer FROM incoming_service)"),
 }
-KINDS["movements"].columns.update({name: (name, read_amount) for name in AMOUNTS})
 
-def show(lines: list[str]) -> None:
-    """Print what is wrong or worth knowing: on a terminal the first of it, else all."""
-    hidden = len(lines) - PROBLEMS_SHOWN if sys.stderr.isatty() else 0
-    for line in lines[:PROBLEMS_SHOWN] if hidden > 0 else lines:
-        click.echo(line, err=True)
-    if hidden > 0:
-        click.echo(f"… and {hidden} more: 2> FILE has them all", err=True)
+def show(lines: list[str], *, all_of_them: bool = False) -> None:
+    """Print what is wrong or worth knowing: the first lines, or all, if no terminal is there."""
+    most = len(lines) if all_of_them and not sys.stderr.isatty() else SHOWN
+    for line in lines[:most] + [f"… and {len(lines) - most} more"] * (len(lines) > most):
+        echo(line, err=True)
 
 
 @contextmanager
@@ -4338,36 +4298,32 @@ def import_lock():
 
 @contextmanager
 def recorded_import(kind: str, name: str, digest: str, count: int, options):
-    """A transaction whose changes are kept to be undone, and told; Refused if they look wrong."""
+    """Run a transaction whose changes are kept to be undone; Refused if they look wrong."""
+    with suppress(KeyError):
+        who = os.environ.get("SUDO_USER") or str(os.getuid())
+        who = pwd.getpwuid(int(who)).pw_name if who.isdigit() else who
     with transaction(patience=60) as db:
         db.execute("SAVEPOINT unchanged")
         movements, before = fetch_one(LEDGER)
         last = fetch_one("SELECT * FROM import WHERE kind = ? AND undone_at IS NULL"
                          " ORDER BY id DESC LIMIT 1", kind)
-        who = os.environ.get("SUDO_USER") or str(os.getuid())
-        with suppress(KeyError):
-            who = pwd.getpwuid(os.getuid()).pw_name if who.isdigit() else who
         number = db.execute("INSERT INTO import (at, who, kind, file, digest, rows, balance_before)"
                             " VALUES (?, ?, ?, ?, ?, ?, ?)",
-                            (now(), who, kind, name, digest, count, before)).lastrowid
+                            (now(), who, kind, escaped(name), digest, count, before)).lastrowid
         yield db
-        added, changed, gone = tally = db.execute("""
-            SELECT coalesce(sum(deed = 'added'), 0), coalesce(sum(deed = 'changed'), 0),
-                coalesce(sum(deed = 'gone'), 0) FROM (SELECT min(deed) AS deed FROM import_change
-                WHERE import = ? GROUP BY iif(table_name IN ('customer', 'email', 'phone'),
-                    CAST(key AS INTEGER), key))""", (number,)).fetchone()
         after = fetch_one(LEDGER).balance
-        db.execute("UPDATE import SET added = ?, changed = ?, gone = ?, balance_after = ?"
-                   " WHERE id = ?", (*tally, after, number))
-        if last and last.digest == digest and not any(tally) and not options.force:
+        added, changed, gone = db.execute(
+            "UPDATE import SET balance_after = ?2, (added, changed, gone) = (SELECT added, changed,"
+            " gone FROM import_tally WHERE import = ?1) WHERE id = ?1"
+            " RETURNING added, changed, gone", (number, after)).fetchone()
+        if last and last.digest == digest and not added + changed + gone and not options.force:
             db.execute("ROLLBACK TO unchanged")
-            click.echo(f"{name} is the same as in import {last.id}, of {last.at}: nothing to do.")
-            return
-        click.echo(f"{counted(count, 'file' if kind == 'invoices' else 'line')}: {added} new,"
-                   f" {changed} changed, {count - added - changed} equal, 0 refused"
-                   + f", {gone} gone" * bool(gone) + f", {options.left_out} left out"
-                   * bool(options.left_out) + f"\ntotal balance {plain_money(after)}"
-                   f" (before {plain_money(before)})")
+            return echo(f"{name} is the same as in import {last.id}, of {last.at}: nothing to do.")
+        parts = [f"{added} new", f"{changed} changed", f"{count - added - changed} equal",
+                 "0 refused", *[f"{gone} gone"] * bool(gone),
+                 *[f"{options.left_out} left out"] * bool(options.left_out)]
+        echo(f"{counted(count, 'file' if kind == 'invoices' else 'line')}: {', '.join(parts)}\n"
+             f"total balance {plain_money(after)} (before {plain_money(before)})")
         doubt = (f"{gone} of {movements} movements would vanish" if gone > movements / 5 else
                  "the total balance would change by more than half"
                  if before and abs(after - before) > abs(before) / 2 else "")
@@ -4375,7 +4331,7 @@ def recorded_import(kind: str, name: str, digest: str, count: int, options):
             raise Refused(f"{doubt}. If that is right, say --force. Nothing was saved.")
         if options.dry_run:
             db.execute("ROLLBACK TO unchanged")
-            click.echo("This was a dry run: nothing was saved.")
+            echo("This was a dry run: nothing was saved.")
 
 
 def stage(table: str, columns: list, rows) -> None:
@@ -4410,7 +4366,7 @@ def merge(db, table: str, key: tuple, scope: str = "0") -> None:
                f" WHERE NOT EXISTS (SELECT 1 FROM {table} WHERE {same}) ORDER BY line")
 
 
-def merge_customers(db, lists: list, options) -> None:
+def merge_customers(db, lists: dict, options) -> None:
     """Merge customers, with their lists of e-mails and phones; what they wrote on the site stays."""
     edited = "0" if options.overwrite_edits else (
         "SELECT customer FROM event WHERE kind = 'data' AND actor = 'customer' AND field = '{}'")
@@ -4424,14 +4380,14 @@ def merge_customers(db, lists: list, options) -> None:
         }.get(name, (on_file, f"number IN ({edited.format(name)})"))
         db.execute(f"UPDATE incoming_customer SET {name} = {value} WHERE {where}")
     merge(db, "customer", ("number",))
-    for table, key in lists:
+    for table, columns in lists.items():
         theirs = edited.format(table)
         db.execute(f"DELETE FROM incoming_{table} WHERE customer IN ({theirs})")
         if table == "email":
             db.execute("UPDATE incoming_email AS incoming SET confirmed_at = email.confirmed_at"
                        " FROM email WHERE (email.customer, email.canonical) ="
                        " (incoming.customer, incoming.canonical) AND email.confirmed_at > ''")
-        merge(db, table, key, "customer IN (SELECT number FROM incoming_customer)"
+        merge(db, table, columns[:2], "customer IN (SELECT number FROM incoming_customer)"
               f" AND customer NOT IN ({theirs})")
 
 
@@ -4457,73 +4413,58 @@ def check_receipts(file: ImportFile) -> None:
 def import_file(path: Path, kind: str, options) -> None:
     """Import a file of rows, all or nothing."""
     file = ImportFile(path, kind, options)
-    rows, table = file.read(), file.kind.table
+    rows, table, key = file.read(), file.kind.table, file.kind.key
     if file.problems:
-        show([f"{file.name}, line {line}: {problem}" for line, problem in sorted(file.problems)])
-        click.echo("Nothing was saved.", err=True)
-        sys.exit(1)
+        show([f"{file.name}, line {line}: {problem}" for line, problem in sorted(file.problems)],
+             all_of_them=True)
+        raise Refused("Nothing was saved.")
     if not rows and not options.force:
         raise Refused(f"{file.name} has no rows: if that is right, say --force. Nothing was saved.")
-    columns = [name for name in (rows[0] if rows else file.kind.key) if name not in (
-        "line", "email", "phone", "days")]
+    names = list(rows[0]) if rows else key
+    columns = [name for name in names if name not in ("line", "days", *LISTS)]
+    lists = {name: LISTS[name] for name in names if name in LISTS}
     stage(table, columns, ([row["line"], *(row[name] for name in columns)] for row in rows))
-    lists = [(name, key) for name, key in (("email", ("customer", "canonical")),
-                                           ("phone", ("customer", "number"))) if rows and name in rows[0]]
-    for name, key in lists:
-        names = [*key, "address", "confirmed_at"] if name == "email" else key
-        stage(name, names, ((row["line"], row["number"], *one) for row in rows for one in row[name]))
-    show([f"{file.name}: {remark}" for remark in file.remarks])
+    for name, list_columns in lists.items():
+        stage(name, list_columns, ((row["line"], row["number"], *values)
+                                   for row in rows for values in row[name]))
+    show([f"{file.name}: {remark}" for remark in file.remarks], all_of_them=True)
     options.left_out = file.left_out
     with recorded_import(kind, file.name, file.digest, len(rows), options) as db:
+        if table == "movement" and rows:
+            check_receipts(file)
         if table == "customer":
             merge_customers(db, lists, options)
         else:
-            if table == "movement":
-                check_receipts(file)
-            merge(db, table, file.kind.key, "0" if file.is_partial else file.kind.scope)
+            merge(db, table, key, "0" if file.is_partial else file.kind.scope)
 
 
 def undo_import(db, number: int) -> None:
     """Take an import back, row by row; Refused if something else built on it since."""
-    kept = fetch_one("SELECT * FROM import WHERE id = ? AND undone_at IS NULL", number)
-    if not kept:
-        raise Refused(f"There is no import {number} to undo: see `list imports`. Nothing was changed.")
-    later = fetch_one("""
-        SELECT import.id, kind, file FROM import_change AS later
-        CROSS JOIN import_change AS mine ON (mine.import, mine.table_name, mine.key)
-            = (?1, later.table_name, later.key) JOIN import ON import.id = later.import
-        WHERE later.import > ?1 ORDER BY import.id DESC LIMIT 1""", number)
-    if later:
+    if not fetch_one("SELECT 1 FROM import WHERE id = ? AND undone_at IS NULL", number):
+        raise Refused(f"There is no import {number} to undo: see `list imports`. Nothing was"
+                      " changed.")
+    if later := fetch_one("""
+            SELECT import.id, kind, file FROM import_change AS later
+            CROSS JOIN import_change AS mine ON (mine.import, mine.table_name, mine.key)
+                = (?1, later.table_name, later.key) JOIN import ON import.id = later.import
+            WHERE later.import > ?1 ORDER BY import.id DESC LIMIT 1""", number):
         raise Refused(f"Import {later.id} came later, {later.kind} from {later.file}: undo that one"
                       " first. Nothing was changed.")
-    used = fetch_one("""
-        WITH mine AS (SELECT CAST(key AS INTEGER) AS customer, table_name, before
-            FROM import_change WHERE import = ?1 AND table_name IN ('customer', 'email', 'phone'))
-        SELECT customer, 'has changed data on the site since then' AS why FROM mine
-        WHERE customer IN (SELECT customer FROM event
-            WHERE kind IN ('data', 'email-confirmed') AND at >= ?2)
-        UNION ALL SELECT customer, 'came with this import, and is in use: has signed in, or has'
-            || ' movements or services' FROM mine
-        WHERE table_name = 'customer' AND before IS NULL AND customer IN (SELECT customer FROM event
-            UNION ALL SELECT customer FROM movement UNION ALL SELECT customer FROM service) LIMIT 1
-        """, number, kept.at)
-    if used:
+    if used := fetch_one("SELECT * FROM import_in_use WHERE import = ? LIMIT 1", number):
         raise Refused(f"Customer {used.customer} {used.why}. Nothing was changed.")
     db.execute("PRAGMA defer_foreign_keys = ON")
-    for table in ("movement", "email", "phone", "news", "service", "customer"):
-        rows = [json.loads(row.before) for row in fetch_all("SELECT before FROM import_change WHERE"
-                " import = ? AND table_name = ? AND before IS NOT NULL", number, table)]
-        gone = "SELECT row FROM import_change WHERE import = ? AND table_name = ?"
-        if table == "customer":
-            gone += " AND before IS NULL"
-            db.executemany("""UPDATE customer SET name = :name, cuit = :cuit, address = :address,
-                tax_condition = :tax_condition, city = :city, province = :province,
-                postal_code = :postal_code, brand = :brand, active = min(:active,
-                    number NOT IN (SELECT customer FROM blocked)) WHERE number = :number""", rows)
-        db.execute(f"DELETE FROM {table} WHERE rowid IN ({gone})", (number, table))
-        if rows and table != "customer":
-            names = ", ".join(rows[0]), ", ".join(f":{name}" for name in rows[0])
-            db.executemany(f"INSERT INTO {table} ({names[0]}) VALUES ({names[1]})", rows)
+    for table in ("customer", "email", "phone", "movement", "news", "service"):
+        mine = "FROM import_change WHERE import = ? AND table_name = ? AND before IS"
+        db.execute(f"DELETE FROM {table} WHERE rowid IN (SELECT row {mine} NULL)", (number, table))
+        rows = db.execute(f"SELECT before {mine} NOT NULL", (number, table)).fetchall()
+        if rows:
+            names = list(json.loads(rows[0].before))    # the first one is the primary key
+            values, excluded = (", ".join(f"{sign}{name}" for name in names)
+                                for sign in (":", "excluded."))
+            db.executemany(f"INSERT INTO {table} ({', '.join(names)}) VALUES ({values}) ON CONFLICT"
+                           f" ({names[0]}) DO UPDATE SET ({', '.join(names)}) = ({excluded})",
+                           (json.loads(row.before) for row in rows))
+    db.execute("UPDATE customer SET active = 0 WHERE number IN (SELECT customer FROM blocked)")
     db.execute("DELETE FROM import_change WHERE import = ?", (number,))
     db.execute("UPDATE import SET undone_at = ? WHERE id = ?", (now(), number))
 
@@ -4574,7 +4515,7 @@ def match_pdfs(pdfs: list[Pdf]) -> tuple[dict, list[str]]:
         known = [key for key in pdf.names if key[0] in TYPE_NAME.groupindex or key[1]][:1]
         fitting = [row.id for row, key in vouchers[pdf.numbers] if (
             row.type == pdf.code if pdf.code else not known
-            or known[0][0] in ("", key[0]) and known[0][1] in ("", key[1]))]
+            or (known[0][0] in ("", key[0]) and known[0][1] in ("", key[1])))]
         if len(fitting) == 1 and fitting[0] not in pairs:
             pairs[fitting[0]] = pdf
         else:
@@ -4602,19 +4543,19 @@ def store_pdf(pdf: Pdf, folder: Path) -> None:
 
 def import_invoices(folder: Path, options) -> None:
     """Import the PDFs of a folder, all or nothing, and list what lacks on either side."""
-    name, pdfs, problems = escaped(folder.name), [], []
+    name, pdfs, problems = folder.name, [], []
     with refused_by(folder, "Nothing was saved."):
         paths = sorted(path for path in folder.iterdir() if path.suffix.lower() == ".pdf")
     for path in paths:
         try:
             pdfs.append(read_pdf(path))
         except (ValueError, OSError) as error:
-            problems.append(f"{name}, {escaped(path.name)}: {getattr(error, 'strerror', None) or error}")
+            problems.append(f"{name}, {path.name}: {getattr(error, 'strerror', None) or error}")
     if problems:
-        show([*problems, "Nothing was saved."])
-        sys.exit(1)
+        show(problems, all_of_them=True)
+        raise Refused("Nothing was saved.")
     pairs, strays = match_pdfs(pdfs)
-    show([f"{name}: {stray}" for stray in strays])
+    show([f"{name}: {stray}" for stray in strays], all_of_them=True)
     for pdf in pairs.values() if not options.dry_run else ():
         store_pdf(pdf, Path(current_app.config["DOCUMENTS"]))
     digest = sha256("".join(pdf.path.name + pdf.digest for pdf in pdfs))
@@ -4668,7 +4609,7 @@ def undo(number):
         before = fetch_one(LEDGER).balance
         undo_import(db, number)
         after = fetch_one(LEDGER).balance
-    click.echo(f"Import {number} is undone.\ntotal balance {plain_money(after)}"
+    echo(f"Import {number} is undone.\ntotal balance {plain_money(after)}"
                f" (before {plain_money(before)})")
 
 # === Upkeep =======================================================================================

@@ -355,6 +355,24 @@ CREATE TRIGGER service_added AFTER INSERT ON service BEGIN INSERT OR IGNORE INTO
 CREATE TRIGGER service_changed BEFORE UPDATE ON service BEGIN INSERT OR IGNORE INTO import_change SELECT *, 'changed' FROM service_before WHERE row = OLD.id; END;
 CREATE TRIGGER service_gone BEFORE DELETE ON service BEGIN INSERT OR IGNORE INTO import_change SELECT *, 'gone' FROM service_before WHERE row = OLD.id; END;
 
+-- How much each import changed. An e-mail or a phone is a change of its customer, who counts once.
+CREATE VIEW import_tally AS
+SELECT import.id AS import, coalesce(sum(deed = 'added'), 0) AS added, coalesce(sum(deed = 'changed'), 0) AS changed, coalesce(sum(deed = 'gone'), 0) AS gone
+FROM import LEFT JOIN (SELECT import, min(deed) AS deed FROM import_change
+    GROUP BY import, iif(table_name IN ('customer', 'email', 'phone'), CAST(key AS INTEGER), key)) AS change ON change.import = import.id
+GROUP BY import.id;
+
+-- Why an import of customers cannot be taken back: they have used their accounts since.
+CREATE VIEW import_in_use AS
+WITH touched AS (SELECT import, at, CAST(key AS INTEGER) AS customer, table_name = 'customer' AND before IS NULL AS is_new
+    FROM import_change JOIN import ON import.id = import WHERE table_name IN ('customer', 'email', 'phone'))
+SELECT import, customer, 'has changed data on the site since then' AS why FROM touched
+WHERE EXISTS (SELECT 1 FROM event WHERE customer = touched.customer AND kind IN ('data', 'email-confirmed') AND at >= touched.at)
+UNION ALL
+SELECT import, customer, 'came with this import, and is in use: has signed in, or has movements or services' FROM touched
+WHERE is_new AND (EXISTS (SELECT 1 FROM event WHERE customer = touched.customer)
+    OR EXISTS (SELECT 1 FROM movement WHERE customer = touched.customer) OR EXISTS (SELECT 1 FROM service WHERE customer = touched.customer));
+
 -- For the command `list imports`: those that changed something, the newest first.
 CREATE VIEW list_imports AS
 SELECT id, at, who, kind, file, rows, added AS new, changed, gone, balance_before, balance_after, coalesce('undone ' || undone_at, '') AS undone
