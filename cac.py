@@ -18,7 +18,8 @@ Contents, each part using only those above it:
     Payments     PAGO ONLINE, notices, settling, credit, review
     Mail         writing and sending what the outbox holds; reminders
     Files        CSV and workbooks as programs write them
-    Import       a file into rows, rows into the database, undo
+    Undo         imports one at a time, each kept so that it can be taken back
+    Import       a file into rows, rows into the database
     Invoices     a folder of PDFs, each to its voucher
     Upkeep       check, backup, restore
     Commands     what the operator types and no part above owns
@@ -44,7 +45,6 @@ import ipaddress
 import json
 import logging
 import multiprocessing
-import lzma
 import os
 import pwd
 import re
@@ -63,9 +63,8 @@ import time
 import tomllib
 import unicodedata
 import zipfile
-import zlib
 from base64 import b32encode, b64encode
-from collections import Counter, defaultdict, deque, namedtuple
+from collections import Counter, defaultdict, namedtuple
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
@@ -76,7 +75,7 @@ from email.policy import default as email_policy
 from decimal import ROUND_HALF_UP, Decimal
 from functools import cache, lru_cache, partial, wraps
 from http.client import HTTPException
-from itertools import accumulate, chain, groupby, islice, pairwise, takewhile
+from itertools import accumulate, chain, groupby, islice, takewhile
 from pathlib import Path
 from types import SimpleNamespace
 from typing import NamedTuple
@@ -3674,6 +3673,10 @@ MONTH_NAMES = "ene feb mar abr may jun jul ago sep oct nov dic".split()
 SIGNED = re.compile(r"([+-]?)\$?([+-]?)(?:([0-9.,]+)|\(([0-9.,]+)\))(-?)")
 GROUPED = {",": re.compile(r"([0-9]{1,3}(?:\.[0-9]{3})+|[0-9]*)(?:,([0-9]{1,2}|[0-9]{2}00))?"),
            ".": re.compile(r"([0-9]{1,3}(?:,[0-9]{3})+|[0-9]*)(?:\.([0-9]{1,2}|[0-9]{2}00))?")}
+TYPE_NAME = re.compile(
+    "(?P<tique>tique?|ticket|tk)?(?:(?P<factura>facturas?|fact?|fc?)|(?P<recibo>recibos?|rec|rc|rbo"
+    "|cobranzas?|cobros?|pagos?)|(?P<notadecredito>notas?(?:de)?cred(?:ito)?|ncr?|ncred)"
+    "|(?P<notadedebito>notas?(?:de)?deb(?:ito)?|ndb(?=.)|nd|ndeb))?([abcemtx]?)")
 MARKS = {"comma": ",", "point": "."}
 SHORT = {"cod": "codigo", "nro": "numero", "n": "numero", "no": "numero", "num": "numero",
          "fec": "fecha", "vto": "vencimiento", "imp": "importe", "cbte": "comprobante",
@@ -3716,7 +3719,7 @@ def parse_date(text: str) -> str:
 
 
 def proven_mark(text: str) -> str:
-    """Return the decimal mark that an amount proves: of 1.234,56 the comma; '' if it proves none."""
+    """Return the decimal mark that an amount proves, of 1.234,56 the comma; '' if none."""
     marks = re.findall("[.,]", text)
     if len(marks) > 1:
         return marks[-1] if marks[-1] != marks[0] else {",": ".", ".": ","}[marks[0]]
@@ -3730,7 +3733,7 @@ def parse_amount(cell, mark: str) -> int:
     """
     if type(cell) in (int, float) and abs(cell) < 10**13:
         return int(Decimal(repr(cell)).scaleb(2).quantize(Decimal(1), ROUND_HALF_UP))
-    bare = "".join(text_of(cell).split()).replace("−", "-")
+    bare = "".join(str(cell).split()).replace("−", "-")
     if bare in ("-", "$-"):     # zero in the accounting format
         return 0
     match = SIGNED.fullmatch(bare)
@@ -3749,6 +3752,25 @@ def parse_amount(cell, mark: str) -> int:
     if centavos >= 10**15:
         raise ValueError("too large")
     return -centavos if sign == "-" else centavos
+
+
+@lru_cache(4096)
+def type_key(text: str) -> tuple:
+    """Return what a type of voucher's name says: (factura, recibo …, letter, is it a FCE, a tique).
+
+    >>> type_key("N/C A"), type_key("FCE A")
+    (('notadecredito', 'a', False, False), ('factura', 'a', True, False))
+    """
+    words = " ".join(map(plain, re.findall(r"\w+", re.sub("[/.]", "", text))))
+    is_fce = bool(re.search(r"\bfce|mipyme|facturas? de credito", words))
+    name = words.replace(" ", "").replace("facturadecredito", "factura") if is_fce else plain(words)
+    name = re.sub("electronicas?|mipymes?" + "|fce" * is_fce, "", name)
+    match = TYPE_NAME.fullmatch(name)
+    if not match:
+        return plain(words), "", is_fce, False
+    kind = next((kind for kind, found in match.groupdict().items() if found and kind != "tique"),
+                "factura" if is_fce else "")
+    return kind, match[match.lastindex], is_fce, bool(match["tique"])
 
 
 def text_of(cell) -> str:
@@ -3770,6 +3792,11 @@ def header_key(text: str) -> str:
     words = [word.lower() for word in re.findall("[A-Z]?[a-z0-9]+|[A-Z0-9]+", plain_text)]
     words = [word for word in words if word not in ("de", "del", "la", "el", "al", "y")]
     return " ".join(SHORT.get(word, word) if len(words) > 1 else word for word in words)
+
+
+def letters_of(cells: list) -> str:
+    """Return what tells a heading that comes again on each page: its letters, no numbers."""
+    return re.sub(r"[\W\d_]+", "", "".join(cell for cell in cells if isinstance(cell, str)))
 
 
 def read_complete(path: Path) -> bytes:
@@ -3874,7 +3901,7 @@ def open_tables(content: bytes, sheet_name: str | None) -> tuple[list, dict, lis
 
 
 def place_columns(headers: list[str], columns, given: dict) -> dict[str, list[int]]:
-    """Return {column: places under its header}: the one given by --column, or a usual one."""
+    """Return {column: places under its header}: the one of --column, or a usual one."""
     keys, places = [header_key(header) for header in headers], {}
     for column in columns:
         names = f"{header_key(column)}|{COLUMN_NAMES.get(column, '')}"
@@ -3911,40 +3938,127 @@ def open_table(content: bytes, columns, required, options):
     places = {column: found[0] for column, found in places.items()}
     return table, above, headers, places, merged, remarks
 
-# === Import =======================================================================================
-# What the accounting program wrote. A file is read whole: one wrong line, and nothing is saved. Then
-# one transaction makes the tables what the file says; triggers of schema.sql keep what it changes,
-# so that it can be undone.
+# === Undo =========================================================================================
+# What all imports share: one at a time, in one transaction, whose changes are counted, and kept by
+# the triggers of schema.sql, so that they can be taken back.
 
 SHOWN = 20              # lines of what is wrong, on a terminal
+
+
+def show(lines: list[str], *, all_of_them: bool = False) -> None:
+    """Print what is wrong or worth knowing: the first lines, or all, if no terminal is there."""
+    most = len(lines) if all_of_them and not sys.stderr.isatty() else SHOWN
+    for line in lines[:most] + [f"… and {len(lines) - most} more"] * (len(lines) > most):
+        echo(line, err=True)
+
+
+@contextmanager
+def import_lock():
+    """One import at a time; the system drops the lock if its process dies."""
+    get_db()  # Refused if there is none
+    path = Path(f"{current_app.config['DATABASE']}.import")
+    with refused_by(path):
+        file = path.open("a")
+        give_to_owner(path)
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise Refused("Another import is running: try again when it has ended."
+                          " Nothing was saved.") from None
+        yield
+
+
+@contextmanager
+def recorded_import(kind: str, name: str, digest: str, count: int, options):
+    """Run a transaction whose changes are kept to be undone; Refused if they look wrong."""
+    with suppress(KeyError):
+        who = os.environ.get("SUDO_USER") or str(os.getuid())
+        who = pwd.getpwuid(int(who)).pw_name if who.isdigit() else who
+    with transaction(patience=60) as db:
+        db.execute("SAVEPOINT unchanged")
+        movements, before = fetch_one(LEDGER)
+        last = fetch_one("SELECT * FROM import WHERE kind = ? AND undone_at IS NULL"
+                         " ORDER BY id DESC LIMIT 1", kind)
+        number = db.execute("INSERT INTO import (at, who, kind, file, digest, rows, balance_before)"
+                            " VALUES (?, ?, ?, ?, ?, ?, ?)",
+                            (now(), who, kind, escaped(name), digest, count, before)).lastrowid
+        yield db
+        after = fetch_one(LEDGER).balance
+        added, changed, gone = db.execute(
+            "UPDATE import SET balance_after = ?2, (added, changed, gone) = (SELECT added, changed,"
+            " gone FROM import_tally WHERE import = ?1) WHERE id = ?1"
+            " RETURNING added, changed, gone", (number, after)).fetchone()
+        if last and last.digest == digest and not added + changed + gone and not options.force:
+            db.execute("ROLLBACK TO unchanged")
+            return echo(f"{name} is the same as in import {last.id}, of {last.at}: nothing to do.")
+        parts = [f"{added} new", f"{changed} changed", f"{count - added - changed} equal",
+                 "0 refused", *[f"{gone} gone"] * bool(gone),
+                 *[f"{options.left_out} left out"] * bool(options.left_out)]
+        echo(f"{counted(count, 'file' if kind == 'invoices' else 'line')}: {', '.join(parts)}\n"
+             f"total balance {plain_money(after)} (before {plain_money(before)})")
+        doubt = (f"{gone} of {movements} movements would vanish" if gone > movements / 5 else
+                 "the total balance would change by more than half"
+                 if before and abs(after - before) > abs(before) / 2 else "")
+        if doubt and last and kind == "movements" and not options.force:
+            raise Refused(f"{doubt}. If that is right, say --force. Nothing was saved.")
+        if options.dry_run:
+            db.execute("ROLLBACK TO unchanged")
+            echo("This was a dry run: nothing was saved.")
+
+
+def undo_import(db, number: int) -> None:
+    """Take an import back, row by row; Refused if something else built on it since."""
+    if not fetch_one("SELECT 1 FROM import WHERE id = ? AND undone_at IS NULL", number):
+        raise Refused(f"There is no import {number} to undo: see `list imports`. Nothing was"
+                      " changed.")
+    if later := fetch_one("""
+            SELECT import.id, kind, file FROM import_change AS later
+            CROSS JOIN import_change AS mine ON (mine.import, mine.table_name, mine.key)
+                = (?1, later.table_name, later.key) JOIN import ON import.id = later.import
+            WHERE later.import > ?1 ORDER BY import.id DESC LIMIT 1""", number):
+        raise Refused(f"Import {later.id} came later, {later.kind} from {later.file}: undo that one"
+                      " first. Nothing was changed.")
+    if used := fetch_one("SELECT * FROM import_in_use WHERE import = ? LIMIT 1", number):
+        raise Refused(f"Customer {used.customer} {used.why}. Nothing was changed.")
+    db.execute("PRAGMA defer_foreign_keys = ON")
+    for table in ("customer", "email", "phone", "movement", "news", "service"):
+        mine = "FROM import_change WHERE import = ? AND table_name = ? AND before IS"
+        db.execute(f"DELETE FROM {table} WHERE rowid IN (SELECT row {mine} NULL)", (number, table))
+        rows = db.execute(f"SELECT before {mine} NOT NULL", (number, table)).fetchall()
+        if rows:
+            names = list(json.loads(rows[0].before))    # the first one is the primary key
+            values, excluded = (", ".join(f"{sign}{name}" for name in names)
+                                for sign in (":", "excluded."))
+            db.executemany(f"INSERT INTO {table} ({', '.join(names)}) VALUES ({values}) ON CONFLICT"
+                           f" ({names[0]}) DO UPDATE SET ({', '.join(names)}) = ({excluded})",
+                           (json.loads(row.before) for row in rows))
+    db.execute("UPDATE customer SET active = 0 WHERE number IN (SELECT customer FROM blocked)")
+    db.execute("DELETE FROM import_change WHERE import = ?", (number,))
+    db.execute("UPDATE import SET undone_at = ? WHERE id = ?", (now(), number))
+
+
+@command("undo", "undo 12")
+@click.argument("number", type=click.IntRange(1))
+def undo(number):
+    """Take an import back, exactly: by its number in `list imports`."""
+    with import_lock(), transaction(patience=60) as db:
+        before = fetch_one(LEDGER).balance
+        undo_import(db, number)
+        after = fetch_one(LEDGER).balance
+    echo(f"Import {number} is undone.\ntotal balance {plain_money(after)}"
+               f" (before {plain_money(before)})")
+
+# === Import =======================================================================================
+# What the accounting program wrote. A file is read whole: one wrong line, and nothing is saved. Then
+# one transaction makes the tables what the file says.
+
 LISTS = {"email": ("customer", "canonical", "address", "confirmed_at"),     # key first
          "phone": ("customer", "number")}
 AMOUNTS = ("importe", "debe", "haber", "saldo")
 TOTAL_LINE = re.compile("(sub)?total|saldo(final|actual)")
 PESOS = r"\$|(?i:pes|ars|pesos)|"
 OPENING = re.compile("saldo(anterior|inicial)|apertura|transporte")
-TYPE_NAME = re.compile(
-    "(?P<tique>tique?|ticket|tk)?(?:(?P<factura>facturas?|fact?|fc?)|(?P<recibo>recibos?|rec|rc|rbo"
-    "|cobranzas?|cobros?|pagos?)|(?P<notadecredito>notas?(?:de)?cred(?:ito)?|ncr?|ncred)"
-    "|(?P<notadedebito>notas?(?:de)?deb(?:ito)?|ndb?|ndeb))?([abcemtx]?)")
-
-
-def type_key(text: str) -> tuple:
-    """Return what a type of voucher's name says: (factura, recibo …, letter, is it a FCE, a tique).
-
-    >>> type_key("N/C A"), type_key("FCE A")
-    (('notadecredito', 'a', False, False), ('factura', 'a', True, False))
-    """
-    words = " ".join(map(plain, re.findall(r"\w+", re.sub("[/.]", "", text))))
-    is_fce = bool(re.search(r"\bfce|mipyme|facturas? de credito", words))
-    name = words.replace(" ", "").replace("facturadecredito", "factura") if is_fce else plain(words)
-    name = re.sub("electronicas?|mipymes?" + "|fce" * is_fce, "", name)
-    match = TYPE_NAME.fullmatch(name)
-    if not match:
-        return plain(words), "", is_fce, False
-    kind = next((kind for kind, found in match.groupdict().items() if found and kind != "tique"),
-                "factura" if is_fce else "")
-    return kind, match[match.lastindex], is_fce, bool(match["tique"])
 
 
 class Kind(NamedTuple):
@@ -4073,11 +4187,6 @@ class ImportFile:
         return self.problems.append((self.line, problem))
 
 
-def letters_of(cells: list) -> str:
-    """Return what tells a heading that comes again on each page: its letters, no numbers."""
-    return re.sub(r"[\W\d_]+", "", "".join(cell for cell in cells if isinstance(cell, str)))
-
-
 def name_opening(record: dict) -> bool:
     """Tell whether a line is an opening balance, without type and number, and give it both."""
     names = [record.get(name, "") for name in ("tipo", "numero", "detalle")]
@@ -4181,7 +4290,7 @@ def read_customer(file: ImportFile, text: str) -> int:
 
 def read_cuit(file: ImportFile, text: str) -> str | None:
     """Return a CUIT's or DNI's digits; what is none is left out."""
-    digits = re.sub(r"[\s.-]", "", text)
+    digits = re.sub(r"(?i)[\s.-]|dni|cui[lt]", "", text)
     if file.is_by_cuit or is_cuit(digits) or re.fullmatch("[1-9][0-9]{6,7}", digits):
         return digits or None
     if text:
@@ -4190,7 +4299,7 @@ def read_cuit(file: ImportFile, text: str) -> str | None:
 
 
 def read_emails(file: ImportFile, text: str) -> list[tuple]:
-    """Return (canonical, address, when it was confirmed) of each address: the company knows them."""
+    """Return (canonical, address, when it was confirmed) of each: the company knows them."""
     words = [word.strip(".:'") for word in re.split(r"[|,;/()<>\"\s]+", text) if word.strip(".:'-")]
     found = {canonical_email(word): word for word in words if "@" in word}
     if text and (None in found or len(words) > len(found) or not found):
@@ -4201,7 +4310,8 @@ def read_emails(file: ImportFile, text: str) -> list[tuple]:
 
 def read_phones(file: ImportFile, text: str) -> list[tuple]:
     """Return phones, in any format, each as (phone,); what has no digits is none."""
-    phones = dict.fromkeys(phone.strip(" .") for phone in re.split("[|,;]| / ", text) if phone.strip())
+    parts = re.split("[|,;]| / ", text)
+    phones = dict.fromkeys(part.strip(" .") for part in parts if part.strip())
     wrong = [phone for phone in phones if not re.search("[0-9]", phone)]
     if wrong:
         file.remarks.append(f"line {file.line}: telefonos «{wrong[0][:40]}» is none, left out")
@@ -4257,7 +4367,8 @@ KINDS = {
         ("usuario|cuit", "fecha", "tipo", "numero", "importe|debe|haber"), {
             "usuario": ("customer", read_customer), "cuit": ("cuit", read_cuit),
             "fecha": ("date", DAY), "tipo": ("type", read_type),
-            "punto_venta": ("point_of_sale", shaped("[0-9]{0,5}", "no point of sale such as 3", int)),
+            "punto_venta": ("point_of_sale",
+                            shaped("[0-9]{0,5}", "no point of sale such as 3", int)),
             "numero": ("number", read_number), "detalle": ("detail", TEXT),
             **{name: (name, AMOUNT) for name in AMOUNTS}, "vencimiento": ("due_date", NO_DAY),
             "cae": ("cae", shaped("([0-9]{14})?", "no CAE, which has 14 digits")),
@@ -4265,73 +4376,15 @@ KINDS = {
         "customer IN (SELECT customer FROM incoming_movement)"),
     "news": Kind("news", ("date", "title"), ("fecha", "titulo", "texto"), {
         "fecha": ("date", DAY), "titulo": ("title", NAME),
-        "texto": ("body", shaped(".{1,10000}", "missing, or longer than 10,000 characters", str))}, "1"),
+        "texto": ("body", shaped(".{1,10000}", "missing, or longer than 10,000 characters", str))},
+        "1"),
     "services": Kind("service", ("customer", "name"), ("usuario", "servicio"), {
         "usuario": ("customer", read_customer), "servicio": ("name", NAME),
         "detalle": ("detail", TEXT), "desde": ("since", NO_DAY), "importe": ("amount", AMOUNT)},
         "customer IN (SELECT customer FROM incoming_service)"),
 }
 
-def show(lines: list[str], *, all_of_them: bool = False) -> None:
-    """Print what is wrong or worth knowing: the first lines, or all, if no terminal is there."""
-    most = len(lines) if all_of_them and not sys.stderr.isatty() else SHOWN
-    for line in lines[:most] + [f"… and {len(lines) - most} more"] * (len(lines) > most):
-        echo(line, err=True)
 
-
-@contextmanager
-def import_lock():
-    """One import at a time; the system drops the lock if its process dies."""
-    get_db()  # Refused if there is none
-    path = Path(f"{current_app.config['DATABASE']}.import")
-    with refused_by(path):
-        file = path.open("a")
-        give_to_owner(path)
-    with file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise Refused("Another import is running: try again when it has ended."
-                          " Nothing was saved.") from None
-        yield
-
-
-@contextmanager
-def recorded_import(kind: str, name: str, digest: str, count: int, options):
-    """Run a transaction whose changes are kept to be undone; Refused if they look wrong."""
-    with suppress(KeyError):
-        who = os.environ.get("SUDO_USER") or str(os.getuid())
-        who = pwd.getpwuid(int(who)).pw_name if who.isdigit() else who
-    with transaction(patience=60) as db:
-        db.execute("SAVEPOINT unchanged")
-        movements, before = fetch_one(LEDGER)
-        last = fetch_one("SELECT * FROM import WHERE kind = ? AND undone_at IS NULL"
-                         " ORDER BY id DESC LIMIT 1", kind)
-        number = db.execute("INSERT INTO import (at, who, kind, file, digest, rows, balance_before)"
-                            " VALUES (?, ?, ?, ?, ?, ?, ?)",
-                            (now(), who, kind, escaped(name), digest, count, before)).lastrowid
-        yield db
-        after = fetch_one(LEDGER).balance
-        added, changed, gone = db.execute(
-            "UPDATE import SET balance_after = ?2, (added, changed, gone) = (SELECT added, changed,"
-            " gone FROM import_tally WHERE import = ?1) WHERE id = ?1"
-            " RETURNING added, changed, gone", (number, after)).fetchone()
-        if last and last.digest == digest and not added + changed + gone and not options.force:
-            db.execute("ROLLBACK TO unchanged")
-            return echo(f"{name} is the same as in import {last.id}, of {last.at}: nothing to do.")
-        parts = [f"{added} new", f"{changed} changed", f"{count - added - changed} equal",
-                 "0 refused", *[f"{gone} gone"] * bool(gone),
-                 *[f"{options.left_out} left out"] * bool(options.left_out)]
-        echo(f"{counted(count, 'file' if kind == 'invoices' else 'line')}: {', '.join(parts)}\n"
-             f"total balance {plain_money(after)} (before {plain_money(before)})")
-        doubt = (f"{gone} of {movements} movements would vanish" if gone > movements / 5 else
-                 "the total balance would change by more than half"
-                 if before and abs(after - before) > abs(before) / 2 else "")
-        if doubt and last and kind == "movements" and not options.force:
-            raise Refused(f"{doubt}. If that is right, say --force. Nothing was saved.")
-        if options.dry_run:
-            db.execute("ROLLBACK TO unchanged")
-            echo("This was a dry run: nothing was saved.")
 
 
 def stage(table: str, columns: list, rows) -> None:
@@ -4367,14 +4420,15 @@ def merge(db, table: str, key: tuple, scope: str = "0") -> None:
 
 
 def merge_customers(db, lists: dict, options) -> None:
-    """Merge customers, with their lists of e-mails and phones; what they wrote on the site stays."""
+    """Merge customers, and their e-mails and phones; what they wrote on the site stays."""
     edited = "0" if options.overwrite_edits else (
         "SELECT customer FROM event WHERE kind = 'data' AND actor = 'customer' AND field = '{}'")
     staged = {row.name for row in fetch_all("PRAGMA temp.table_info(incoming_customer)")}
     for name in staged & {*PROFILE_COLUMNS.values(), "brand", "active"}:
         on_file = f"(SELECT {name} FROM customer WHERE number = incoming_customer.number)"
         value, where = {
-            "brand": (f"coalesce(brand, {on_file}, (SELECT code FROM brand ORDER BY position))", "1"),
+            "brand": (f"coalesce(brand, {on_file},"
+                      " (SELECT code FROM brand ORDER BY position LIMIT 1))", "1"),
             "active": (f"min(coalesce(active, {on_file}, 1),"
                        " number NOT IN (SELECT customer FROM blocked))", "1"),
         }.get(name, (on_file, f"number IN ({edited.format(name)})"))
@@ -4401,7 +4455,8 @@ def check_receipts(file: ImportFile) -> None:
     twins = fetch_all("""
         SELECT line, receipt.number FROM incoming_movement AS incoming
         JOIN movement AS receipt USING (customer, amount)
-        WHERE receipt.origin = 'portal' AND (incoming.type, incoming.number) <> (receipt.type, receipt.number)
+        WHERE receipt.origin = 'portal'
+        AND (incoming.type, incoming.number) <> (receipt.type, receipt.number)
         AND abs(julianday(incoming.date) - julianday(receipt.date)) <= 10
         AND NOT EXISTS (SELECT 1 FROM movement AS known
             WHERE (known.customer, known.type, known.point_of_sale, known.number)
@@ -4436,37 +4491,6 @@ def import_file(path: Path, kind: str, options) -> None:
             merge_customers(db, lists, options)
         else:
             merge(db, table, key, "0" if file.is_partial else file.kind.scope)
-
-
-def undo_import(db, number: int) -> None:
-    """Take an import back, row by row; Refused if something else built on it since."""
-    if not fetch_one("SELECT 1 FROM import WHERE id = ? AND undone_at IS NULL", number):
-        raise Refused(f"There is no import {number} to undo: see `list imports`. Nothing was"
-                      " changed.")
-    if later := fetch_one("""
-            SELECT import.id, kind, file FROM import_change AS later
-            CROSS JOIN import_change AS mine ON (mine.import, mine.table_name, mine.key)
-                = (?1, later.table_name, later.key) JOIN import ON import.id = later.import
-            WHERE later.import > ?1 ORDER BY import.id DESC LIMIT 1""", number):
-        raise Refused(f"Import {later.id} came later, {later.kind} from {later.file}: undo that one"
-                      " first. Nothing was changed.")
-    if used := fetch_one("SELECT * FROM import_in_use WHERE import = ? LIMIT 1", number):
-        raise Refused(f"Customer {used.customer} {used.why}. Nothing was changed.")
-    db.execute("PRAGMA defer_foreign_keys = ON")
-    for table in ("customer", "email", "phone", "movement", "news", "service"):
-        mine = "FROM import_change WHERE import = ? AND table_name = ? AND before IS"
-        db.execute(f"DELETE FROM {table} WHERE rowid IN (SELECT row {mine} NULL)", (number, table))
-        rows = db.execute(f"SELECT before {mine} NOT NULL", (number, table)).fetchall()
-        if rows:
-            names = list(json.loads(rows[0].before))    # the first one is the primary key
-            values, excluded = (", ".join(f"{sign}{name}" for name in names)
-                                for sign in (":", "excluded."))
-            db.executemany(f"INSERT INTO {table} ({', '.join(names)}) VALUES ({values}) ON CONFLICT"
-                           f" ({names[0]}) DO UPDATE SET ({', '.join(names)}) = ({excluded})",
-                           (json.loads(row.before) for row in rows))
-    db.execute("UPDATE customer SET active = 0 WHERE number IN (SELECT customer FROM blocked)")
-    db.execute("DELETE FROM import_change WHERE import = ?", (number,))
-    db.execute("UPDATE import SET undone_at = ? WHERE id = ?", (now(), number))
 
 # === Invoices =====================================================================================
 # A folder of PDFs: which voucher each is of is told by its name, and nothing is guessed.
@@ -4563,9 +4587,9 @@ def import_invoices(folder: Path, options) -> None:
     with recorded_import("invoices", name, digest, len(pairs), options) as db:
         db.executemany("UPDATE movement SET document = ?1 WHERE id = ?2 AND document IS NOT ?1",
                        [(f"{pdf.digest}.pdf", voucher) for voucher, pdf in pairs.items()])
-    show([f"No PDF for {row.type_name} {voucher_number(row)} of {row.customer}" for row in fetch_all(
-        f"{VOUCHER} WHERE document IS NULL AND origin = 'imported' AND {IS_INVOICE}"
-        " ORDER BY date DESC, movement.id DESC")])
+    rows = fetch_all(f"{VOUCHER} WHERE document IS NULL AND origin = 'imported' AND {IS_INVOICE}"
+                     " ORDER BY date DESC, movement.id DESC")
+    show([f"No PDF for {row.type_name} {voucher_number(row)} of {row.customer}" for row in rows])
 
 
 def parse_columns(context, option, values: tuple) -> dict:
@@ -4591,7 +4615,8 @@ def parse_columns(context, option, values: tuple) -> dict:
 def import_command(kind, file, **options):
     """Feed in what the accounting program wrote; all or nothing.
 
-    KIND: customers, movements, news, services (each a CSV file or a workbook) or invoices (a folder of PDFs).
+    KIND: customers, movements, news, services (a CSV file or a workbook each) or invoices (a folder
+    of PDFs).
     """
     options = SimpleNamespace(**options)
     with import_lock():
@@ -4599,18 +4624,6 @@ def import_command(kind, file, **options):
             import_invoices(file, options)
         else:
             import_file(file, kind, options)
-
-
-@command("undo", "undo 12")
-@click.argument("number", type=click.IntRange(1))
-def undo(number):
-    """Take an import back, exactly: by its number in `list imports`."""
-    with import_lock(), transaction(patience=60) as db:
-        before = fetch_one(LEDGER).balance
-        undo_import(db, number)
-        after = fetch_one(LEDGER).balance
-    echo(f"Import {number} is undone.\ntotal balance {plain_money(after)}"
-               f" (before {plain_money(before)})")
 
 # === Upkeep =======================================================================================
 # Copies that were verified, the way back, and what `check` looks at.
