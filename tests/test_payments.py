@@ -102,6 +102,12 @@ def test_for_each_button_that_is_missing_the_page_says_why(
     assert ("Es para quien" in page) is bool(why_no_advance)
 
 
+def test_what_is_to_be_paid_is_listed_and_adds_up_to_the_balance(visit):
+    page = visit("Ana").page("/pago").find(id="a-pagar")
+    items = [int(item.find("data")["value"]) for item in page.find_all(class_="open-item")]
+    assert len(items) > 1 and sum(items) == 125040
+
+
 def test_who_is_not_signed_in_begins_nothing(browser, books):
     answer = browser.send("/pago", "/ingresar", concepto="saldo", medio="dineromail")
     assert "/ingresar" in answer.location
@@ -436,7 +442,7 @@ def test_paid_twice_is_credited_once_and_left_to_a_person(begin, settle, books):
     ([CREDITED, PENDING], [IS_PAID, IS_PAID], PAID, 1),
     ([PENDING, CANCELLED], [WAITS, FAILED], OWED, 0),
     ([CANCELLED, CANCELLED], [FAILED, FAILED], OWED, 0)])
-def test_what_is_credited_stays_credited(  # noqa: PLR0913, PLR0917 - a table of cases
+def test_what_is_credited_stays_credited(
         begin, tell, shown, books, states, headings, after, reviews):
     reference, seen = begin("Ana"), []
     for state in states:
@@ -480,7 +486,7 @@ def test_after_30_days_without_news_it_has_expired(begin, do_chores, shown, book
 # --- A service in trouble -------------------------------------------------------------------------
 
 @pytest.mark.parametrize("how", ["report:7", "http500", "html", "hang"])
-def test_in_trouble_a_notice_is_answered_at_once_and_none_is_lost(  # noqa: PLR0913, PLR0917
+def test_in_trouble_a_notice_is_answered_at_once_and_none_is_lost(
         shop, begin, tell, do_chores, come_back, books, monkeypatch, how):
     monkeypatch.setattr(cac, "SERVICE_SECONDS", 0.5)
     shop.fails(how, seconds=2)
