@@ -1965,6 +1965,7 @@ QR_SINCE = "2021-03-01"             # RG 4892: older vouchers have no QR
 MAKING = threading.BoundedSemaphore(2)  # documents at a time in a process: others want pages
 MAKING_SECONDS = 3                  # that a document waits for its turn
 FONT = "helvetica"                  # built into every reader; shows Windows-1252
+WINDOWS_1252 = set(bytes(range(256)).decode("cp1252", "ignore"))
 LINE_HEIGHT = 4.4                   # of tables, in mm, as all that follows
 LOWEST = 281                        # where a page's last row ends
 QR_PLACE = 15, 240, 34              # from the left, from above, its side
@@ -1989,24 +1990,20 @@ def statement_csv(found: Statement) -> bytes:
     return csv_file(head, rows)
 
 
-@cache
-def nearest_letter(letter: str) -> str:
-    """Return a letter as Windows-1252 has it, the one below its accent, or nothing.
-
-    >>> [nearest_letter(letter) for letter in "ñŁř’中"]
-    ['ñ', 'L', 'r', '’', '']
-    """
-    with suppress(UnicodeEncodeError):
-        return letter.encode("cp1252") and letter
-    with suppress(KeyError):
-        letter = unicodedata.lookup(unicodedata.name(letter, "").partition(" WITH ")[0])
-    return unicodedata.normalize("NFKD", letter).encode("ascii", "ignore").decode()
-
-
 def on_paper(text: str) -> str:
-    """Return what the font, and a page, can show of a text."""
+    """Return what the font, Windows-1252, can show of a text: the letter below an accent, if any.
+
+    >>> on_paper("Ñandú Łódź, Dvořák’s 中")
+    'Ñandú Lódz, Dvorák’s '
+    """
     text = unicodedata.normalize("NFC", text[:500]).replace("−", "-")
-    return text if text.isascii() else "".join(map(nearest_letter, text))
+    for letter in () if text.isascii() else set(text) - WINDOWS_1252:
+        nearest = letter
+        with suppress(KeyError):
+            nearest = unicodedata.lookup(unicodedata.name(letter, "").partition(" WITH ")[0])
+        nearest = unicodedata.normalize("NFKD", nearest).encode("ascii", "ignore").decode()
+        text = text.replace(letter, nearest)
+    return text
 
 
 def new_pdf(title: str, colour: str, foot: str):
@@ -2014,16 +2011,12 @@ def new_pdf(title: str, colour: str, foot: str):
     from fpdf import FPDF
 
     class Paper(FPDF):
-        """With what each page has."""
-
         def header(self):
-            """Draw the brand's colour."""
             self.set_fill_color(colour)
             self.rect(0, 0, 210, 4, style="F")
             self.set_fill_color(0)
 
         def footer(self):
-            """Write whose page this is, and which of how many."""
             self.set_font(FONT, "", 8)
             self.text(15, 290, on_paper(foot))
             self.set_xy(150, 287)
@@ -2236,26 +2229,16 @@ def download(make, name: str) -> Response:
     return send_file(file, as_attachment=True, download_name=name)
 
 
-def statement_name(found: Statement, ending: str) -> str:
-    """Return what a statement's file is called: whose it is, and of which days."""
+@bp.get("/cuenta.csv", endpoint="account_csv")
+@bp.get("/cuenta.pdf", endpoint="account_pdf")
+@login_required
+def account_file():
+    """The same movements for a spreadsheet, or on paper; the file's name says which days."""
+    found, ending = statement(current_user.number), request.path[-3:]
     days = f"-{found.lines[0].date}-al-{found.lines[-1].date}" if found.lines else ""
-    return f"cuenta-corriente-{current_user.number}{days}.{ending}"
-
-
-@bp.get("/cuenta.csv")
-@login_required
-def account_csv():
-    """The same movements for a spreadsheet."""
-    found = statement(current_user.number)
-    return download(lambda: statement_csv(found), statement_name(found, "csv"))
-
-
-@bp.get("/cuenta.pdf")
-@login_required
-def account_pdf():
-    """The same movements on paper."""
-    found = statement(current_user.number)
-    return download(lambda: statement_pdf(current_user, found), statement_name(found, "pdf"))
+    return download(
+        lambda: statement_csv(found) if ending == "csv" else statement_pdf(current_user, found),
+        f"cuenta-corriente-{current_user.number}{days}.{ending}")
 
 
 @bp.get("/cuenta/<int(fixed_digits=4):year>.zip")
