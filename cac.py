@@ -1967,8 +1967,6 @@ MAKING_SECONDS = 3                  # that a document waits for its turn
 FONT = "helvetica"                  # built into every reader; shows Windows-1252
 WINDOWS_1252 = set(bytes(range(256)).decode("cp1252", "ignore"))
 LINE_HEIGHT = 4.4                   # of tables, in mm, as all that follows
-LOWEST = 281                        # where a page's last row ends
-QR_PLACE = 15, 240, 34              # from the left, from above, its side
 
 
 def statement_rows(found: Statement, show):
@@ -1991,11 +1989,7 @@ def statement_csv(found: Statement) -> bytes:
 
 
 def on_paper(text: str) -> str:
-    """Return what the font, Windows-1252, can show of a text: the letter below an accent, if any.
-
-    >>> on_paper("Ñandú Łódź, Dvořák’s 中")
-    'Ñandú Lódz, Dvorák’s '
-    """
+    """Return what the font, Windows-1252, shows of a text; L and r for Ł and ř."""
     text = unicodedata.normalize("NFC", text[:500]).replace("−", "-")
     for letter in () if text.isascii() else set(text) - WINDOWS_1252:
         nearest = letter
@@ -2041,10 +2035,7 @@ def write_lines(pdf, x: float, y: float, *lines: tuple) -> None:
 
 
 def write_table(pdf, y: float, widths: tuple, rows: list[tuple]) -> None:
-    """Write rows of texts; the first is the head, which each page repeats.
-
-    Wide columns are texts and the rest figures. (The tables of fpdf2 take eight times as long.)
-    """
+    """Write rows of texts, or figures where narrow; the first is the head, which pages repeat."""
     def in_lines(text, width):
         if pdf.get_string_width(text) < width - 2:
             return [text]
@@ -2055,7 +2046,7 @@ def write_table(pdf, y: float, widths: tuple, rows: list[tuple]) -> None:
                     for cell, width in zip(row, widths, strict=True)] for row in rows)
     y = write_row(pdf, y, widths, head, "B")
     for row in rows:
-        if y + 1.2 + LINE_HEIGHT * max(map(len, row)) > LOWEST:
+        if y + 1.2 + LINE_HEIGHT * max(map(len, row)) > 281:
             pdf.add_page()
             y = write_row(pdf, 15, widths, head, "B")
         y = write_row(pdf, y, widths, row)
@@ -2119,8 +2110,7 @@ def draw_qr(pdf, address: str) -> None:
     """Draw a QR. Its mask is fixed: to look for the best of eight takes as long as all the rest."""
     import segno
     modules = segno.make(address, error="m", mask=2, boost_error=False).matrix
-    x, y, side = QR_PLACE
-    size = side / len(modules)
+    x, y, size = 15, 240, 34 / len(modules)
     for row, bits in enumerate(modules):
         for dark in re.finditer(b"\x01+", bits):
             first, after = dark.span()
@@ -2150,8 +2140,8 @@ def voucher_pdf(customer, voucher) -> bytes:
     write_lines(pdf, 15, 56, (customer.name, 11, "B"), (place, 9), (customer.tax_condition, 9))
     write_lines(pdf, 120, 56, (f"Usuario: {customer.number}", 9), (tax_number(customer), 9),
                 (f"Vencimiento: {day(voucher.due_date)}" if voucher.due_date else "", 9, "B"))
-    lines = [(voucher.detail or voucher.type_name, total), ("Total", total)]
-    write_table(pdf, 84, (150, 30), [("Detalle", "Importe"), *lines])
+    write_table(pdf, 84, (150, 30), [
+        ("Detalle", "Importe"), (voucher.detail or voucher.type_name, total), ("Total", total)])
     if not voucher.cae:
         write_lines(pdf, 15, 262, ("Emitido por el Centro de Atención al Cliente.", 9))
         return bytes(pdf.output())
@@ -2163,10 +2153,7 @@ def voucher_pdf(customer, voucher) -> bytes:
 
 
 def stored_document(name: str) -> bytes:
-    """Return a voucher's PDF as it is stored; missing or damaged, a page and the log say so.
-
-    What was imported is named by its SHA-256.
-    """
+    """Return a voucher's PDF as it is stored, perhaps named by its SHA-256; 404 if it is damaged."""
     folder, file = Path(current_app.config["DOCUMENTS"]), Path(name)
     with suppress(OSError):
         content = (folder / file.name).read_bytes()
@@ -2208,15 +2195,11 @@ def year_zip(customer, year: int, found: Statement):
 
 
 def download(make, name: str) -> Response:
-    """Return a file for the customer's disk, which `make` makes when its turn comes.
-
-    Each is counted, and told in the account's log, once in ten minutes; but a database that is
-    locked stops nobody from reading.
-    """
+    """Return a file that `make` makes, in its turn; counted, and told in the account's log."""
     if not MAKING.acquire(timeout=MAKING_SECONDS):
         abort(503)
     try:
-        with suppress(sqlite3.OperationalError), transaction(patience=1) as db:
+        with suppress(sqlite3.OperationalError), transaction(patience=1) as db:  # may be locked
             allow(db, "download", current_user.number)
             if not db.execute("SELECT 1 FROM event WHERE customer = ? AND at > ? AND kind ="
                               " 'download' AND new = ?", (current_user.number, now(-600), name)
