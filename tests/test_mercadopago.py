@@ -168,7 +168,7 @@ def test_a_service_that_drips_its_answer_is_not_awaited(app, visit, monkeypatch,
     with dripping(beginning, drop) as port:
         app.config["MERCADOPAGO_URL"] = f"http://127.0.0.1:{port}"
         assert ana.send("/pago", concepto="saldo", medio="mercadopago").status_code == 503
-        assert time.monotonic() - began < 3
+        assert time.monotonic() - began < 6
 
 
 def test_what_came_of_an_answer_that_was_too_slow_counts_for_nothing(app, visit, monkeypatch):
@@ -211,7 +211,7 @@ def test_of_two_services_the_customer_chooses(visit, books):
 @pytest.mark.parametrize(("setting", "kept", "other"), [
     ("DINEROMAIL_ACCOUNT", "mercadopago", "dineromail"),
     ("MERCADOPAGO_TOKEN", "dineromail", "mercadopago")])
-def test_a_service_that_is_not_configured_is_neither_shown_nor_taken(  # noqa: PLR0913, PLR0917
+def test_a_service_that_is_not_configured_is_neither_shown_nor_taken(
         app, visit, books, setting, kept, other):
     app.config[setting] = ""
     ana, beto = visit("Ana"), visit("Beto")
@@ -346,7 +346,7 @@ FORMS = {
 
 
 @pytest.mark.parametrize(("query", "body"), FORMS.values(), ids=FORMS.keys())
-def test_each_form_of_notice_is_read(  # noqa: PLR0913, PLR0917 - the stage and a table
+def test_each_form_of_notice_is_read(
         shop, begin, notice, do_chores, books, query, body):
     number = shop.says(begin("Ana"))
     subject = str(number) if query else ""
@@ -366,7 +366,7 @@ def test_the_old_form_may_be_signed_without_its_id(shop, begin, notice, do_chore
 @pytest.mark.parametrize(("query", "body"), [
     ("id={}&topic=merchant_order", b'{"resource": "https://mp.example/merchant_orders/1"}'),
     ("data.id={}&type=merchant_order", b""), ("data.id={}&type=plan", b"{}"), ("id={}", b"")])
-def test_what_is_not_of_a_payment_is_ignored(  # noqa: PLR0913, PLR0917 - the stage
+def test_what_is_not_of_a_payment_is_ignored(
         shop, begin, notice, do_chores, books, query, body):
     number, before = str(shop.says(begin("Ana"))), shop.questions()
     assert notice(query.format(number), body, number) == 200
@@ -398,7 +398,7 @@ def test_a_broken_notice_is_kept_and_refused(browser, books, query, subject, bod
 
 # --- Credited once --------------------------------------------------------------------------------
 
-def test_the_whole_way_from_the_button_to_the_receipt(  # noqa: PLR0913, PLR0917 - the stage
+def test_the_whole_way_from_the_button_to_the_receipt(
         app, site, begin, shown, do_chores, books):
     app.config["BASE_URL"] = site
     reference = begin("Ana")
@@ -435,7 +435,7 @@ def test_a_replayed_notice_changes_nothing(shop, begin, hook, do_chores, books):
 
 
 @pytest.mark.usefixtures("site")
-def test_notice_and_customer_at_once_credit_once(  # noqa: PLR0913, PLR0917 - the stage
+def test_notice_and_customer_at_once_credit_once(
         shop, begin, visit, do_chores, mails, books):
     reference = begin("Ana")
     shop.says(reference)
@@ -497,7 +497,7 @@ ODD = ["refunded", "charged_back", "in_mediation", "partially_refunded", "expire
     *((status, WAITS, OWED, 0) for status in ("pending", "in_process", "authorized")),
     *((status, FAILED, OWED, 0) for status in ("rejected", "cancelled")),
     *((status, REVIEWED, OWED, 1) for status in ODD)])
-def test_each_status_before_the_credit(  # noqa: PLR0913, PLR0917 - a table of cases
+def test_each_status_before_the_credit(
         begin, tell, shown, books, status, heading, after, reviews):
     reference = begin("Ana")
     tell(reference, status, times=2)
@@ -652,7 +652,7 @@ def test_an_answer_in_another_shape_is_none(begin, answered, books, answer):
     assert (books.of("Ana"), books.reviews()) == (OWED, [])
 
 
-def test_half_a_letter_in_an_answer_stops_no_other_notice(  # noqa: PLR0913, PLR0917 - the stage
+def test_half_a_letter_in_an_answer_stops_no_other_notice(
         app, shop, begin, site, notice, do_chores, books):
     number = str(shop.says(begin("Ana")))
     odd = as_json(GOOD | {"id": 1, "external_reference": "\ud800"})

@@ -442,7 +442,7 @@ def test_paid_twice_is_credited_once_and_left_to_a_person(begin, settle, books):
     ([CREDITED, PENDING], [IS_PAID, IS_PAID], PAID, 1),
     ([PENDING, CANCELLED], [WAITS, FAILED], OWED, 0),
     ([CANCELLED, CANCELLED], [FAILED, FAILED], OWED, 0)])
-def test_what_is_credited_stays_credited(  # noqa: PLR0913, PLR0917 - a table of cases
+def test_what_is_credited_stays_credited(
         begin, tell, shown, books, states, headings, after, reviews):
     reference, seen = begin("Ana"), []
     for state in states:
@@ -486,7 +486,7 @@ def test_after_30_days_without_news_it_has_expired(begin, do_chores, shown, book
 # --- A service in trouble -------------------------------------------------------------------------
 
 @pytest.mark.parametrize("how", ["report:7", "http500", "html", "hang"])
-def test_in_trouble_a_notice_is_answered_at_once_and_none_is_lost(  # noqa: PLR0913, PLR0917
+def test_in_trouble_a_notice_is_answered_at_once_and_none_is_lost(
         shop, begin, tell, do_chores, come_back, books, monkeypatch, how):
     monkeypatch.setattr(cac, "SERVICE_SECONDS", 0.5)
     shop.fails(how, seconds=2)

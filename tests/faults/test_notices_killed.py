@@ -147,7 +147,7 @@ def live_until_killed(database, settings, shop):
     return lived
 
 
-def test_killed_again_and_again_it_credits_each_payment_once(  # noqa: PLR0913, PLR0917
+def test_killed_again_and_again_it_credits_each_payment_once(
         database, settings, shop, pay, live_until_killed, db):
     chance, payments, silent = random.Random(2010), [], []  # noqa: S311 - chance, not a secret
     db.execute("DELETE FROM setting WHERE name = 'demo'")  # the mark that serve refuses
