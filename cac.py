@@ -4448,7 +4448,7 @@ def keep_theirs(db, file: CsvFile, edited: str) -> None:
     for name in file.targets & set(PROFILE_COLUMNS.values()):
         db.execute(f"UPDATE incoming_customer SET {name} = {ON_FILE.format(name)}"
                    f" WHERE number IN ({edited.format(name)})")
-    for name, default in (("brand", "'netone'"), ("active", "1")):
+    for name, default in (("brand", "''"), ("active", "1")):
         if name in file.targets:
             db.execute(f"UPDATE incoming_customer SET {name} = coalesce({name},"
                        f" {ON_FILE.format(name)}, {default})")
@@ -5098,8 +5098,12 @@ def parse_setup(setup: dict, kinds: dict) -> tuple[dict, list[str]]:
     def parsed(place, fields, row):
         values = {}
         for name in row if place == "settings" else row | dict.fromkeys(fields.keys() - row, ""):
-            text, kind = str(row.get(name, "")).strip(), fields.get(name)
+            text, kind = row.get(name, ""), fields.get(name)
+            is_simple = type(text) in (str, int, float)
+            text = str(text).strip()
             try:
+                if not is_simple:
+                    raise ValueError("a text or a number")
                 is_empty = place == "settings" and kind in MAY_BE_EMPTY and not text
                 values[name] = text if is_empty else parse_setting(kind, text)
             except KeyError:
@@ -5202,8 +5206,7 @@ def setup(file, printing):
                 else f"Saved. Before `serve` there is still missing: {missing}.")
 
 
-@command("brand", "brand tornadostore --name TornadoStore --website https://www.tornadostore.com.ar/"
-         " --colour '#b04a00'")
+@command("brand", "brand hosting --name Hosting --colour '#0b57a4'")
 @click.argument("code")
 @click.option("--name", help="As customers read it.")
 @click.option("--website", help="Where its name in the bar leads.")
