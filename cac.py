@@ -17,7 +17,9 @@ Contents, each part using only those above it:
     Services     DineroMail and Mercado Pago, as they talk
     Payments     PAGO ONLINE, notices, settling, credit, review
     Mail         writing and sending what the outbox holds; reminders
-    Import       a file into rows, rows into the database, undo
+    Files        CSV and workbooks as programs write them
+    Undo         imports one at a time, each kept so that it can be taken back
+    Import       a file into rows, rows into the database
     Invoices     a folder of PDFs, each to its voucher
     Upkeep       check, backup, restore
     Commands     what the operator types and no part above owns
@@ -33,7 +35,6 @@ Amounts are int, in centavos. Times are UTC, dates the day in Argentina, both as
 
 import codecs
 import csv
-import difflib
 import fcntl
 import hashlib
 import hmac
@@ -43,8 +44,8 @@ import ipaddress
 import json
 import logging
 import multiprocessing
-import lzma
 import os
+import pwd
 import re
 import secrets
 import shutil
@@ -61,31 +62,27 @@ import time
 import tomllib
 import unicodedata
 import zipfile
-import zlib
 from base64 import b32encode, b64encode
-from collections import Counter, defaultdict, deque, namedtuple
+from collections import Counter, defaultdict, namedtuple
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager, suppress
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, timezone
 from email import message_from_bytes
 from email.message import EmailMessage
 from email.policy import default as email_policy
-from functools import cache, lru_cache, wraps
-from http.client import HTTPException
-from itertools import accumulate, chain, groupby, islice, pairwise, takewhile
+from functools import cache, lru_cache, partial, wraps
+from http.client import HTTPConnection, HTTPException, HTTPSConnection
+from itertools import chain, groupby, islice, takewhile
+from decimal import ROUND_HALF_UP, Decimal
 from pathlib import Path
 from types import SimpleNamespace
 from typing import NamedTuple
 from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
-from urllib.request import HTTPRedirectHandler, Request, build_opener
 from xml.etree import ElementTree
 
 import click
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
-from defusedxml.common import DefusedXmlException
-from defusedxml.ElementTree import fromstring as parse_xml
 from email_validator import validate_email
 from flask import (
     Blueprint, Flask, Response, abort, current_app, flash, g, has_app_context, redirect,
@@ -96,13 +93,13 @@ from flask_login import (
     LoginManager, UserMixin, current_user, login_required, login_user, logout_user,
 )
 from flask_wtf import CSRFProtect, FlaskForm
-from flask_wtf.csrf import CSRFError, generate_csrf
+from flask_wtf.csrf import CSRFError
 from itsdangerous import BadSignature, URLSafeTimedSerializer
 from jinja2 import TemplateError
 from markupsafe import Markup
 from stdnum.ar import cbu, cuit
-from werkzeug.exceptions import HTTPException as HTTPError
-from werkzeug.exceptions import NotFound, TooManyRequests
+from werkzeug.datastructures import MultiDict
+from werkzeug.exceptions import HTTPException as HTTPError, NotFound, TooManyRequests
 from werkzeug.middleware.proxy_fix import ProxyFix
 from wtforms import BooleanField, FieldList, PasswordField, SelectField, StringField
 from wtforms.validators import AnyOf, DataRequired, Length, StopValidation
@@ -550,8 +547,9 @@ def get_db() -> sqlite3.Connection:
     file = path, inode_of(path)
     if not file[1]:
         raise Refused(f"There is no database at {path}: `python cac.py init` makes one.")
-    if getattr(LOCAL, "file", None) != file:
-        if getattr(LOCAL, "file", ("",))[0] == path:
+    opened = getattr(LOCAL, "file", None)
+    if opened != file:
+        if opened and opened[0] == path:
             with suppress(sqlite3.Error):
                 LOCAL.db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
             for name, inode in LOCAL.beside.items():
@@ -1027,211 +1025,115 @@ def demo_mail():
 
 
 # === Sign-in ======================================================================================
-# Passwords, sessions, tries; Accesos a su cuenta. Of the cookie's token only the hash is kept.
+# Passwords, sessions, Accesos a su cuenta. The database keeps only the hash of a session's token.
+# A try to show a password is counted in the table throttle before anything is hashed.
 
-AGENTS = (("Edg", "OPR", "SamsungBrowser", "Firefox", "FxiOS", "CriOS", "Chrome", "Safari"),
-          ("Android", "iPhone", "iPad", "Windows", "Mac OS", "CrOS", "Linux"))
-AGENT_NAMES = {"Edg": "Edge", "OPR": "Opera", "SamsungBrowser": "Samsung Internet",
-               "FxiOS": "Firefox", "CriOS": "Chrome", "Mac OS": "Mac", "CrOS": "Chromebook"}
-
-
-def device(agent: str) -> str:
-    """The browser and the system that a User-Agent names, as far as they are known.
-
-    >>> device("Mozilla/5.0 (Windows NT 10.0) AppleWebKit/537.36 Chrome/150.0 Safari/537.36")
-    'Chrome en Windows'
-    """
-    found = [next((known for known in names if known in agent), "") for names in AGENTS]
-    return " en ".join(AGENT_NAMES.get(name, name) for name in found if name) or "Otro navegador"
-
-
-def seconds_blocked(tries: int, allowed: int) -> int:
-    """How long to wait after a refused try: not at first, then 30 s, doubled up to an hour.
-
-    >>> [seconds_blocked(tries, 10) for tries in (9, 10, 11, 40)]
-    [0, 30, 60, 3600]
-    """
-    return 0 if tries < allowed else min(30 * 2 ** min(tries - allowed, 7), 3600)
-
-
-FORGET_SECONDS = 15 * 60                        # without a try, the earlier ones are forgotten
-TRIES = {"account": 10, "address": 200}         # to show a password, until one has to wait
-KNOWN_SECONDS = 180 * 86400                     # whence a customer signed in lately
-
-
-def count_try(db, key: str, allowed: int) -> float:
-    """Count a try, before its outcome is known; the seconds to wait if there were too many."""
-    LIMITS["old"] = (allowed, 900)
-    return seconds_to_wait(db, "old", key)
-
-
-def throttle_keys(deed: str, account) -> dict[str, str]:
-    """Where a deed is counted: for the place on the net, then for the account.
-
-    Whence a customer signed in lately, the account is counted apart: strangers lock nobody out.
-    """
-    address, place = client_address(), network_of(client_address())
-    is_known = fetch_one("SELECT 1 FROM event WHERE customer = ? AND kind = 'sign-in' AND address = ?"
-                   " AND at > ?", account, address, now(-KNOWN_SECONDS))
-    apart = f"@{place}" if is_known else ""
-    return {"address": f"{deed}:{place}", "account": f"{deed}:{account}{apart}"}
-
-
-def throttle(deed: str, account) -> None:
-    """Count a try to show a password, before any is hashed; TooManyRequests if too many.
-
-    A place that has to wait makes no account wait.
-    """
-    keys = throttle_keys(deed, account)
-    with transaction() as db:
-        waits = (count_try(db, key, TRIES[where]) for where, key in keys.items())
-        wait = next(filter(None, waits), 0)
-    if wait:
-        log.warning("event=throttled deed=%s account=%s address=%s", deed, account,
-                    client_address())
-        page = None if current_user.is_authenticated else deed
-        raise TooManyRequests(page, retry_after=int(wait) + 1)
-
-
-def forgive(db, deed: str, account) -> None:
-    """A try was right: the account starts afresh, the place on the net gets this one back."""
-    keys = throttle_keys(deed, account)
-    db.execute("DELETE FROM throttle WHERE key = ?", ("old:" + keys["account"],))
-    db.execute("UPDATE throttle SET count = max(count - 1, 0) WHERE key = ?",
-               ("old:" + keys["address"],))
-
-
-def note_refused(customer, account) -> None:
-    """Tell the customer, if there is one, of a refused try; of a flood only the first of each wait.
-
-    Whoever it was writes the same count, so that the time tells nothing.
-    """
-    place = network_of(client_address())
-    with transaction() as db:
-        is_flood = count_try(db, f"refused:{account}:{place}", 1)
-        if customer and not is_flood:
-            log_event(db, customer.number, "refused", new=device(request.user_agent.string))
-
-
-def forget_tries(db, number: int) -> None:
-    """Let a customer try again at once, from everywhere."""
-    for deed in ("sign-in", "password"):
-        db.execute("DELETE FROM throttle WHERE key = ?1 OR key GLOB ?1 || '@*'",
-                   (f"old:{deed}:{number}",))
-
-
-HASHER = PasswordHasher(time_cost=2, memory_cost=19456, parallelism=1)  # OWASP's least: 30 ms
-NOBODY = (  # what nobody typed, hashed: to refuse an unknown user costs the same
+BROWSERS = {"Edg": "Edge", "OPR": "Opera", "SamsungBrowser": "Samsung Internet",
+            "Firefox": "Firefox", "FxiOS": "Firefox", "CriOS": "Chrome", "Chrome": "Chrome",
+            "Safari": "Safari"}     # what a User-Agent says: how it is called
+SYSTEMS = {"Android": "Android", "iPhone": "iPhone", "iPad": "iPad", "Windows": "Windows",
+           "Mac OS": "Mac", "CrOS": "Chromebook", "Linux": "Linux"}
+HASHER = PasswordHasher(time_cost=2, memory_cost=19456, parallelism=1)  # OWASP's minimum: 30 ms
+NOBODY = (  # the hash of a password that nobody has: it takes as long to refuse an unknown user
     "$argon2id$v=19$m=19456,t=2,p=1$"
     "B2ROh1VyGmtOnTun8v90iQ$YSLPwSLhIr5/58JFB+Eya0TBDGSUK8B6Buqaaqg0ZUY")
+KNOWN_SECONDS = 180 * 86400                     # how long we know where a customer signed in
 IDLE_SECONDS = 30 * 60
 SESSION_SECONDS = 8 * 3600                      # however busy
 TOUCH_SECONDS = 5 * 60                          # how old "last seen" grows before it is rewritten
 SESSIONS_EACH = 200                             # of a customer, open at once
+LOG_SECONDS = 365 * 86400                       # what Accesos shows of the account's log
+
+login_manager = LoginManager()
+login_manager.session_protection = None         # it would believe any X-Forwarded-For
+csrf = CSRFProtect()
 
 
-def make_way() -> None:
+def lower_priority() -> None:
     """Have this thread run after all others."""
     if sys.platform == "linux":     # elsewhere it would be the whole process
         with suppress(OSError):
             os.nice(10)
 
 
-HASHING = ThreadPoolExecutor(2, initializer=make_way)   # else a flood takes all memory and time
-login_manager = LoginManager()
-login_manager.session_protection = None         # it would believe any X-Forwarded-For
-csrf = CSRFProtect()
+HASHING = ThreadPoolExecutor(2, initializer=lower_priority)     # bounds memory and time of a flood
 
 
-@dataclass(frozen=True)
 class SignedIn(UserMixin):
-    """Who makes this request: a row of `customer`, and the session's token."""
+    """Who makes this request: the columns of `customer`, and the session's token."""
 
-    customer: tuple
-    token: str
+    def __init__(self, customer, token: str):
+        vars(self).update(customer._asdict(), customer=customer, token=token)
 
     def get_id(self) -> str:
-        """What Flask-Login keeps in the cookie."""
         return self.token
 
-    def __getattr__(self, name):
-        """The customer's columns: current_user.name and so on."""
-        return getattr(self.customer, name)
+
+def device(agent: str) -> str:
+    """Name the browser and the system of a User-Agent, as far as they are known."""
+    names = [next((name for mark, name in known.items() if mark in agent), "")
+             for known in (BROWSERS, SYSTEMS)]
+    return " en ".join(filter(None, names)) or "Otro navegador"
 
 
 def normalized(password: str) -> str:
-    """Keyboards write ñ in two ways, which have to mean the same (NIST 800-63B)."""
+    """Make the two ways in which keyboards write ñ the same (NIST 800-63B)."""
     return unicodedata.normalize("NFKC", password)
 
 
 def hash_password(password: str) -> str:
-    """For the column `password`."""
+    """Return what the column `password` keeps."""
     return HASHING.submit(HASHER.hash, normalized(password)).result()
 
 
-def is_password(hashed: str | None, password: str) -> bool:
-    """Whether it is the one; where there is no hash, "no" takes as long."""
-    with suppress(VerificationError, InvalidHashError):
-        tried = HASHING.submit(HASHER.verify, hashed or NOBODY, normalized(password))
-        return tried.result() and hashed is not None
-    return False
+def check_password(what: str, account, customer, password: str) -> bool:
+    """Return whether this is the password of an active customer; None is an unknown one.
 
-
-def customer_of_password(number: int | None, password: str):
-    """The active customer whose password it is, as now on file, or None."""
-    customer = fetch_one("SELECT * FROM customer WHERE number = ?", number)
-    is_right = is_password(customer and customer.password, password)
-    return customer if is_right and customer.active else None
-
-
-def may_sign_in(typed: str, password: str):
-    """The customer who may, or None: unknown, wrong, blocked and without password look alike."""
-    number = customer_number(typed)
-    account = number or sha256(typed)
-    throttle("sign-in", account)
-    customer = customer_of_password(number, password)
-    if customer and HASHER.check_needs_rehash(customer.password):
-        renewed = hash_password(password)
-        with transaction() as db:
-            db.execute("UPDATE customer SET password = ? WHERE number = ? AND password = ?",
-                       (renewed, number, customer.password))
-        customer = customer_of_password(number, password)   # perhaps another one was faster
-    if customer:
-        with transaction() as db:
-            forgive(db, "sign-in", number)
-        return customer
-    log.warning("event=sign-in-refused customer=%s address=%s", number, client_address())
-    note_refused(fetch_one("SELECT * FROM customer WHERE number = ?", number), account)
-    return None
-
-
-def confirms_password(password: str) -> bool:
-    """Whether the signed-in customer typed the password in use."""
-    throttle("password", current_user.number)
-    if not is_password(current_user.password, password):
+    The try is counted first, in `what` of LIMITS: TooManyRequests if there were too many. Where
+    the customer signed in lately tries are counted apart: strangers lock nobody out.
+    """
+    network, hashed = network_of(client_address()), customer and customer.password
+    known = fetch_all("""SELECT DISTINCT address FROM event WHERE customer = ? AND kind = 'sign-in'
+        AND at > ?""", customer and customer.number, now(-KNOWN_SECONDS))
+    if network in {network_of(row.address) for row in known}:
+        account = f"{account}@{network}"
+    with transaction() as db:
+        allow(db, "network", network)   # first: a network that has to wait makes no account wait
+        allow(db, what, account)
+    try:
+        HASHING.submit(HASHER.verify, hashed or NOBODY, normalized(password)).result()
+    except (VerificationError, InvalidHashError):
+        return False
+    if not hashed or not customer.active:
         return False
     with transaction() as db:
-        forgive(db, "password", current_user.number)
+        db.execute("DELETE FROM throttle WHERE key = ?", (f"{what}:{account}",))
+        db.execute("UPDATE throttle SET count = count - 1 WHERE key = ? AND count > 0",
+                   (f"network:{network}",))
     return True
 
 
-def open_session(customer) -> bool:
-    """Sign a customer in here, under a new token; what the cookie held before is gone.
+def forget_tries(db, number: int) -> None:
+    """Let a customer try again at once, from everywhere."""
+    for key in (f"sign-in:{number}", f"password:{number}"):
+        db.execute("DELETE FROM throttle WHERE key = ?1 OR key GLOB ?1 || '@*'", (key,))
 
-    False if the password is not the one of this row any more: it was changed meanwhile.
+
+def open_session(customer) -> bool:
+    """Sign a customer in under a new token; end the session that the cookie held before.
+
+    Return False if the password of this row is not the one on file any more.
     """
     token, agent = secrets.token_urlsafe(32), request.user_agent.string[:200]
     close_session()
     with transaction() as db:
-        db.execute("DELETE FROM session WHERE customer = ?1 AND token_hash NOT IN (SELECT"
-                   " token_hash FROM session WHERE customer = ?1"
-                   " ORDER BY created_at DESC LIMIT ?2)",
-                   (customer.number, SESSIONS_EACH - 1))
-        is_open = db.execute(
-            "INSERT INTO session SELECT ?1, number, ?2, ?2, ?3, ?4 FROM customer"
-            " WHERE number = ?5 AND password = ?6 AND active = 1",
-            (sha256(token), now(), client_address(), agent, customer.number, customer.password)
-        ).rowcount == 1
+        db.execute("""DELETE FROM session WHERE customer = ?1 AND token_hash NOT IN (
+            SELECT token_hash FROM session WHERE customer = ?1 ORDER BY created_at DESC LIMIT ?2)
+            """, (customer.number, SESSIONS_EACH - 1))
+        is_open = db.execute("""INSERT INTO session SELECT ?1, number, ?2, ?2, ?3, ?4 FROM customer
+            WHERE number = ?5 AND password = ?6 AND active = 1""", (
+                sha256(token), now(), client_address(), agent, customer.number,
+                customer.password)).rowcount == 1
         if is_open:
             log_event(db, customer.number, "sign-in", new=device(agent))
     return is_open and login_user(SignedIn(customer, token))
@@ -1247,31 +1149,24 @@ def close_session() -> None:
     session.clear()
 
 
-def end_sessions(db, number: int | None = None) -> int:
-    """End a customer's sessions, or everybody's; how many."""
-    return db.execute("DELETE FROM session WHERE customer = coalesce(?, customer)",
-                      (number,)).rowcount
-
-
 @login_manager.user_loader
 def signed_in(token: str) -> SignedIn | None:
-    """Who holds this token; None once it was ended, grew old, or its customer was blocked."""
-    found = fetch_one("SELECT customer.*, brand.colour, session.seen_at FROM session"
-                " JOIN customer ON customer.number = session.customer"
-                " JOIN brand ON brand.code = customer.brand"
-                " WHERE token_hash = ? AND active = 1 AND seen_at > ? AND created_at > ?",
-                sha256(token), now(-IDLE_SECONDS), now(-SESSION_SECONDS))
-    g.customer = found.number if found else None
-    if found and age_of(found.seen_at) > TOUCH_SECONDS:
+    """Return who holds this token; None if it was ended or is old, or the customer is blocked."""
+    row = fetch_one("""SELECT customer.*, brand.colour, session.seen_at FROM session
+        JOIN customer ON customer.number = session.customer JOIN brand ON brand.code = brand
+        WHERE token_hash = ? AND active = 1 AND seen_at > ? AND created_at > ?""",
+        sha256(token), now(-IDLE_SECONDS), now(-SESSION_SECONDS))
+    g.customer = row.number if row else None
+    if row and age_of(row.seen_at) > TOUCH_SECONDS:
         with suppress(sqlite3.OperationalError), transaction(patience=0) as db:  # pages do not wait
             db.execute("UPDATE session SET seen_at = ? WHERE token_hash = ?",
                        (now(), sha256(token)))
-    return SignedIn(found, token) if found else None
+    return SignedIn(row, token) if row else None
 
 
 @login_manager.unauthorized_handler
 def ask_to_sign_in():
-    """To Ingrese a su Cuenta, and back afterwards."""
+    """Lead to Ingrese a su Cuenta, and back afterwards."""
     if "_user_id" in session:
         session.clear()
         flash("Su sesión venció. Ingrese de nuevo.")
@@ -1289,15 +1184,28 @@ class SignInForm(Form):
 
 @bp.route("/ingresar", methods=["GET", "POST"])
 def sign_in():
-    """Ingrese a su Cuenta."""
+    """Ingrese a su Cuenta. Unknown, wrong, blocked and without password look and cost the same."""
     if request.method == "GET" and current_user.is_authenticated:
         return redirect(url_for(".home"))
     form = SignInForm()
     if not form.validate_on_submit():
         return form_page("sign_in.html", form)
-    customer = may_sign_in(form.usuario.data, form.clave.data)
-    if not customer or not open_session(customer):
+    number, password = customer_number(form.usuario.data), form.clave.data
+    account = number or sha256(form.usuario.data)
+    customer = fetch_one("SELECT * FROM customer WHERE number = ?", number)
+    if not check_password("sign-in", account, customer, password) or not open_session(customer):
+        log.warning("event=sign-in-refused customer=%s address=%s", number, client_address())
+        who = f"{account}@{network_of(client_address())}"
+        with transaction() as db:   # for an unknown user a count is written as well
+            is_flood = seconds_to_wait(db, "refused", who)
+            if customer and not is_flood:
+                log_event(db, number, "refused", new=device(request.user_agent.string))
         return render_template("sign_in.html", form=form, refused=True), 401
+    if HASHER.check_needs_rehash(customer.password):
+        hashed = hash_password(password)
+        with transaction() as db:
+            db.execute("UPDATE customer SET password = ? WHERE number = ? AND password = ?",
+                       (hashed, number, customer.password))
     target = request.args.get("next", "")
     return redirect(target if is_page(target) else url_for(".home"), 303)
 
@@ -1312,45 +1220,19 @@ def sign_out():
     return answer
 
 
-EVENTS = {  # what Accesos a su cuenta calls each kind of event; "data" is told by its field
-    "sign-in": "Ingreso", "sign-out": "Salida", "refused": "Intento de ingreso rechazado",
-    "session-closed": "Cierre de otra sesión", "password": "Cambio de clave",
-    "reset": "Enlace para elegir la clave", "invite": "Invitación", "unlock": "Fin de la espera",
-    "sessions-ended": "Cierre de todas las sesiones", "block": "Cuenta bloqueada",
-    "unblock": "Cuenta habilitada", "email-confirmed": "Correo confirmado",
-    "download": "Descarga", "payment": "Pago acreditado",
-}
-EVENT_FIELDS = {
-    "contact": "persona de contacto", "address": "domicilio", "city": "localidad",
-    "province": "provincia", "postal_code": "código postal", "phone": "teléfono",
-    "email": "correo", "wants_reminders": "avisos",
-}
-ACTORS = {"operator": "la empresa", "service": "el servicio de pago"}
-LOG_SECONDS = 365 * 86400       # what the page shows of the account's log
-
-
-def in_words(event) -> tuple[str, str, str]:
-    """An event of the account's log in words: what, which, from where."""
-    if event.kind == "data":
-        what = f"Cambio de {EVENT_FIELDS.get(event.field, 'datos')}"
-        which = f"{event.old or '(nada)'} → {event.new or '(nada)'}"
-    else:
-        what, which = EVENTS.get(event.kind, "Otro cambio"), event.new or ""
-    return what, which, event.address or ACTORS.get(event.actor, "")
-
-
 @bp.get("/accesos")
 @login_required
 def accesses():
     """Accesos a su cuenta: the open sessions, and the log of the last year, newest first."""
     number, since = current_user.number, now(-LOG_SECONDS)
-    sessions = fetch_all("SELECT substr(token_hash, 1, 16) AS id, * FROM session WHERE customer = ?"
-                    " AND seen_at > ? AND created_at > ? ORDER BY seen_at DESC",
-                    number, now(-IDLE_SECONDS), now(-SESSION_SECONDS))
-    count = fetch_one("SELECT count(*) AS n FROM event WHERE customer = ? AND at > ?", number, since).n
-    skip, length, page, pages = page_span(count, count, company().page_size, asked_page() or 1)
-    events = fetch_all("SELECT * FROM event WHERE customer = ? AND at > ? ORDER BY at DESC, id DESC"
-                  " LIMIT ? OFFSET ?", number, since, length, skip)
+    sessions = fetch_all("""SELECT substr(token_hash, 1, 16) AS id, * FROM session
+        WHERE customer = ? AND seen_at > ? AND created_at > ? ORDER BY seen_at DESC""",
+        number, now(-IDLE_SECONDS), now(-SESSION_SECONDS))
+    total = fetch_one("SELECT count(*) AS n FROM event WHERE customer = ? AND at > ?",
+                      number, since).n
+    skip, length, page, pages = page_span(total, total, company().page_size, asked_page() or 1)
+    events = fetch_all("""SELECT * FROM event WHERE customer = ? AND at > ?
+        ORDER BY at DESC, id DESC LIMIT ? OFFSET ?""", number, since, length, skip)
     return render_template("accesses.html", sessions=sessions, events=events, page=page,
                            pages=pages, here=sha256(current_user.token)[:16])
 
@@ -1360,10 +1242,10 @@ def accesses():
 def close_sessions():
     """Close one of the customer's other sessions, or all of them."""
     with transaction() as db:
-        closed = db.execute("DELETE FROM session WHERE customer = ? AND token_hash <> ?"
-                            " AND ? IN ('otras', substr(token_hash, 1, 16))",
-                            (current_user.number, sha256(current_user.token),
-                             request.form.get("sesion", ""))).rowcount
+        closed = db.execute("""DELETE FROM session WHERE customer = ? AND token_hash <> ?
+            AND ? IN ('otras', substr(token_hash, 1, 16))""",
+            (current_user.number, sha256(current_user.token),
+             request.form.get("sesion", ""))).rowcount
         if closed:
             log_event(db, current_user.number, "session-closed")
     words = {0: "Esa sesión ya no estaba abierta.", 1: "Cerramos esa sesión."}
@@ -1391,44 +1273,31 @@ def sign_out_command(number, everybody):
     if number:
         known_customer(number)
     with transaction() as db:
-        open_ones = fetch_all("SELECT DISTINCT customer FROM session WHERE customer ="
-                         " coalesce(?, customer)", number)
-        for row in open_ones:
-            log_event(db, row.customer, "sessions-ended", "operator")
-        ended = end_sessions(db, number)
-    echo(f"Sessions ended: {ended}.")
+        ended = db.execute("DELETE FROM session WHERE customer = coalesce(?, customer)"
+                           " RETURNING customer", (number,)).fetchall()
+        for customer in {row.customer for row in ended}:
+            log_event(db, customer, "sessions-ended", "operator")
+    echo(f"Sessions ended: {len(ended)}.")
+
 
 # === Links ========================================================================================
-# What is mailed is signed, for one purpose and some time; a password's link is good once.
+# ¿Olvidó su Clave?, invitations, choosing and changing a password. What is mailed is signed, for
+# one purpose and some time; a link to choose a password is good while the customer has its serial.
 
-LINK_SECONDS = 3600                             # a link to choose a password
-INVITATION_SECONDS = 7 * 24 * 3600
-CONFIRMATION_SECONDS = 3 * 24 * 3600
+LIFETIMES = {"new_password": 3600, "confirm_email": 3 * 86400,   # of a link to each page, seconds
+             "unsubscribe": 20 * 365 * 86400}           # an old mail's link is as good as a new one
+INVITATION_SECONDS = 7 * 86400
 SKEW_SECONDS = 5 * 60                           # how far a clock may be set back
-WAITING_ASKS = 50                               # of a place, for a link
-MAILS_AN_HOUR = {"account": 3, "address": 20}   # with a link that was asked for
-
-
-def signer(purpose: str) -> URLSafeTimedSerializer:
-    """Signs the tokens of links, for each purpose apart."""
-    config = current_app.config
-    if not config["SECRET_KEY"]:
-        raise Refused("CAC_SECRET_KEY is not set: links cannot be signed.")
-    keys = [*config["SECRET_KEY_FALLBACKS"], config["SECRET_KEY"]]
-    return URLSafeTimedSerializer(keys, salt=f"cac.{purpose}.v1")
-
-
-def read_token(purpose: str, token: str):
-    """(what was signed for this purpose, its age in seconds); None if it was not."""
-    try:
-        signed, made = signer(purpose).loads(token, return_timestamp=True)
-    except BadSignature:
-        return None
-    return signed, (datetime.now(UTC) - made).total_seconds()
+WAITING_ASKS = 50                               # of a network, for a link
+LOCAL_WORDS = """aguante argentina avellaneda belgrano boca bocajuniors bostero buenosaires campeon
+    clave clientes contraseña contrasena dulcedeleche elmasgrande empresa estudiantes gallina hola
+    huracan independiente laplata maradona messi miclave mifamilia millonario miperro newells peron
+    platense quilmes racing racingclub river riverplate rosariocentral sanlorenzo selección
+    seleccion teamomucho tequiero usuario vamosboca vamosriver verano""".split()   # new to zxcvbn
 
 
 def absolute(endpoint: str, **values) -> str:
-    """A page's public address, whatever host the request named."""
+    """Return a page's public address, whatever host the request named."""
     base = urlsplit(current_app.config["BASE_URL"])
     if not base.netloc:
         raise Refused("CAC_BASE_URL is not set: links cannot be made.")
@@ -1436,112 +1305,44 @@ def absolute(endpoint: str, **values) -> str:
     return urls.build(f"cac.{endpoint}", values, force_external=True)
 
 
-def new_link(db, number: int) -> int:
-    """Make a customer's earlier password links useless; the serial for the next one."""
-    return db.execute("UPDATE customer SET link_serial = link_serial + 1 WHERE number = ?"
-                      " RETURNING link_serial", (number,)).fetchone().link_serial
+def signer(page: str) -> URLSafeTimedSerializer:
+    """Return what signs the tokens of links to a page, and of no other."""
+    config = current_app.config
+    if not config["SECRET_KEY"]:
+        raise Refused("CAC_SECRET_KEY is not set: links cannot be signed.")
+    keys = [*config["SECRET_KEY_FALLBACKS"], config["SECRET_KEY"]]
+    return URLSafeTimedSerializer(keys, salt=f"cac.{page}.v1")
 
 
-def password_link(number: int, serial: int, seconds: int = LINK_SECONDS) -> str:
-    """A link to choose a password, good for so many seconds from now."""
-    return absolute("new_password", token=signer("password").dumps([number, serial, seconds]))
+def signed_link(page: str, *values, seconds: int | None = None) -> str:
+    """Return a link to a page with these values signed, good for so many seconds from now."""
+    return absolute(page, token=signer(page).dumps([*values, seconds or LIFETIMES[page]]))
 
 
-def customer_of_link(token: str):
-    """Who may choose a password by this link; None if it was used, superseded or grew old."""
-    (number, serial, seconds), age = read_token("password", token) or ((0, 0, 0), 0)
-    return fetch_one("SELECT * FROM customer WHERE number = ? AND link_serial = ? AND active = 1"
-               " AND ? BETWEEN ? AND ?", number, serial, age, -SKEW_SECONDS, seconds)
+password_link = partial(signed_link, "new_password")        # (number, link_serial)
+confirmation_link = partial(signed_link, "confirm_email")   # (id, canonical)
+unsubscribe_link = partial(signed_link, "unsubscribe")      # (number)
 
 
-def confirmation_link(email_id: int, canonical: str) -> str:
-    """A link that confirms an address."""
-    return absolute("confirm_email", token=signer("email").dumps([email_id, canonical]))
-
-
-def email_of_link(token: str):
-    """The address that this link confirms; None if it was done, or the link is old."""
-    signed, age = read_token("email", token) or ((0, ""), 0)
-    return fetch_one("SELECT * FROM email WHERE id = ? AND canonical = ? AND confirmed_at IS NULL"
-               " AND ? BETWEEN ? AND ?", *signed, age, -SKEW_SECONDS, CONFIRMATION_SECONDS)
-
-
-def unsubscribe_link(number: int) -> str:
-    """Where whoever has the link switches off a customer's reminders, now or in ten years."""
-    return absolute("unsubscribe", token=signer("reminders").dumps(number))
-
-
-def customer_of_reminders(token: str):
-    """Whose reminders this link switches off; None if we did not make it."""
-    number, _ = read_token("reminders", token) or (0, 0)
-    return fetch_one("SELECT * FROM customer WHERE number = ?", number)
-
-
-def link_to_mail(db, customer, kind: str = "reset", **who) -> dict:
-    """What a mail needs for a customer's new link to choose a password; the earlier ones die.
-
-    `who` asked for it: actor and address; else it was the operator.
-    """
-    log_event(db, customer.number, kind, **{"actor": "operator"} | who)
-    serial = new_link(db, customer.number)
-    return {"number": customer.number, "name": customer.name, "serial": serial}
-
-
-def ask_for_link(usuario: str, email: str) -> None:
-    """¿Olvidó su Clave? Write down who asks: whether there is anybody is looked up later.
-
-    So the time that the answer takes cannot tell it.
-    """
-    with transaction() as db:
-        db.execute("INSERT INTO forgotten (at, address, usuario, email) SELECT ?1, ?2, ?3, ?4"
-                   " WHERE (SELECT count(*) FROM forgotten WHERE address = ?2) < ?5",
-                   (now(), network_of(client_address()), usuario, email, WAITING_ASKS))
-    log.info("event=link-asked address=%s", client_address())
-
-
-def mail_reset_links() -> None:
-    """Mail links to those who asked for one; an hour later they need none any more."""
-    for asked in fetch_all("SELECT * FROM forgotten ORDER BY id LIMIT 50"):
-        with transaction() as db:
-            if db.execute("DELETE FROM forgotten WHERE (id, at, address, usuario, email)"
-                          " = (?, ?, ?, ?, ?)", asked).rowcount:  # else another worker did it
-                mail_asked(db, asked)
-
-
-def mail_asked(db, asked) -> None:
-    """By number: to all its addresses. By address, or else: a link for each who has it."""
-    if age_of(asked.at) > LINK_SECONDS:
+def signed_values(page: str, token: str) -> list | None:
+    """Return what a link to this page holds; None if we did not make it, or too long ago."""
+    try:
+        (*values, seconds), made = signer(page).loads(token, return_timestamp=True)
+    except BadSignature:
         return None
-    found = (mailable("number", customer_number(asked.usuario))
-             or mailable("canonical", canonical_email(asked.email)))
-    mails = by_recipient(found)
-    if seconds_to_wait(db, "forgot", asked.address, min(len(mails), 20)):
-        return log.warning("event=forgot-limit address=%s", asked.address)
-    customers = {row.number: row for row in found}
-    links = {number: link_to_mail(db, customer, actor="customer", address=asked.address)
-             for number, customer in customers.items()}
-    for recipient, rows in mails.items():
-        accounts = [links[row.number] for row in rows]
-        enqueue(db, "reset", [recipient], rows[0].number, accounts=accounts)
-    return None
+    age = (datetime.now(UTC) - made).total_seconds()
+    return values if -SKEW_SECONDS <= age <= seconds else None
 
 
-def mailable(column: str, value) -> list:
-    """The customers found, with each confirmed address, who did not ask too often lately."""
-    return fetch_all("SELECT customer.*, email.address AS recipient FROM customer"
-                " JOIN email ON email.customer = number AND confirmed_at IS NOT NULL"
-                " WHERE active = 1 AND (SELECT count(*) FROM event WHERE event.customer = number"
-                " AND at > ? AND kind = 'reset' AND actor = 'customer') < ?"
-                f" AND {column} = ? ORDER BY number, email.id",
-                now(-3600), MAILS_AN_HOUR["account"], value)
+def new_link(db, customer, kind: str, **who) -> dict:
+    """Log a new link to choose a password and return what its mail needs; earlier ones die.
 
-
-def by_recipient(rows: list) -> dict[str, list]:
-    """Rows by the address on file. Addresses that only look alike stay apart: ﬁ is not fi there."""
-    groups = {}
-    for row in rows:
-        groups.setdefault(row.recipient.lower(), []).append(row)
-    return {group[0].recipient: group for group in groups.values()}
+    `who` asked for it: actor and address.
+    """
+    serial = db.execute("UPDATE customer SET link_serial = link_serial + 1 WHERE number = ?"
+                        " RETURNING link_serial", (customer.number,)).fetchone().link_serial
+    log_event(db, customer.number, kind, **who)
+    return {"number": customer.number, "name": customer.name, "serial": serial}
 
 
 class ForgotForm(Form):
@@ -1558,29 +1359,62 @@ class ForgotForm(Form):
 
 @bp.route("/olvido", methods=["GET", "POST"])
 def forgot():
-    """¿Olvidó su Clave?"""
+    """¿Olvidó su Clave? Who asks is written down and looked up later, so the time tells nothing."""
     form = ForgotForm()
     if not form.validate_on_submit():
         return form_page("forgot.html", form)
-    ask_for_link(form.usuario.data, form.email.data)
+    with transaction() as db:
+        db.execute("""INSERT INTO forgotten (at, address, usuario, email) SELECT ?1, ?2, ?3, ?4
+            WHERE (SELECT count(*) FROM forgotten WHERE address = ?2) < ?5""",
+            (now(), network_of(client_address()), form.usuario.data, form.email.data,
+             WAITING_ASKS))
+    log.info("event=link-asked address=%s", client_address())
     return render_template("forgot_sent.html")
 
 
-def password_problem(password: str, number: int, minimum: int, known: tuple = (), *,
-                     is_common: bool = False) -> str:
-    """Why it may not be this customer's new password, as the customer reads it; '' if it may.
+def mail_reset_links() -> None:
+    """Mail links to those who asked for one (job). After an hour nobody waits for it any more."""
+    for row in fetch_all("SELECT id FROM forgotten ORDER BY id LIMIT 50"):
+        try:
+            with transaction() as db:
+                asked = db.execute("DELETE FROM forgotten WHERE id = ? RETURNING *",
+                                   (row.id,)).fetchone()
+                if asked and age_of(asked.at) <= LIFETIMES["new_password"]:
+                    mail_links(db, asked)
+        except sqlite3.OperationalError:    # the database is busy or full: the row waits
+            raise
+        except Exception:
+            log.exception("event=link-fault")
+            with transaction() as db:
+                db.execute("DELETE FROM forgotten WHERE id = ?", (row.id,))
 
-    `known` is what others know of the customer.
+
+def mail_links(db, asked) -> None:
+    """Mail who asked by number at all addresses; else each account that has the address, there.
+
+    Addresses that only look alike, as ﬁ and fi, get a mail each.
     """
-    if len(password) < minimum:
-        return f"La clave nueva debe tener {minimum} caracteres o más"
-    if len(password) > 256:
-        return "La clave nueva debe tener 256 caracteres o menos"
-    if customer_number(password) == number:
-        return "La clave nueva no puede ser su número de usuario"
-    if plain(password) in map(plain, filter(None, known)):
-        return "La clave nueva no puede ser su nombre, su CUIT ni su correo"
-    return "Elija una clave menos común" if is_common or len(set(password)) < 3 else ""
+    times, seconds = LIMITS["reset"]
+    query = """SELECT customer.number, name, email.address AS recipient FROM customer
+        JOIN email ON email.customer = number AND confirmed_at IS NOT NULL
+        WHERE active = 1 AND (number = ?1 OR canonical = ?2) AND ?3 > (
+            SELECT count(*) FROM event WHERE event.customer = number AND at > ?4
+            AND kind = 'reset' AND actor = 'customer')
+        ORDER BY number, email.id"""
+    rows = (fetch_all(query, customer_number(asked.usuario), None, times, now(-seconds))
+            or fetch_all(query, None, canonical_email(asked.email), times, now(-seconds)))
+    mails, accounts = {}, {}
+    for row in rows:
+        mails.setdefault(row.recipient.lower(), []).append(row)
+    if seconds_to_wait(db, "forgot", asked.address, min(len(mails), LIMITS["forgot"][0])):
+        log.warning("event=forgot-limit address=%s", asked.address)
+        return
+    for row in rows:
+        if row.number not in accounts:
+            accounts[row.number] = new_link(db, row, "reset", address=asked.address)
+    for group in mails.values():
+        enqueue(db, "reset", [group[0].recipient], group[0].number,
+                accounts=[accounts[row.number] for row in group])
 
 
 class NewPasswordForm(Form):
@@ -1589,18 +1423,24 @@ class NewPasswordForm(Form):
     clave_nueva = password_field("Clave nueva", DataRequired("Escriba una clave nueva"))
 
     def __init__(self, customer):
-        """For this customer."""
         super().__init__()
         self.customer = customer
 
     def validate_clave_nueva(self, field):
-        """Long enough, and not easily guessed."""
-        number, password = self.customer.number, normalized(field.data)
-        known = (self.customer.name, self.customer.cuit, *emails_of(number))
-        is_common = fetch_one("SELECT 1 FROM common_password WHERE password = ?", password.casefold())
-        if problem := password_problem(password, number, max(8, company().password_min), known,
-                                       is_common=bool(is_common)):
-            raise StopValidation(problem)
+        """Long enough, and not found in 10^8 guesses by somebody who knows the customer."""
+        from zxcvbn import zxcvbn
+        password, minimum = normalized(field.data), max(8, company().password_min)
+        if len(password) < minimum:
+            raise StopValidation(f"La clave nueva debe tener {minimum} caracteres o más")
+        name, number, tax_id = self.customer.name, self.customer.number, self.customer.cuit or ""
+        known = [name, str(number), tax_id, cuit.format(tax_id), *emails_of(number),
+                 company().company_name, company().company_legal_name,
+                 *(brand.name for brand in fetch_all("SELECT name FROM brand"))]
+        words = [*known, *re.findall(r"\w{3,}", " ".join(known))]
+        words += [*map(plain, words), *LOCAL_WORDS]
+        if zxcvbn(password[:72], user_inputs=words)["score"] < 3:   # it takes no longer ones
+            raise StopValidation("Elija una clave menos común: por ejemplo, una frase de cuatro"
+                                 " palabras, sin su nombre ni otros datos suyos")
 
 
 class PasswordForm(NewPasswordForm):
@@ -1610,14 +1450,17 @@ class PasswordForm(NewPasswordForm):
 
     def validate_clave_actual(self, field):
         """The one in use, which the new one must not be."""
-        if not confirms_password(field.data):
+        if not check_password("password", self.customer.number, self.customer, field.data):
             raise StopValidation("La clave actual no coincide")
         if normalized(field.data) == normalized(self.clave_nueva.data or ""):
             raise StopValidation("La clave nueva debe ser distinta de la actual")
 
 
 def save_password(customer, password: str):
-    """Save it, end all sessions, tell every address; the new row, None if another was faster."""
+    """Save a password, end all sessions, tell every address; return the customer's new row.
+
+    None if the password, or the link that leads here, was replaced meanwhile.
+    """
     hashed = hash_password(password)
     with transaction() as db:
         saved = db.execute(
@@ -1625,18 +1468,19 @@ def save_password(customer, password: str):
             " AND active = 1 AND link_serial = ?3 RETURNING *",
             (hashed, customer.number, customer.link_serial)).fetchone()
         if saved:
-            end_sessions(db, customer.number)
-            forget_tries(db, customer.number)
-            recipients = emails_of(customer.number)
-            enqueue(db, "password_changed", recipients, customer.number, name=customer.name)
-            log_event(db, customer.number, "password")
+            db.execute("DELETE FROM session WHERE customer = ?", (saved.number,))
+            forget_tries(db, saved.number)
+            enqueue(db, "password_changed", emails_of(saved.number), saved.number, name=saved.name)
+            log_event(db, saved.number, "password")
     return saved
 
 
 @bp.route("/clave/<token>", methods=["GET", "POST"])
 def new_password(token):
     """A password chosen by a link: to look at it changes nothing, to choose uses it up."""
-    customer = customer_of_link(token) or abort(410)
+    signed = signed_values("new_password", token) or abort(410)
+    customer = fetch_one("SELECT * FROM customer WHERE number = ? AND link_serial = ?"
+                         " AND active = 1", *signed) or abort(410)
     form = NewPasswordForm(customer)
     if not form.validate_on_submit():
         return form_page("new_password.html", form, customer=customer)
@@ -1649,7 +1493,7 @@ def new_password(token):
 @login_required
 def password():
     """Cambiar Clave: the other sessions end, this one goes on under a new token."""
-    form = PasswordForm(current_user)
+    form = PasswordForm(current_user.customer)
     if not form.validate_on_submit():
         return form_page("password.html", form)
     saved = save_password(current_user.customer, form.clave_nueva.data) or abort(400, "old form")
@@ -1657,45 +1501,31 @@ def password():
     return done("Cambió su clave. Cerramos sus otras sesiones.", "home")
 
 
-def set_active(number: int, *, active: bool) -> str:
-    """Block a customer, or let one in again; what to tell the operator."""
-    found = known_customer(number)
-    if found.active == active:
-        return f"{number} {found.name} {'was not blocked' if active else 'was blocked already'}."
-    with transaction() as db:
-        db.execute("UPDATE customer SET active = ? WHERE number = ?", (active, number))
-        new_link(db, number)
-        ended = end_sessions(db, number)
-        log_event(db, number, "unblock" if active else "block", "operator")
-    outcome = "may sign in again" if active else f"is blocked; sessions ended: {ended}"
-    return f"{number} {found.name} {outcome}."
-
-
 @command("block", "block 1001")
 @click.argument("number", type=NUMBER)
 def block(number):
     """Keep a customer out: sessions end at once, links to choose a password are dead."""
-    echo(set_active(number, active=False))
+    customer = known_customer(number)
+    with transaction() as db:
+        if not db.execute("UPDATE customer SET active = 0, link_serial = link_serial + 1"
+                          " WHERE number = ? AND active = 1", (number,)).rowcount:
+            return echo(f"{number} {customer.name} was blocked already.")
+        ended = db.execute("DELETE FROM session WHERE customer = ?", (number,)).rowcount
+        log_event(db, number, "block", "operator")
+    return echo(f"{number} {customer.name} is blocked; sessions ended: {ended}.")
 
 
 @command("unblock", "unblock 1001")
 @click.argument("number", type=NUMBER)
 def unblock(number):
     """Let a blocked customer in again, with the password of before."""
-    echo(set_active(number, active=True))
-
-
-UNINVITED = """SELECT number FROM customer WHERE active = 1 AND password IS NULL AND number NOT IN
-    (SELECT customer FROM event WHERE kind = 'invite') AND number IN
-    (SELECT customer FROM email WHERE confirmed_at IS NOT NULL) ORDER BY number"""
-
-
-def reachable_customer(number: int):
-    """(customer, confirmed addresses) of an active customer who has any, or Refused."""
-    customer, recipients = known_customer(number), emails_of(number, only_confirmed=True)
-    if not customer.active or not recipients:
-        raise Refused(f"Customer {number} is blocked, or has no e-mail. Nothing was changed.")
-    return customer, recipients
+    customer = known_customer(number)
+    with transaction() as db:
+        if not db.execute("UPDATE customer SET active = 1 WHERE number = ? AND active = 0",
+                          (number,)).rowcount:
+            return echo(f"{number} {customer.name} was not blocked.")
+        log_event(db, number, "unblock", "operator")
+    return echo(f"{number} {customer.name} may sign in again.")
 
 
 @command("invite", "invite --new")
@@ -1705,13 +1535,26 @@ def invite(numbers, new):
     """Mail customers their user number and a link to choose a password, good for 7 days."""
     if new == bool(numbers):
         raise click.UsageError("Give user numbers, or --new.")
-    chosen = [reachable_customer(number) for number in
-              (dict.fromkeys(numbers) or [row.number for row in fetch_all(UNINVITED)])]
+    if new:
+        numbers = [row.number for row in fetch_all("""SELECT number FROM customer
+            WHERE active = 1 AND password IS NULL
+            AND number NOT IN (SELECT customer FROM event WHERE kind = 'invite')
+            AND number IN (SELECT customer FROM email WHERE confirmed_at IS NOT NULL)
+            ORDER BY number""")]
     with transaction() as db:
-        for customer, recipients in chosen:
-            links = [link_to_mail(db, customer, "invite")]
-            enqueue(db, "invite", recipients, customer.number, accounts=links)
-    echo(f"Invited: {len(chosen)}. The running service sends the mails.")
+        for number in dict.fromkeys(numbers):
+            customer, recipients = reachable_customer(number)
+            account = new_link(db, customer, "invite", actor="operator")
+            enqueue(db, "invite", recipients, number, accounts=[account])
+    echo(f"Invited: {len(set(numbers))}. The running service sends the mails.")
+
+
+def reachable_customer(number: int):
+    """Return (customer, confirmed addresses) of an active customer who has any; or Refused."""
+    customer, recipients = known_customer(number), emails_of(number, only_confirmed=True)
+    if not customer.active or not recipients:
+        raise Refused(f"Customer {number} is blocked, or has no e-mail. Nothing was changed.")
+    return customer, recipients
 
 
 @command("password", "password 1001 --mail")
@@ -1719,34 +1562,18 @@ def invite(numbers, new):
 @click.option("--mail", is_flag=True, help="Mail it to the customer instead of printing it.")
 def password_link_command(number, mail):
     """Print a link with which the customer chooses a password, good for 60 minutes."""
-    password_link(number, 0)  # refused now if links cannot be made, not after the old ones died
-    found, recipients = reachable_customer(number) if mail else (known_customer(number), [])
-    if not found.active:
+    customer, recipients = reachable_customer(number) if mail else (known_customer(number), [])
+    if not customer.active:
         raise Refused(f"Customer {number} is blocked. Nothing was changed.")
     with transaction() as db:
-        link = link_to_mail(db, found)
-        enqueue(db, "reset", recipients, number, accounts=[link])
-    echo(f"The running service sends it to {', '.join(recipients)}." if mail
-               else password_link(number, link["serial"]))
+        account = new_link(db, customer, "reset", actor="operator")
+        link = password_link(number, account["serial"])     # Refused if no link can be made
+        enqueue(db, "reset", recipients, number, accounts=[account])
+    echo(f"The running service sends it to {', '.join(recipients)}." if mail else link)
+
 
 # === Profile ======================================================================================
 # Modificar Datos: what customers may change, how an address is confirmed, what the ERP hears of it.
-
-MAIL_DOMAINS = """gmail.com hotmail.com hotmail.com.ar yahoo.com yahoo.com.ar outlook.com
-    outlook.com.ar live.com live.com.ar icloud.com mail.com ymail.com msn.com fibertel.com.ar
-    speedy.com.ar arnet.com.ar ciudad.com.ar""".split()
-
-
-def likely_address(address: str) -> str:
-    """The address that was meant where its domain looks mistyped; '' if it looks right.
-
-    >>> likely_address("ana@homtail.com"), likely_address("ana@empresa.com.ar")
-    ('ana@hotmail.com', '')
-    """
-    local, _, domain = address.rpartition("@")
-    near = difflib.get_close_matches(domain.lower(), MAIL_DOMAINS, 1, 0.8)
-    return f"{local}@{near[0]}" if near and near[0] != domain.lower() else ""
-
 
 PROVINCES = re.split(r"\|\s*", """Buenos Aires|Ciudad Autónoma de Buenos Aires|Catamarca|Chaco|
     Chubut|Córdoba|Corrientes|Entre Ríos|Formosa|Jujuy|La Pampa|La Rioja|Mendoza|Misiones|Neuquén|
@@ -1757,182 +1584,167 @@ PROFILE_COLUMNS = {"contacto": "contact", "domicilio": "address", "localidad": "
                    "provincia": "province", "codigo_postal": "postal_code"}
 
 
+def written_as(pattern: str, message: str):
+    """Make a validator; what is on file may stay, although it was imported in another form."""
+    def validate(form, field):
+        if field.data != field.object_data and not re.fullmatch(pattern, field.data):
+            raise StopValidation(message)
+    return validate
+
+
+def is_email(form, field):
+    """Validate one of the addresses."""
+    if field.data and not canonical_email(field.data):
+        raise StopValidation("Escriba un correo con el formato nombre@ejemplo.com")
+
+
+def few(form, field):
+    """Validate a list: eight are enough, unless there are more on file."""
+    if len(list(filter(None, field.data))) > max(LIST_LENGTH, len(field.object_data)):
+        raise StopValidation(f"Deje {LIST_LENGTH} o menos")
+
+
 class ProfileForm(Form):
     """Modificar Datos."""
 
-    emails = FieldList(text_field("Correo", 254), min_entries=1)
-    telefonos = FieldList(text_field("Teléfono", 40), min_entries=1)
+    emails = FieldList(text_field("Correo", 254, is_email), min_entries=1, validators=[few])
+    telefonos = FieldList(text_field("Teléfono", 40, written_as(
+        r"([0-9\s()+./-]{6,40})?", "Escriba código de área y número, por ejemplo 11 4567-8901")),
+        min_entries=1, validators=[few])
     contacto = text_field("Persona de contacto", 80)
     domicilio = text_field("Calle y número", 120)
     localidad = text_field("Localidad", 80)
-    provincia = SelectField("Provincia", validate_choice=False)
-    codigo_postal = text_field("Código postal", 8)
+    provincia = SelectField("Provincia", validate_choice=False, validators=[
+        written_as("|".join(PROVINCES) + "|", "Elija una provincia de la lista")])
+    codigo_postal = text_field("Código postal", 8, written_as(
+        r"([0-9]{4}|[A-Za-z][0-9]{4}[A-Za-z]{3})?",
+        "Escriba el código postal como 1650 o B1650ABC"))
     avisos = BooleanField("Quiero recibir avisos de comprobantes y vencimientos")
     clave_actual = password_field("Clave actual")
 
     def __init__(self, customer):
-        """With what is on file, which may stay although it was imported in another form."""
-        phones = fetch_all("SELECT number FROM phone WHERE customer = ? ORDER BY id", customer.number)
-        self.customer, self.on_file = customer, {"emails": emails_of(customer.number),
-                                                 "telefonos": [phone.number for phone in phones]}
-        values = {field: getattr(customer, column) for field, column in PROFILE_COLUMNS.items()}
-        values |= {name: [*found, ""] for name, found in self.on_file.items()}
-        values |= {"avisos": bool(customer.wants_reminders)}
-        super().__init__(data=values)
-        self.provincia.choices = sorted({"", customer.province, *PROVINCES})
-        self.keep_what_was_not_sent(values)
+        """With what is on file; a list, or the box, that the form does not send stays so.
 
-    def keep_what_was_not_sent(self, values: dict) -> None:
-        """A form without a list, or the box, leaves it as it is; a box that is off sends nothing.
-
-        So `avisos_visto` says that the box was there. Who only looks sends no form to be read.
+        A box that is off sends nothing: `avisos_visto` says that it was there.
         """
-        keys = {"emails": "emails-[0-9]+", "telefonos": "telefonos-[0-9]+",
-                "avisos": "avisos(_visto)?"} if self.is_submitted() else {}
-        for name, key in keys.items():
-            if not any(re.fullmatch(key, sent) for sent in request.form):
-                self[name].process(None, values[name])
-
-    def refuse_too_many(self, field):
-        """Eight are enough, unless there are more on file."""
-        typed = [text for text in field.data if text]
-        if len(typed) > max(LIST_LENGTH, len(self.on_file[field.name])):
-            raise StopValidation(f"Deje {LIST_LENGTH} o menos")
+        self.customer, self.emails_on_file = customer, emails_of(customer.number)
+        phones = fetch_all("SELECT number FROM phone WHERE customer = ? ORDER BY id",
+                           customer.number)
+        lists = {"emails": self.emails_on_file, "telefonos": [row.number for row in phones]}
+        sent = request.form.copy() if self.is_submitted() else MultiDict()
+        for name, values in lists.items() if sent else ():
+            if not any(re.fullmatch(f"{name}-[0-9]+", key) for key in sent):
+                sent.update({f"{name}-{n}": value for n, value in enumerate(values)})
+        if sent and customer.wants_reminders and "avisos_visto" not in sent:
+            sent["avisos"] = "y"
+        super().__init__(sent or None, data={
+            "avisos": bool(customer.wants_reminders),
+            **{name: [*values, ""] for name, values in lists.items()},
+            **{field: getattr(customer, column) for field, column in PROFILE_COLUMNS.items()}})
+        self.provincia.choices = sorted({"", customer.province, *PROVINCES})
 
     def typed_emails(self) -> dict[str | None, str]:
-        """Each address by its canonical form; None = not an address."""
+        """Return each address by its canonical form; None = not an address."""
         return {canonical_email(text): text for text in self.emails.data if text}
 
     def validate_emails(self, field):
-        """Addresses, each once; and at least one where there was one."""
-        self.refuse_too_many(field)
-        seen = []
-        for entry in (entry for entry in field if entry.data):
-            canonical = canonical_email(entry.data)
-            if not canonical:
-                entry.errors = ["Escriba un correo con el formato nombre@ejemplo.com"]
-            elif canonical in seen:
-                entry.errors = ["Ese correo ya está en la lista"]
-            seen.append(canonical)
-        if not seen and self.on_file["emails"]:
+        """Each once; and at least one where there was one."""
+        if self.emails_on_file and not any(field.data):
             raise StopValidation("Deje al menos un correo")
-
-    def validate_telefonos(self, field):
-        """In any format, if it can be called."""
-        self.refuse_too_many(field)
-        for entry in field:
-            is_phone = re.fullmatch(r"[0-9\s()+./-]{6,40}", entry.data or "")
-            if entry.data and not is_phone and entry.data not in self.on_file["telefonos"]:
-                entry.errors = ["Escriba código de área y número, por ejemplo 11 4567-8901"]
-
-    def validate_provincia(self, field):
-        """One of the list."""
-        if field.data not in self.provincia.choices:
-            raise StopValidation("Elija una provincia de la lista")
-
-    def validate_codigo_postal(self, field):
-        """Four digits, the eight characters of the CPA, or what is on file."""
-        is_code = re.fullmatch(r"([0-9]{4}|[A-Za-z][0-9]{4}[A-Za-z]{3})?", field.data)
-        if not is_code and field.data != self.customer.postal_code:
-            raise StopValidation("Escriba el código postal como 1650 o B1650ABC")
+        typed = list(filter(None, map(canonical_email, filter(None, field.data))))
+        if len(set(typed)) < len(typed):
+            raise StopValidation("Ese correo ya está en la lista")
 
     def validate_clave_actual(self, field):
         """Asked for when the addresses change: who changes them can take the account over."""
-        on_file = set(map(canonical_email, self.on_file["emails"]))
-        if self.typed_emails().keys() == on_file:
+        if self.typed_emails().keys() == set(map(canonical_email, self.emails_on_file)):
             return
         if not field.data:
             raise StopValidation("Para cambiar sus correos, escriba su clave actual")
-        if not confirms_password(field.data):
+        if not check_password("password", self.customer.number, self.customer, field.data):
             raise StopValidation("La clave actual no coincide")
-
-    def validate(self, **_):
-        """The lists' own errors count, too."""
-        return super().validate() and not self.problems()
-
-
-def switch_reminders(db, number: int, *, wanted: bool) -> None:
-    """A customer wants reminders, or no more."""
-    words = {True: "sí", False: "no"}
-    if db.execute("UPDATE customer SET wants_reminders = ?1 WHERE number = ?2"
-                  " AND wants_reminders <> ?1", (wanted, number)).rowcount:
-        log_event(db, number, "data", field="wants_reminders", old=words[not wanted],
-               new=words[wanted])
-
-
-def save_profile(form: ProfileForm) -> bool:
-    """Save what was changed and log each change; True if there is an address to confirm."""
-    number, typed = form.customer.number, form.typed_emails()
-    with transaction() as db:
-        customer = fetch_one("SELECT * FROM customer WHERE number = ?", number)
-        before = dict(fetch_all("SELECT canonical, address FROM email WHERE customer = ?", number))
-        if set(before.values()) != set(form.on_file["emails"]):
-            abort(400, "old form")  # another tab was faster: no password was asked for this change
-        if typed.keys() != before.keys():
-            allow(db, "emails", number)    # before anything is logged
-            new_link(db, number)
-            recipients = (before | typed).values()
-            enqueue(db, "emails_changed", recipients, number, name=customer.name)
-        for field, column in PROFILE_COLUMNS.items():
-            save_column(db, customer, column, form[field].data)
-        switch_reminders(db, number, wanted=form.avisos.data)
-        save_list(db, number, "phone", {phone: phone for phone in form.telefonos.data if phone})
-        save_list(db, number, "email", typed)
-        for added in typed.keys() - before.keys():
-            email = fetch_one("SELECT * FROM email WHERE customer = ? AND canonical = ?", number, added)
-            enqueue(db, "confirm_email", [email.address], number, name=customer.name,
-                    email=email.id, canonical=added)
-    return bool(typed.keys() - before.keys())
-
-
-def save_column(db, customer, column: str, new: str) -> None:
-    """Save one of PROFILE_COLUMNS, if it changed."""
-    old = getattr(customer, column)
-    if new != old:
-        db.execute(f"UPDATE customer SET {column} = ? WHERE number = ?", (new, customer.number))
-        log_event(db, customer.number, "data", field=column, old=old, new=new)
-
-
-def save_list(db, number: int, table: str, new: dict) -> None:
-    """Make a customer's phones or e-mails these, {as compared: as typed}."""
-    key, shown = {"phone": ("number", "number"), "email": ("canonical", "address")}[table]
-    old = dict(fetch_all(f"SELECT {key} AS key, {shown} FROM {table} WHERE customer = ?", number))
-    for gone in old.keys() - new.keys():
-        db.execute(f"DELETE FROM {table} WHERE customer = ? AND {key} = ?", (number, gone))
-        log_event(db, number, "data", field=table, old=old[gone])
-    for added in [added for added in new if added not in old]:
-        row = {"customer": number, key: added, shown: new[added]}
-        db.execute(f"INSERT INTO {table} ({', '.join(row)}) VALUES"
-                   f" ({', '.join('?' * len(row))})", list(row.values()))
-        log_event(db, number, "data", field=table, new=new[added])
 
 
 @bp.route("/datos", methods=["GET", "POST"])
 @login_required
 def profile():
-    """Modificar Datos."""
-    form = ProfileForm(current_user.customer)
+    """Modificar Datos: save what was changed and log each change."""
+    form, number = ProfileForm(current_user.customer), current_user.number
     if not form.validate_on_submit():
-        unconfirmed = fetch_all("SELECT address FROM email WHERE customer = ? AND confirmed_at IS NULL"
-                           " ORDER BY id", current_user.number)
+        unconfirmed = fetch_all("SELECT address FROM email WHERE customer = ?"
+                                " AND confirmed_at IS NULL", number)
         return form_page("profile.html", form, unconfirmed=[row.address for row in unconfirmed])
-    is_to_confirm = save_profile(form)
+    with transaction() as db:
+        if emails_of(number) != form.emails_on_file:
+            abort(400, "old form")  # another tab was faster: no password was asked for this change
+        customer = fetch_one("SELECT * FROM customer WHERE number = ?", number)
+        is_to_confirm = save_emails(db, customer, form.typed_emails())
+        for field, column in PROFILE_COLUMNS.items():
+            old, new = getattr(customer, column), form[field].data
+            if new != old:
+                db.execute(f"UPDATE customer SET {column} = ? WHERE number = ?", (new, number))
+                log_event(db, number, "data", field=column, old=old, new=new)
+        switch_reminders(db, number, wanted=form.avisos.data)
+        phones = fetch_all("SELECT number FROM phone WHERE customer = ?", number)
+        old, new = {row.number for row in phones}, dict.fromkeys(filter(None, form.telefonos.data))
+        for phone in old - new.keys():
+            db.execute("DELETE FROM phone WHERE customer = ? AND number = ?", (number, phone))
+            log_event(db, number, "data", field="phone", old=phone)
+        for phone in (phone for phone in new if phone not in old):
+            db.execute("INSERT INTO phone (customer, number) VALUES (?, ?)", (number, phone))
+            log_event(db, number, "data", field="phone", new=phone)
     more = " Le enviamos un enlace al correo nuevo." * is_to_confirm
     return done(f"Guardamos sus datos.{more}", "profile")
+
+
+def save_emails(db, customer, typed: dict) -> bool:
+    """Make a customer's addresses these; return whether any of them is to be confirmed.
+
+    All addresses, old and new, are told; links to choose a password die.
+    """
+    number = customer.number
+    before = dict(fetch_all("SELECT canonical, address FROM email WHERE customer = ?", number))
+    if typed.keys() == before.keys():
+        return False
+    allow(db, "emails", number)
+    db.execute("UPDATE customer SET link_serial = link_serial + 1 WHERE number = ?", (number,))
+    enqueue(db, "emails_changed", (before | typed).values(), number, name=customer.name)
+    for canonical in before.keys() - typed.keys():
+        db.execute("DELETE FROM email WHERE customer = ? AND canonical = ?", (number, canonical))
+        log_event(db, number, "data", field="email", old=before[canonical])
+    added = [canonical for canonical in typed if canonical not in before]
+    for canonical in added:
+        row = db.execute("INSERT INTO email (customer, address, canonical) VALUES (?, ?, ?)"
+                         " RETURNING id", (number, typed[canonical], canonical)).fetchone()
+        log_event(db, number, "data", field="email", new=typed[canonical])
+        enqueue(db, "confirm_email", [typed[canonical]], number, name=customer.name, email=row.id,
+                canonical=canonical)
+    return bool(added)
+
+
+def switch_reminders(db, number: int, *, wanted: bool) -> None:
+    """Have a customer get reminders, or no more; log it if that changes."""
+    old, new = ("no", "sí") if wanted else ("sí", "no")
+    if db.execute("UPDATE customer SET wants_reminders = ?1 WHERE number = ?2"
+                  " AND wants_reminders <> ?1", (wanted, number)).rowcount:
+        log_event(db, number, "data", field="wants_reminders", old=old, new=new)
 
 
 @bp.route("/confirmar/<token>", methods=["GET", "POST"])
 def confirm_email(token):
     """Confirm a new address, by the link that was sent to it."""
-    email, form = email_of_link(token) or abort(410, "email"), Form()
+    signed = signed_values("confirm_email", token) or abort(410, "email")
+    email = fetch_one("SELECT * FROM email WHERE id = ? AND canonical = ? AND confirmed_at IS NULL",
+                      *signed) or abort(410, "email")
+    form = Form()
     if not form.validate_on_submit():
         return form_page("confirm_email.html", form, email=email)
-    with transaction() as db:  # the row of an address that was removed may be another one's by now
-        confirmed = db.execute(
-            "UPDATE email SET confirmed_at = ? WHERE id = ? AND canonical = ? AND customer = ?"
-            " AND confirmed_at IS NULL RETURNING *",
-            (now(), email.id, email.canonical, email.customer)).fetchone() or abort(410, "email")
-        log_event(db, confirmed.customer, "email-confirmed", new=confirmed.address)
+    with transaction() as db:   # the row of an address that was removed may be another one's by now
+        if not db.execute("UPDATE email SET confirmed_at = ? WHERE id = ? AND canonical = ?"
+                          " AND customer = ? AND confirmed_at IS NULL",
+                          (now(), *signed, email.customer)).rowcount:
+            abort(410, "email")
+        log_event(db, email.customer, "email-confirmed", new=email.address)
     return done("Confirmó su correo.", "home")
 
 
@@ -1940,7 +1752,8 @@ def confirm_email(token):
 @csrf.exempt
 def unsubscribe(token):
     """No more reminders, by the link in each: to look at it changes nothing. The link is enough."""
-    customer = customer_of_reminders(token) or abort(404)
+    signed = signed_values("unsubscribe", token) or abort(404)
+    customer = fetch_one("SELECT * FROM customer WHERE number = ?", *signed) or abort(404)
     if request.method == "POST":
         with transaction() as db:
             switch_reminders(db, customer.number, wanted=False)
@@ -1948,30 +1761,26 @@ def unsubscribe(token):
     return render_template("unsubscribe.html", customer=customer, is_off=is_off)
 
 
-def changes_csv(since: str) -> bytes:
-    """What customers changed on the site from a day on; fields are named as in the import."""
-    names = {column: field for field, column in PROFILE_COLUMNS.items()} | {
-        "email": "emails", "phone": "telefonos", "wants_reminders": "avisos"}
-    found = fetch_all("SELECT datetime(at, '-3 hours') AS at, customer, name, field, old, new"
-                 " FROM event JOIN customer ON number = customer"
-                 " WHERE kind = 'data' AND actor = 'customer' AND date(at, '-3 hours') >= ?"
-                 " ORDER BY event.id", since)
-    return csv_file(("fecha", "hora", "usuario", "nombre", "campo", "anterior", "nuevo"),
-                    [(day(row.at), row.at[11:], str(row.customer), row.name,
-                      names.get(row.field, row.field), row.old or "", row.new or "")
-                     for row in found])
-
-
 @command("export", "export changes --since 2026-11-01")
 @click.argument("what", type=click.Choice(["changes"]))
 @click.option("--since", type=click.DateTime(["%Y-%m-%d", "%d/%m/%Y"]), help="From this day on.")
 def export(what, since):
     """Print, as CSV, what customers changed on the site, for the accounting program."""
-    click.echo(changes_csv(f"{since:%Y-%m-%d}" if since else "0000"), nl=False)
+    fields = {column: field for field, column in PROFILE_COLUMNS.items()} | {
+        "email": "emails", "phone": "telefonos", "wants_reminders": "avisos"}   # as in the import
+    rows = fetch_all("""SELECT datetime(at, '-3 hours') AS at, customer, name, field, old, new
+        FROM event JOIN customer ON number = customer
+        WHERE kind = 'data' AND actor = 'customer' AND date(at, '-3 hours') >= ?
+        ORDER BY event.id""", f"{since:%Y-%m-%d}" if since else "0000")
+    click.echo(csv_file(
+        ("fecha", "hora", "usuario", "nombre", "campo", "anterior", "nuevo"),
+        [(day(row.at), row.at[11:], str(row.customer), row.name, fields.get(row.field, row.field),
+          row.old or "", row.new or "") for row in rows]), nl=False)
+
 
 # === Statement ====================================================================================
-# What a customer owes and why: home, Mi cuenta corriente, ¿Por qué este saldo? Page, PDF, CSV and
-# mail ask the same queries.
+# What a customer owes and why: home, Mi cuenta corriente, ¿Por qué este saldo? Pages, files, mails
+# and the payment page ask the same functions.
 
 LEDGER = "SELECT count(*) AS n, coalesce(sum(amount), 0) AS balance FROM movement"
 TOTAL = f"{LEDGER} WHERE customer = ?"
@@ -1980,12 +1789,15 @@ VOUCHER = """
     JOIN voucher_type ON voucher_type.code = movement.type"""
 IS_INVOICE = "voucher_type.kind IN ('invoice', 'debit note', 'credit note')"
 LINES = f"""
-    SELECT * FROM (
-        {VOUCHER} WHERE customer = ? ORDER BY date DESC, movement.id DESC LIMIT ? OFFSET ?)
-    ORDER BY date, id"""
+    SELECT *, 0 AS balance, 0 AS rest, NULL AS days     -- statement_part fills them in
+    FROM ({VOUCHER}) WHERE customer = ? ORDER BY date DESC, id DESC LIMIT ? OFFSET ?"""
 NEWEST = """
     SELECT coalesce(sum(amount), 0) AS amount FROM (
         SELECT amount FROM movement WHERE customer = ? ORDER BY date DESC, id DESC LIMIT ?)"""
+LAST_DUE = """
+    SELECT max(due_date) AS date FROM (
+        SELECT amount, due_date FROM movement WHERE customer = ?
+        ORDER BY date DESC, id DESC LIMIT -1 OFFSET ?) WHERE amount > 0"""
 YEARS = """
     WITH RECURSIVE newest (date) AS (
         SELECT max(date) FROM movement WHERE customer = ?1
@@ -1994,132 +1806,36 @@ YEARS = """
                 WHERE older.customer = ?1 AND older.date < substr(newest.date, 1, 4))
         FROM newest WHERE newest.date IS NOT NULL)
     SELECT substr(date, 1, 4) AS year FROM newest WHERE date IS NOT NULL"""
-OPEN_DEBITS = """
-    SELECT id, amount, due_date FROM movement WHERE customer = ? AND amount > 0
-    ORDER BY date DESC, id DESC"""
+MONTHS = """
+    WITH RECURSIVE month (first) AS (
+        SELECT date(?2, 'start of month', '-11 months')
+        UNION ALL
+        SELECT date(first, '+1 month') FROM month WHERE first < date(?2, 'start of month'))
+    SELECT first AS month, (
+        SELECT coalesce(sum(amount), 0) FROM movement WHERE customer = ?1 AND date <
+        iif(first < date(?2, 'start of month'), date(first, '+1 month'), '9999')) AS balance
+    FROM month"""
 RECENT_LINES = 12                       # movements that ¿Por qué este saldo? explains in any case
-MONTHS = "ene feb mar abr may jun jul ago sep oct nov dic".split()
-CHART_SIZE = 360, 190
 
 
-def last_months(day: str, count: int) -> list[str]:
-    """The month of a day and those before it, the oldest first.
+class OpenItem(NamedTuple):
+    """What is left to pay of a voucher."""
 
-    >>> last_months("2026-02-03", 3)
-    ['2025-12', '2026-01', '2026-02']
-    """
-    last = int(day[:4]) * 12 + int(day[5:7]) - 1
-    return [f"{month // 12}-{month % 12 + 1:02}" for month in range(last - count + 1, last + 1)]
-
-
-def month_name(month: str) -> str:
-    """A month in three letters.
-
-    >>> month_name("2026-11")
-    'nov'
-    """
-    return MONTHS[int(month[5:]) - 1]
-
-
-def round_amounts(least: int, most: int) -> tuple[int, int, int]:
-    """Three round amounts, equally apart, that hold all between these two: a chart's grid.
-
-    >>> round_amounts(0, 125040), round_amounts(-32000, 45000)
-    ((0, 100000, 200000), (-50000, 0, 50000))
-    """
-    steps = (step * 10**power for power in range(1, 18) for step in (10, 20, 25, 50))
-    step = next(step for step in steps if least // step * step + 2 * step >= most)
-    first = least // step * step
-    return first, first + step, first + 2 * step
-
-
-class Chart(NamedTuple):
-    """A line of balances, in the units of its drawing, which are CHART_SIZE."""
-
-    grid: list      # (y, amount), from below
-    points: list    # (x, y, month, amount), oldest first
-
-
-def chart(balances: list[tuple[str, int]]) -> Chart:
-    """The drawing of (month, amount); zero is always on it.
-
-    >>> chart([("2026-10", 0), ("2026-11", 20000)]).points
-    [(18, 160, '2026-10', 0), (342, 20, '2026-11', 20000)]
-    """
-    amounts = [amount for _, amount in balances]
-    low, middle, high = round_amounts(min(0, *amounts), max(0, *amounts))
-    width, height = CHART_SIZE[0] - 36, CHART_SIZE[1] - 50
-
-    def level(amount):
-        return height + 20 - (amount - low) * height // (high - low)
-
-    return Chart([(level(amount), amount) for amount in (low, middle, high)],
-                 [(18 + n * width // (len(balances) - 1), level(amount), month, amount)
-                  for n, (month, amount) in enumerate(balances)])
+    movement: tuple | None      # None = all that is older than the statement's window, added up
+    rest: int                   # centavos
+    days: int | None            # until it is due, negative = overdue; None = no due date
 
 
 class Statement(NamedTuple):
-    """Some consecutive movements of a customer, each with the balance after it."""
+    """Some consecutive movements of a customer."""
 
-    opening: int    # balance before the first line
-    lines: list     # (movement, balance after it), oldest first
-    closing: int    # balance after the last line
-    balance: int    # of all movements: what the customer owes
-    page: int
-    pages: int
-
-
-def balance_of(number: int) -> int:
-    """What a customer owes: the sum of the ledger."""
-    return fetch_one(TOTAL, number).balance
-
-
-def statement(number: int, window: int, size: int, page: int | None = None) -> Statement:
-    """A page of the customer's last `window` movements; the newest page unless another is asked.
-
-    It is counted back from the balance: a long history costs no more than a short one.
-    """
-    with transaction(kind="DEFERRED"):
-        count, balance = fetch_one(TOTAL, number)
-        skip, length, page, pages = page_span(count, window, size, page)
-        return statement_part(number, balance, length, count - skip - length, page, pages)
-
-
-def statement_part(number: int, balance: int, length: int, newer: int, *of) -> Statement:
-    """`length` movements, those after which `newer` more have come."""
-    found = fetch_all(LINES, number, length, newer)
-    opening = balance - fetch_one(NEWEST, number, newer + length).amount
-    balances = list(accumulate((line.amount for line in found), initial=opening))
-    lines = list(zip(found, balances[1:], strict=True))
-    return Statement(opening, lines, balances[-1], balance, *of)
-
-
-def whole_statement(number: int) -> Statement:
-    """All that the pages of the statement show, at once."""
-    window = company().statement_window
-    return statement(number, window, window)
-
-
-def year_statement(number: int, year: int) -> Statement:
-    """All movements of a year."""
-    with transaction(kind="DEFERRED"):
-        found = fetch_one("SELECT count(*) FILTER (WHERE date LIKE ?2 || '-%') AS length,"
-                    " count(*) FILTER (WHERE date > ?2 || '-12-31') AS newer"
-                    " FROM movement WHERE customer = ?1", number, f"{year:04}")
-        return statement_part(number, balance_of(number), found.length, found.newer, 1, 1)
-
-
-def balances(number: int) -> list[tuple[str, int]]:
-    """(month, balance at its end) of the last 12 months; [] if there are movements in fewer than 3.
-
-    The first holds all that came before, the last what is dated later.
-    """
-    months = last_months(today(), 12)
-    moved = dict(fetch_all("SELECT min(max(substr(date, 1, 7), ?), ?) AS month, sum(amount)"
-                      " FROM movement WHERE customer = ? GROUP BY month",
-                      months[0], months[-1], number))
-    found = accumulate(moved.get(month, 0) for month in months)
-    return list(zip(months, found, strict=True)) if len(moved) > 2 else []
+    lines: list         # movements, oldest first, with `balance` after it, and `rest`, `days` open
+    opening: int        # balance before the first line
+    closing: int        # balance after the last line
+    balance: int        # of all movements: what the customer owes
+    open_items: list    # of all movements, too
+    page: int = 1
+    pages: int = 1
 
 
 class Explained(NamedTuple):
@@ -2131,10 +1847,62 @@ class Explained(NamedTuple):
     rest: int                   # what is left of it, still owed or in favour
 
 
+def balance_of(number: int) -> int:
+    """Return what a customer owes: the sum of the ledger."""
+    return fetch_one(TOTAL, number).balance
+
+
+def open_items(number: int, balance: int) -> list[OpenItem]:
+    """Return what is still to be paid, oldest first; it adds up to the balance.
+
+    Payments cancel the oldest, so the newest debits are read until they make up the balance.
+    """
+    window, day_now = company().statement_window, date.fromisoformat(today())
+    newest = get_db().execute(LINES, (number, window, 0))
+    items = [OpenItem(debit, rest, debit.due_date and (
+                date.fromisoformat(debit.due_date) - day_now).days)
+             for debit, rest in unpaid((row for row in newest if row.amount > 0), balance)]
+    if older := max(balance, 0) - sum(item.rest for item in items):
+        last_due = fetch_one(LAST_DUE, number, window).date or "9999-12-31"
+        days = (date.fromisoformat(last_due) - day_now).days
+        items.append(OpenItem(None, older, days if days < 0 else None))
+    return items[::-1]
+
+
+def statement_part(number: int, balance: int, length: int, newer: int) -> Statement:
+    """Return `length` movements, those after which `newer` more have come.
+
+    Balances are counted back from the newest: a long history costs no more than a short one.
+    """
+    items = open_items(number, balance)
+    open_of = {item.movement.id: item for item in items if item.movement}
+    after = closing = balance - (fetch_one(NEWEST, number, newer).amount if newer else 0)
+    lines, paid = [], OpenItem(None, 0, None)
+    for row in fetch_all(LINES, number, length, newer):
+        _, rest, days = open_of.get(row.id, paid)
+        lines.append(row._replace(balance=after, rest=rest, days=days))
+        after -= row.amount
+    return Statement(lines[::-1], after, closing, balance, items)
+
+
+def statement(number: int, window: int | None = None, size: int | None = None,
+              page: int | None = None) -> Statement:
+    """Return a page of the last `window` movements; the newest page unless another is asked.
+
+    Without a window it is the one of the settings, without a size all of it is one page.
+    """
+    window = window or company().statement_window
+    with transaction(kind="DEFERRED"):
+        count, balance = fetch_one(TOTAL, number)
+        skip, length, page, pages = page_span(count, window, size or window, page)
+        part = statement_part(number, balance, length, count - skip - length)
+    return part._replace(page=page, pages=pages)
+
+
 def explanation(found: Statement) -> list[Explained]:
-    """What was paid with what: the opening balance and each line, oldest first."""
-    movements = [None, *(line for line, _ in found.lines)]
-    amounts = [found.opening, *(line.amount for line, _ in found.lines)]
+    """Return what was paid with what: the opening balance and each line, oldest first."""
+    movements = [None, *found.lines]
+    amounts = [found.opening, *(line.amount for line in found.lines)]
     against = [[] for _ in amounts]
     for payment, debt, amount in cancellations(amounts):
         against[payment].append((movements[debt], amount))
@@ -2143,20 +1911,12 @@ def explanation(found: Statement) -> list[Explained]:
             for movement, amount, parts in zip(movements, amounts, against, strict=True)]
 
 
-def next_due(number: int, balance: int) -> tuple[str | None, int]:
-    """(the earliest due date of what is not paid yet, how much is overdue today)."""
-    debits = get_db().execute(OPEN_DEBITS, (number,))
-    owed = [(debit.due_date, rest) for debit, rest in unpaid(debits, balance) if debit.due_date]
-    overdue = sum(rest for due, rest in owed if due < today())
-    return min((due for due, _ in owed), default=None), overdue
-
-
 def still_so(kind: str, number: int, lines: list) -> list[tuple]:
-    """(movement, what is owed of it) of those that are 'due' or 'overdue' now; 'new' are all."""
+    """Return (movement, what is owed of it) of those that are `kind` now; 'new' are all."""
     if kind == "new":
         return [(line, line.amount) for line in lines]
-    debits = get_db().execute(OPEN_DEBITS, (number,))
-    owed = {debit.id: rest for debit, rest in unpaid(debits, balance_of(number))}
+    items = open_items(number, balance_of(number))
+    owed = {item.movement.id: item.rest for item in items if item.movement}
     return [(line, owed[line.id]) for line in lines
             if line.id in owed and (line.due_date >= today()) == (kind == "due")]
 
@@ -2169,11 +1929,10 @@ def has_pdf(movement) -> bool:
 @bp.get("/")
 @login_required
 def home():
-    """Bienvenido/a: the balance, the last movements, the two groups of the manual, news."""
-    found = statement(current_user.number, 5, 5)
-    due, overdue = next_due(current_user.number, found.balance)
+    """Bienvenido/a: the balance, what is open, the last movements, the manual's groups, news."""
+    found = statement(current_user.number, window=5)
     news = fetch_all("SELECT * FROM news ORDER BY date DESC, id DESC LIMIT 3")
-    return render_template("home.html", found=found, due=due, overdue=overdue, news=news)
+    return render_template("home.html", found=found, open_items=found.open_items, news=news)
 
 
 @bp.get("/cuenta")
@@ -2181,92 +1940,113 @@ def home():
 def account():
     """Mi cuenta corriente: a page of the last movements, oldest first."""
     page = asked_page()
-    window, size = company().statement_window, company().page_size
-    found = statement(current_user.number, window, size, page)
+    found = statement(current_user.number, size=company().page_size, page=page)
     if "pagina" in request.args and page != found.page:
         return redirect(url_for(".account"))
     years = fetch_all(YEARS, current_user.number)
-    return render_template("account.html", found=found, years=years)
+    return render_template("account.html", found=found, open_items=found.open_items, years=years)
 
 
 @bp.get("/cuenta/saldo")
 @login_required
 def balance():
     """¿Por qué este saldo? What is open and the last movements, with what was paid with what."""
-    found = whole_statement(current_user.number)
+    found = statement(current_user.number)
     lines = explanation(found)
-    recent = len(lines) - RECENT_LINES
-    shown = [line for n, line in enumerate(lines) if line.rest or n >= max(recent, 1)]
-    due, overdue = next_due(current_user.number, found.balance)
-    months = balances(current_user.number)
-    return render_template("balance.html", found=found, lines=shown, due=due, overdue=overdue,
-                           others=found.balance - sum(line.amount for line in shown),
-                           chart=chart(months) if months else None)
+    recent = max(len(lines) - RECENT_LINES, 1)
+    shown = [line for n, line in enumerate(lines) if line.rest or n >= recent]
+    others = found.balance - sum(line.amount for line in shown)
+    months = fetch_all(MONTHS, current_user.number, today())
+    return render_template("balance.html", found=found, open_items=found.open_items, lines=shown,
+                           others=others, months=months)
 
 # === Documents ====================================================================================
 # What is downloaded. fpdf2 is imported only here, where it is needed: it costs 300 ms and 22 MB.
 
 QR_SINCE = "2021-03-01"             # RG 4892: older vouchers have no QR
-DOWNLOADS_AN_HOUR = 600                         # of a customer, from each worker
-DOWNLOADS = {}                                  # customer: (hour, how many in it)
-ZIPPING = threading.BoundedSemaphore()  # a year's ZIP at a time in a process: others want pages
-FONT = "helvetica"      # built into every reader; shows Windows-1252, which is all of Spanish
-LINE_HEIGHT = 4.4       # of tables, in mm
-QR_PLACE = 15, 240, 34  # from the left, from above, its side, in mm
-
-
-def debit_and_credit(line, show) -> tuple[str, str]:
-    """An amount in its column, the other one empty."""
-    return (show(line.amount), "") if line.amount >= 0 else ("", show(-line.amount))
-
-
-def csv_money(amount: int) -> str:
-    """An amount as spreadsheets in Argentina read numbers: 1234,56."""
-    return plain_money(amount).replace(".", "").replace("−", "-")
+MAKING = threading.BoundedSemaphore(2)  # documents at a time in a process: others want pages
+MAKING_SECONDS = 3                  # that a document waits for its turn
+FONT = "helvetica"                  # built into every reader; shows Windows-1252
+LINE_HEIGHT = 4.4                   # of tables, in mm, as all that follows
+LOWEST = 281                        # where a page's last row ends
+QR_PLACE = 15, 240, 34              # from the left, from above, its side
 
 
 def statement_rows(found: Statement, show):
-    """Yield a statement's lines, between the balances before and after; `show` writes amounts."""
+    """Yield the head, and the lines between two balances; `show` writes amounts."""
+    yield "Fecha", "Comprobante", "Número", "Detalle", "Debe", "Haber", "Saldo"
     yield "", "Saldo anterior", "", "", "", "", show(found.opening)
-    for line, balance in found.lines:
-        yield (day(line.date), line.type_name, voucher_number(line), line.detail,
-               *debit_and_credit(line, show), show(balance))
+    for line in found.lines:
+        amounts = (show(line.amount), "") if line.amount >= 0 else ("", show(-line.amount))
+        yield (day(line.date), line.type_name, voucher_number(line), line.detail, *amounts,
+               show(line.balance))
     yield "", "Saldo", "", "", "", "", show(found.closing)
 
 
 def statement_csv(found: Statement) -> bytes:
-    """The statement for a spreadsheet."""
-    return csv_file(("Fecha", "Comprobante", "Número", "Detalle", "Debe", "Haber", "Saldo"),
-                    statement_rows(found, csv_money))
+    """Return the statement for a spreadsheet, with amounts as they are read here: 1234,56."""
+    def show(amount):
+        return plain_money(amount).replace(".", "").replace("−", "-")
+    head, *rows = statement_rows(found, show)
+    return csv_file(head, rows)
 
 
-def new_pdf(title: str, colour: str):
-    """An A4 page with the brand's colour on top."""
+@cache
+def nearest_letter(letter: str) -> str:
+    """Return a letter as Windows-1252 has it, the one below its accent, or nothing.
+
+    >>> [nearest_letter(letter) for letter in "ñŁř’中"]
+    ['ñ', 'L', 'r', '’', '']
+    """
+    with suppress(UnicodeEncodeError):
+        return letter.encode("cp1252") and letter
+    with suppress(KeyError):
+        letter = unicodedata.lookup(unicodedata.name(letter, "").partition(" WITH ")[0])
+    return unicodedata.normalize("NFKD", letter).encode("ascii", "ignore").decode()
+
+
+def on_paper(text: str) -> str:
+    """Return what the font, and a page, can show of a text."""
+    text = unicodedata.normalize("NFC", text[:500]).replace("−", "-")
+    return text if text.isascii() else "".join(map(nearest_letter, text))
+
+
+def new_pdf(title: str, colour: str, foot: str):
+    """Return an A4 page with the brand's colour on top; each has `foot` and its number below."""
     from fpdf import FPDF
-    pdf = FPDF()
+
+    class Paper(FPDF):
+        """With what each page has."""
+
+        def header(self):
+            """Draw the brand's colour."""
+            self.set_fill_color(colour)
+            self.rect(0, 0, 210, 4, style="F")
+            self.set_fill_color(0)
+
+        def footer(self):
+            """Write whose page this is, and which of how many."""
+            self.set_font(FONT, "", 8)
+            self.text(15, 290, on_paper(foot))
+            self.set_xy(150, 287)
+            self.cell(45, 4, f"Página {self.page_no()} de {{nb}}", align="R")
+
+    pdf = Paper()
     pdf.core_fonts_encoding = "cp1252"
     pdf.set_title(title)
     pdf.set_lang("es-AR")
     pdf.set_margin(15)
     pdf.add_page()
-    pdf.set_fill_color(colour)
-    pdf.rect(0, 0, 210, 4, style="F")
-    pdf.set_fill_color(255)
     return pdf
 
 
-def printable(text: str) -> str:
-    """What the font, and a page, can show of a text."""
-    return text[:500].replace("−", "-").encode("cp1252", "replace").decode("cp1252")
-
-
 def write_lines(pdf, x: float, y: float, *lines: tuple) -> None:
-    """Write (text, size) or (text, size, 'B') one under the other; texts may be ''."""
+    """Write (text, size) or (text, size, 'B') one under the other; without a text there is none."""
     pdf.set_xy(x, y)
-    for text, size, *style in lines:
+    for text, size, *style in filter(lambda line: line[0], lines):
         pdf.set_font(FONT, "".join(style), size)
         width = 195 - x if x > 90 else 80
-        pdf.multi_cell(width, size * 0.45, printable(text), new_x="LEFT", new_y="NEXT", align="L")
+        pdf.multi_cell(width, size * 0.45, on_paper(text), new_x="LEFT", new_y="NEXT", align="L")
 
 
 def write_table(pdf, y: float, widths: tuple, rows: list[tuple]) -> None:
@@ -2274,37 +2054,29 @@ def write_table(pdf, y: float, widths: tuple, rows: list[tuple]) -> None:
 
     Wide columns are texts and the rest figures. (The tables of fpdf2 take eight times as long.)
     """
+    def in_lines(text, width):
+        if pdf.get_string_width(text) < width - 2:
+            return [text]
+        return pdf.multi_cell(width, text=text, dry_run=True, output="LINES")
+
     pdf.set_font(FONT, "", 8 if len(widths) > 2 else 10)
-    head, *rest = [[(width, in_lines(pdf, printable(cell), width))
-                    for cell, width in zip(row, widths, strict=True)] for row in rows]
-    y = write_row(pdf, y, head, "B")
-    for row in rest:
-        if y + row_height(row) > 281:
+    head, *rows = ([in_lines(on_paper(cell), width)
+                    for cell, width in zip(row, widths, strict=True)] for row in rows)
+    y = write_row(pdf, y, widths, head, "B")
+    for row in rows:
+        if y + 1.2 + LINE_HEIGHT * max(map(len, row)) > LOWEST:
             pdf.add_page()
-            y = write_row(pdf, 15, head, "B")
-        y = write_row(pdf, y, row)
-    pdf.set_y(y)
+            y = write_row(pdf, 15, widths, head, "B")
+        y = write_row(pdf, y, widths, row)
 
 
-def in_lines(pdf, text: str, width: float) -> list[str]:
-    """A text as it fits in a column."""
-    if pdf.get_string_width(text) < width - 2:
-        return [text] * bool(text)
-    return pdf.multi_cell(width, text=text, dry_run=True, output="LINES")
-
-
-def row_height(row: list[tuple]) -> float:
-    """Of a table's row, with the rule below."""
-    return 1.2 + LINE_HEIGHT * max(len(lines) for _, lines in row)
-
-
-def write_row(pdf, y: float, row: list[tuple], style: str = "") -> float:
-    """Write cells, each (width, lines), and a rule below; where the next row goes."""
+def write_row(pdf, y: float, widths: tuple, row: list[list], style: str = "") -> float:
+    """Write cells, each a list of lines, and a rule below; return where the next row goes."""
     pdf.set_font(style=style)
-    x, below = 15, y + row_height(row)
-    for width, lines in row:
+    x, below = 15, y + 1.2 + LINE_HEIGHT * max(map(len, row))
+    for width, lines in zip(widths, row, strict=True):
         is_figure = width <= 30 and x > 15
-        for number, line in enumerate(lines):
+        for number, line in enumerate(filter(None, lines)):
             indent = width - 1 - pdf.get_string_width(line) if is_figure else 1
             pdf.text(x + indent, y + 3.9 + LINE_HEIGHT * number, line)
         x += width
@@ -2312,23 +2084,37 @@ def write_row(pdf, y: float, row: list[tuple], style: str = "") -> float:
     return below
 
 
-def statement_pdf(customer, found: Statement, title: str = "Cuenta corriente") -> bytes:
-    """The statement on paper."""
-    pdf = new_pdf(title, customer.colour)
-    write_lines(pdf, 15, 14, (company().company_name, 14, "B"), (title, 12))
+def tax_number(customer) -> str:
+    """Return the customer's CUIT or DNI as it is printed, '' if none is on file."""
+    number = customer.cuit or ""
+    return f"CUIT: {cuit.format(number)}" if len(number) == 11 else number and f"DNI: {number}"
+
+
+def statement_pdf(customer, found: Statement, year: int | None = None) -> bytes:
+    """Return the statement on paper, of a year or of the last movements: the balance first."""
+    title, until = "Cuenta corriente", today()
+    if year:
+        title, until = f"{title} {year}", min(until, f"{year}-12-31")
+    days = [day(line.date) for line in (*found.lines[:1], *found.lines[-1:])]
+    period = "Movimientos del {} al {}".format(*days) if days else "Sin movimientos"
+    whose = customer.name[:60], f"usuario {customer.number}", tax_number(customer), period
+    pdf = new_pdf(title, customer.colour, " · ".join(filter(None, whose)))
+    words = "Saldo a pagar" if found.closing > 0 else "Saldo a favor" if found.closing else "Saldo"
+    write_lines(pdf, 15, 14, (company().company_name, 14, "B"), (title, 12),
+                (period, 9), ("Importes en pesos", 9))
     write_lines(pdf, 110, 14, (customer.name, 11, "B"), (f"Usuario {customer.number}", 9),
-                (f"Al {day(today())}, importes en pesos", 9))
-    rows = [(date, f"{voucher} {number}", *rest)
+                (tax_number(customer), 9))
+    write_lines(pdf, 15, 38, (f"{words} al {day(until)}", 10), (money(abs(found.closing)), 22, "B"))
+    rows = [(date, f"{voucher} {number}".strip(), *rest)
             for date, voucher, number, *rest in statement_rows(found, plain_money)]
-    write_table(pdf, 36, (18, 49, 51, 21, 21, 20),
-                [("Fecha", "Comprobante", "Detalle", "Debe", "Haber", "Saldo"), *rows])
+    write_table(pdf, 58, (18, 49, 51, 21, 21, 20), rows)
     return bytes(pdf.output())
 
 
 def qr_address(customer, voucher) -> str:
-    """The address in AFIP's QR: JSON in base64, numbers as numbers (RG 4892)."""
-    total = abs(voucher.amount)
-    receiver = {"tipoDocRec": 80, "nroDocRec": int(customer.cuit)} if customer.cuit else {}
+    """Return the address in AFIP's QR: JSON in base64, numbers as numbers (RG 4892)."""
+    total, kind = abs(voucher.amount), 80 if len(customer.cuit or "") == 11 else 96     # or a DNI
+    receiver = {"tipoDocRec": kind, "nroDocRec": int(customer.cuit)} if customer.cuit else {}
     fields = {
         "ver": 1, "fecha": voucher.date, "cuit": int(company().company_cuit),
         "ptoVta": voucher.point_of_sale, "tipoCmp": voucher.type, "nroCmp": voucher.number,
@@ -2342,9 +2128,8 @@ def draw_qr(pdf, address: str) -> None:
     """Draw a QR. Its mask is fixed: to look for the best of eight takes as long as all the rest."""
     import segno
     modules = segno.make(address, error="m", mask=2, boost_error=False).matrix
-    (x, y, side), count = QR_PLACE, len(modules)
-    size = side / count
-    pdf.set_fill_color(0)
+    x, y, side = QR_PLACE
+    size = side / len(modules)
     for row, bits in enumerate(modules):
         for dark in re.finditer(b"\x01+", bits):
             first, after = dark.span()
@@ -2352,9 +2137,12 @@ def draw_qr(pdf, address: str) -> None:
 
 
 def voucher_pdf(customer, voucher) -> bytes:
-    """A copy of a voucher that is not stored: an electronic one, or a receipt of this portal."""
+    """Return a copy of a voucher that is not stored: an electronic one, or a receipt of ours."""
     us, number, total = company(), voucher_number(voucher), money(abs(voucher.amount))
-    pdf = new_pdf(f"{voucher.type_name} {number}", customer.colour)
+    title = f"{voucher.type_name} {number}"
+    legend = ("Documento no válido como factura.", "") if not voucher.cae else (
+        "Copia de consulta.", "El comprobante original es el que emitió la empresa.")
+    pdf = new_pdf(title, customer.colour, f"{title}. {' '.join(legend)}")
     write_lines(pdf, 15, 15, (us.company_legal_name, 14, "B"), (us.company_address, 9),
                 (us.company_tax_condition, 9))
     pdf.rect(97, 14, 14, 15)
@@ -2365,35 +2153,26 @@ def voucher_pdf(customer, voucher) -> bytes:
                 (f"CUIT: {cuit.format(us.company_cuit)}", 9),
                 (f"Ingresos Brutos: {us.company_gross_income}", 9),
                 (f"Inicio de actividades: {us.company_since}", 9))
-    write_receiver(pdf, customer, voucher)
+    write_lines(pdf, 15, 42, (legend[0], 9, "B"), (legend[1], 8))
+    pdf.line(15, 52, 195, 52)
+    place = ", ".join(filter(None, (customer.address, customer.city, customer.province)))
+    write_lines(pdf, 15, 56, (customer.name, 11, "B"), (place, 9), (customer.tax_condition, 9))
+    write_lines(pdf, 120, 56, (f"Usuario: {customer.number}", 9), (tax_number(customer), 9),
+                (f"Vencimiento: {day(voucher.due_date)}" if voucher.due_date else "", 9, "B"))
     lines = [(voucher.detail or voucher.type_name, total), ("Total", total)]
     write_table(pdf, 84, (150, 30), [("Detalle", "Importe"), *lines])
-    write_foot(pdf, customer, voucher)
+    if not voucher.cae:
+        write_lines(pdf, 15, 262, ("Emitido por el Centro de Atención al Cliente.", 9))
+        return bytes(pdf.output())
+    if voucher.date >= QR_SINCE:
+        draw_qr(pdf, qr_address(customer, voucher))
+    write_lines(pdf, 120, 262, (f"CAE N° {voucher.cae}", 10, "B"),
+                (f"Vencimiento del CAE: {day(voucher.cae_due_date)}", 9))
     return bytes(pdf.output())
 
 
-def write_receiver(pdf, customer, voucher) -> None:
-    """Whom a voucher is for, and until when it is to be paid."""
-    place = ", ".join(filter(None, (customer.address, customer.city, customer.province)))
-    pdf.line(15, 52, 195, 52)
-    write_lines(pdf, 15, 56, (customer.name, 11, "B"), (place, 9), (customer.tax_condition, 9))
-    write_lines(pdf, 120, 56, (f"Usuario: {customer.number}", 9),
-                (f"CUIT: {cuit.format(customer.cuit)}" if customer.cuit else "", 9),
-                (f"Vencimiento: {day(voucher.due_date)}" if voucher.due_date else "", 9, "B"))
-
-
-def write_foot(pdf, customer, voucher) -> None:
-    """AFIP's authorization, and its QR; or what a receipt of this portal is."""
-    if not voucher.cae:
-        return write_lines(pdf, 15, 262, ("Emitido por el Centro de Atención al Cliente.", 9))
-    if voucher.date >= QR_SINCE:
-        draw_qr(pdf, qr_address(customer, voucher))
-    return write_lines(pdf, 120, 262, (f"CAE N° {voucher.cae}", 10, "B"),
-                       (f"Vencimiento del CAE: {day(voucher.cae_due_date)}", 9))
-
-
 def stored_document(name: str) -> bytes:
-    """A voucher's PDF as it is stored; missing or damaged, a page and the log say so.
+    """Return a voucher's PDF as it is stored; missing or damaged, a page and the log say so.
 
     What was imported is named by its SHA-256.
     """
@@ -2408,122 +2187,111 @@ def stored_document(name: str) -> bytes:
 
 
 def document_name(voucher) -> str:
-    """What a voucher's file is called on the customer's disk."""
+    """Return what a voucher's file is called on the customer's disk."""
     return f"{voucher.type_name} {voucher_number(voucher)}.pdf".replace(" ", "-")
 
 
-def document_of(customer, voucher) -> bytes:
-    """A voucher's PDF: as it is stored, else a copy."""
-    is_stored = voucher.document is not None
-    return stored_document(voucher.document) if is_stored else voucher_pdf(customer, voucher)
-
-
 def year_zip(customer, year: int, found: Statement):
-    """A year's statement, and its vouchers; a file on disk, however many they are."""
+    """Return a year's statement, and its vouchers; a file on disk, however many they are."""
     file = tempfile.TemporaryFile()  # noqa: SIM115 - closed when it was sent
+    missing, without = [], []
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
-        title = f"Cuenta corriente {year}"
         archive.writestr(f"cuenta-corriente-{year}.csv", statement_csv(found))
-        archive.writestr(f"cuenta-corriente-{year}.pdf", statement_pdf(customer, found, title))
-        with_pdf, without = [], []
-        for line, _ in found.lines:
-            (with_pdf if has_pdf(line) else without).append(line)
-        missing = [line for line in with_pdf if not is_added(archive, customer, line)]
-        if missing or without:
-            archive.writestr("LEAME.txt", read_me(missing, without))
+        archive.writestr(f"cuenta-corriente-{year}.pdf", statement_pdf(customer, found, year))
+        for line in found.lines:
+            name = document_name(line)
+            if not has_pdf(line):
+                without.append(name)
+                continue
+            try:
+                archive.writestr(name, voucher_pdf(customer, line) if line.document is None
+                                 else stored_document(line.document))
+            except NotFound:
+                missing.append(name)
+        lists = [["No encontramos el archivo de estos comprobantes: escríbanos.", *missing, ""],
+                 ["Estos comprobantes no tienen PDF en el sitio:", *without, ""]]
+        if told := [line for lines in lists if len(lines) > 2 for line in lines]:
+            archive.writestr("LEAME.txt", "\r\n".join(told))
     file.seek(0)
     return file
 
 
-def is_added(archive, customer, voucher) -> bool:
-    """Put a voucher's PDF into a ZIP; False if it is not to be found."""
-    with suppress(NotFound):
-        archive.writestr(document_name(voucher), document_of(customer, voucher))
-        return True
-    return False
+def download(make, name: str) -> Response:
+    """Return a file for the customer's disk, which `make` makes when its turn comes.
 
-
-def read_me(missing: list, without: list) -> str:
-    """Which vouchers are not in a year's ZIP, and why."""
-    lists = (("No encontramos el archivo de estos comprobantes: escríbanos.", missing),
-             ("Estos comprobantes no tienen PDF en el sitio:", without))
-    return "\r\n".join(line for why, vouchers in lists if vouchers
-                       for line in (why, *map(document_name, vouchers), ""))
-
-
-def count_download(number: int) -> None:
-    """Count what a customer downloads; TooManyRequests if it is too much.
-
-    In memory: what is read goes on while nothing can be written.
+    Each is counted, and told in the account's log, once in ten minutes; but a database that is
+    locked stops nobody from reading.
     """
-    hour, count = DOWNLOADS.get(number, ("", 0))
-    count = count + 1 if hour == now()[:13] else 1
-    DOWNLOADS[number] = now()[:13], count
-    if count > DOWNLOADS_AN_HOUR:
-        wait = 3600 - age_of(f"{now()[:13]}:00:00Z")
-        raise TooManyRequests("download", retry_after=int(wait) + 1)
-
-
-def download(content, name: str) -> Response:
-    """A file for the customer's disk; the account's log tells of it, once in ten minutes."""
-    seen = fetch_one("SELECT 1 FROM event WHERE customer = ? AND at > ? AND kind = 'download'"
-               " AND new = ?", current_user.number, now(-600), name)
-    if not seen:
-        with suppress(sqlite3.OperationalError), transaction(patience=0) as db:  # pages do not wait
-            log_event(db, current_user.number, "download", new=name)
+    if not MAKING.acquire(timeout=MAKING_SECONDS):
+        abort(503)
+    try:
+        with suppress(sqlite3.OperationalError), transaction(patience=1) as db:
+            allow(db, "download", current_user.number)
+            if not db.execute("SELECT 1 FROM event WHERE customer = ? AND at > ? AND kind ="
+                              " 'download' AND new = ?", (current_user.number, now(-600), name)
+                              ).fetchone():
+                log_event(db, current_user.number, "download", new=name)
+        content = make()
+    finally:
+        MAKING.release()
     file = io.BytesIO(content) if isinstance(content, bytes) else content
     return send_file(file, as_attachment=True, download_name=name)
+
+
+def statement_name(found: Statement, ending: str) -> str:
+    """Return what a statement's file is called: whose it is, and of which days."""
+    days = f"-{found.lines[0].date}-al-{found.lines[-1].date}" if found.lines else ""
+    return f"cuenta-corriente-{current_user.number}{days}.{ending}"
 
 
 @bp.get("/cuenta.csv")
 @login_required
 def account_csv():
     """The same movements for a spreadsheet."""
-    content = statement_csv(whole_statement(current_user.number))
-    return download(content, f"cuenta-corriente-{current_user.number}.csv")
+    found = statement(current_user.number)
+    return download(lambda: statement_csv(found), statement_name(found, "csv"))
 
 
 @bp.get("/cuenta.pdf")
 @login_required
 def account_pdf():
     """The same movements on paper."""
-    count_download(current_user.number)
-    content = statement_pdf(current_user, whole_statement(current_user.number))
-    return download(content, f"cuenta-corriente-{current_user.number}.pdf")
+    found = statement(current_user.number)
+    return download(lambda: statement_pdf(current_user, found), statement_name(found, "pdf"))
 
 
 @bp.get("/cuenta/<int(fixed_digits=4):year>.zip")
 @login_required
 def account_year(year):
-    """A year's statement and vouchers, in one file; one is made at a time, they take long."""
-    found = year_statement(current_user.number, year)
+    """A year's statement and vouchers, in one file."""
+    with transaction(kind="DEFERRED"):
+        length, newer, owed = fetch_one(
+            "SELECT count(*) FILTER (WHERE date LIKE ?2 || '-%') AS length,"
+            " count(*) FILTER (WHERE date > ?2 || '-12-31') AS newer,"
+            " coalesce(sum(amount), 0) AS owed FROM movement WHERE customer = ?1",
+            current_user.number, f"{year:04}")
+        found = statement_part(current_user.number, owed, length, newer)
     if not found.lines:
         abort(404)
-    count_download(current_user.number)
-    if not ZIPPING.acquire(blocking=False):
-        abort(503)
-    try:
-        content = year_zip(current_user, year, found)
-    finally:
-        ZIPPING.release()
-    return download(content, f"cuenta-corriente-{current_user.number}-{year}.zip")
+    return download(lambda: year_zip(current_user, year, found),
+                    f"cuenta-corriente-{current_user.number}-{year}.zip")
 
 
 @bp.get("/comprobantes/<int(max=9999999999999):voucher>.pdf")
 @login_required
 def voucher(voucher):
     """One of the customer's own vouchers: as it is stored, else a copy."""
-    found = fetch_one(f"{VOUCHER} WHERE movement.id = ? AND customer = ?", voucher, current_user.number)
-    if not found or not has_pdf(found):
+    row = fetch_one(f"{VOUCHER} WHERE movement.id = ? AND customer = ?", voucher,
+                    current_user.number)
+    if not row or not has_pdf(row):
         abort(404)
-    count_download(current_user.number)
-    return download(document_of(current_user, found), document_name(found))
+    stored = None if row.document is None else stored_document(row.document)
+    return download(lambda: stored or voucher_pdf(current_user, row), document_name(row))
 
 # === Services =====================================================================================
 # The payment services, as they really talk: where to pay, what their notices mean, how to ask them.
 
-PAGE_SECONDS = 4                    # while somebody looks at a page, a service has so long
-CHORE_SECONDS = 20                  # and so long while nobody does; then it is asked again later
+SERVICE_SECONDS = 4                 # for a whole exchange, from connecting to the last byte
 ANSWER_BYTES = 256 * 1024
 
 
@@ -2531,41 +2299,50 @@ class ServiceError(Exception):
     """A payment service could not be asked, or its answer not be read: ask again later."""
 
 
-class NoRedirect(HTTPRedirectHandler):
-    """An answer from elsewhere is no answer."""
-
-    def redirect_request(self, *_):
-        """Follow nothing."""
+@contextmanager
+def time_limit(sock, seconds: float):
+    """Shut a socket down after so many seconds: its own timeout begins again with each byte."""
+    def shut_down():
+        with suppress(OSError):     # it was over just now
+            socket.socket.shutdown(sock, socket.SHUT_RDWR)
+    timer = threading.Timer(seconds, shut_down)
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def fetch(url: str, read, data: bytes | None = None, headers: dict | None = None):
-    """What `read` makes of a payment service's answer to a GET or, with `data`, a POST.
+    """Return what `read` makes of a payment service's answer to a GET or, with `data`, a POST.
 
-    ServiceError if there is none, or it cannot be read.
+    ServiceError if there is no answer in time, or `read` refuses it with a ValueError.
     """
-    seconds = PAGE_SECONDS if request else CHORE_SECONDS
-    deadline, question = time.monotonic() + seconds, Request(url, data, headers or {})
+    parts, deadline = urlsplit(url), time.monotonic() + SERVICE_SECONDS
+    path = parts.path + f"?{parts.query}" * bool(parts.query)
+    kind = HTTPSConnection if parts.scheme == "https" else HTTPConnection
     try:
-        with build_opener(NoRedirect).open(question, timeout=seconds) as reply:
-            return read(whole_reply(reply, deadline))
+        with closing(kind(parts.netloc, timeout=SERVICE_SECONDS / 2)) as connection:
+            connection.connect()
+            connection.sock.settimeout(SERVICE_SECONDS)
+            with time_limit(connection.sock, deadline - time.monotonic()):
+                connection.request("POST" if data else "GET", path, data,
+                                   {"User-Agent": "CAC"} | (headers or {}))
+                reply = connection.getresponse()
+                answer = reply.read(ANSWER_BYTES + 1)
+        if time.monotonic() > deadline or len(answer) > ANSWER_BYTES:
+            raise ServiceError("the answer is too slow or too long")
+        if not 200 <= reply.status < 300:   # an answer from elsewhere is none either
+            raise ServiceError(f"HTTP {reply.status}: {answer[:200]!r}")
+        return read(answer)
     except (OSError, HTTPException) as error:
         raise ServiceError(f"{type(error).__name__}: {error}") from error
     except ValueError as error:
         raise ServiceError(f"the answer: {error}") from error
 
 
-def whole_reply(reply, deadline: float) -> bytes:
-    """All that comes; ServiceError if that is too long, or goes on after the deadline."""
-    answer = b""
-    while chunk := reply.read1(65536):
-        answer += chunk
-        if time.monotonic() > deadline or len(answer) > ANSWER_BYTES:
-            raise ServiceError("the answer is too slow or too long")
-    return answer
-
-
 def read_xml(body: bytes):
-    """The tree of DineroMail's XML with all the damage seen in the wild, tags in lower case.
+    """Return the tree of DineroMail's XML with all the damage seen in the wild, tags in lower case.
 
     ValueError if it is not XML, or declares anything (entities, a DTD).
     """
@@ -2575,12 +2352,12 @@ def read_xml(body: bytes):
         text = body.decode("latin-1")
     text = html.unescape(text) if text.lstrip().startswith("&lt;") else text
     text = re.sub(r"^\s*<\?\s*xml[^>]*>", "", text, flags=re.I).strip()
-    if "<!" in text:
+    if "<!" in text:    # before anything is parsed: what is not declared cannot expand
         raise ValueError("it has declarations")
     text = re.sub(r"&(?!(#\d+|#x[0-9a-fA-F]+|amp|lt|gt|quot|apos);)", "&amp;", text)
     try:
-        tree = parse_xml(text)
-    except (ElementTree.ParseError, DefusedXmlException) as error:
+        tree = ElementTree.fromstring(text)  # noqa: S314 - it has no declarations
+    except ElementTree.ParseError as error:
         raise ValueError(f"it is no XML: {error}") from error
     for element in tree.iter():
         element.tag = element.tag.lower()
@@ -2588,36 +2365,31 @@ def read_xml(body: bytes):
 
 
 def read_json(body: bytes) -> dict:
-    """A JSON object; ValueError if it is something else."""
+    """Return a JSON object; ValueError if it is something else."""
     try:
-        found = json.loads(body)
+        value = json.loads(body)
     except RecursionError as error:
         raise ValueError("it is nested too deep") from error
-    if not isinstance(found, dict):
+    if not isinstance(value, dict):
         raise ValueError("it is no JSON object")
-    return found
+    return value
 
 
 def centavos(decimal: str) -> int | None:
-    """Of an amount with a decimal point, as payment services write it; None if it is not one.
-
-    >>> centavos("1250.4"), centavos("1250.400"), centavos("1250.404")
-    (125040, 125040, None)
-    """
-    found = re.fullmatch(r"([0-9]{1,13})(?:\.([0-9]{1,2})0*)?", decimal)
-    return int(found[1] + (found[2] or "").ljust(2, "0")) if found else None
+    """Return the centavos of an amount with a decimal point; None if it is not exactly one."""
+    match = re.fullmatch(r"([0-9]{1,13})(?:\.([0-9]{1,2})0*)?", decimal)
+    return int(match[1] + (match[2] or "").ljust(2, "0")) if match else None
 
 
 class DineroMail:
     """Checkout of generation 1 and IPN v2, after DineroMail's manual of July 2011.
 
-    Every payment service has label, setting, leads_by_form, and the methods checkout, is_genuine,
-    subjects, look_up and query.
+    Both services have `subjects`, what a notice names; `look_up`, which asks about that; and
+    `query`, which asks about a reference of ours. Nobody signs DineroMail's notices.
     """
 
     label = "DineroMail"            # its name on pages and receipts
     setting = "DINEROMAIL_ACCOUNT"  # without which it is not offered
-    leads_by_form = True            # False: a plain link leads there
     states = {"1": "pending", "2": "credited", "3": "rejected"}     # ESTADO
     currencies = {"1": "ARS", "2": "USD"}                           # MONEDA
 
@@ -2626,8 +2398,8 @@ class DineroMail:
         self.base = config["DINEROMAIL_URL"].rstrip("/")
         self.account, self.key = config["DINEROMAIL_ACCOUNT"][:-1], config["DINEROMAIL_PASSWORD"]
 
-    def checkout(self, payment) -> tuple[str, dict | None]:
-        """Where the customer pays: (address, fields to POST there; None = a plain link)."""
+    def checkout(self, payment) -> tuple[str, dict]:
+        """Return the address of the form that leads to the checkout, and its fields."""
         back = absolute("payment", reference=payment.reference, vuelta=1)
         return f"{self.base}/Shop/Shop_Ingreso.asp", {
             "NombreItem": f"{company().company_name}, usuario {payment.customer}",
@@ -2636,70 +2408,56 @@ class DineroMail:
             "trx_id": payment.reference, "image_url": "http://", "DireccionExito": back,
             "DireccionFracaso": back, "DireccionEnvio": "0", "Mensaje": "0", "MediosPago": ""}
 
-    def is_genuine(self, headers, query: str) -> bool:
-        """Whether a notice is signed by the service. DineroMail signs none, so we believe none."""
-        return True
-
     def subjects(self, query: str, body: bytes) -> list[str]:
-        """What a notice tells us to look up: here, our references. ValueError: unreadable."""
+        """Return the references that a notice names; ValueError if it cannot be read."""
         text = body.decode("latin-1")
         name, _, value = text.partition("=")
         is_raw = re.match(r"\s*(<|&lt;)", value)    # it was not encoded at all
-        found = [(name, value)] if is_raw else parse_qsl(text, encoding="latin-1")
-        fields = {name.lower(): value for name, value in found}
+        pairs = [(name, value)] if is_raw else parse_qsl(text, encoding="latin-1")
+        fields = {name.lower(): value for name, value in pairs}
         if "notificacion" not in fields:
             raise ValueError("it has no field Notificacion")
-        xml = fields["notificacion"].encode("latin-1")
-        ids = read_xml(xml).iterfind("operaciones/operacion/id")
-        references = list(dict.fromkeys((found.text or "").strip() for found in ids))
-        if not 1 <= len(references) <= 100 or not all(0 < len(found) <= 64 for found in references):
+        tree = read_xml(fields["notificacion"].encode("latin-1"))
+        references = list(dict.fromkeys((element.text or "").strip() for element in
+                                        tree.iterfind("operaciones/operacion/id")))
+        if not 1 <= len(references) <= 100 or not all(0 < len(one) <= 64 for one in references):
             raise ValueError("it names no operation, too many, or an impossible one")
         return references
 
-    def query(self, reference: str) -> list[Operation]:
-        """What the service says of our reference."""
-        return self.look_up([reference])
-
-    def look_up(self, subjects: list[str]) -> list[Operation]:
-        """What the service says of what a notice spoke of, all in one question."""
+    def query(self, *references: str) -> list[Operation]:
+        """Ask about all these in one question. MONTO is what was paid, before their fees."""
         if not self.account:
             raise ServiceError("DineroMail is not configured")
-        ids = "".join(f"<ID>{html.escape(subject, quote=False)}</ID>" for subject in subjects)
+        ids = "".join(f"<ID>{html.escape(one, quote=False)}</ID>" for one in references)
         question = (f"<REPORTE><NROCTA>{self.account}</NROCTA><DETALLE><CONSULTA>"
                     f"<CLAVE>{html.escape(self.key, quote=False)}</CLAVE><TIPO>1</TIPO>"
                     f"<OPERACIONES>{ids}</OPERACIONES></CONSULTA></DETALLE></REPORTE>")
         report = fetch(f"{self.base}/Vender/Consulta_IPN.asp", read_xml,
-                       urlencode({"DATA": question}).encode())
-        found = [self.read_operation(found, subjects) for found in self.operations(report)]
-        known = {operation.reference.upper() for operation in found}
-        return found + [Operation(subject, "", "unknown", None, "") for subject in subjects
-                        if subject.upper() not in known]
-
-    def operations(self, report) -> list:
-        """The operations of a report; ServiceError if it does not answer the question."""
+                       urlencode({"DATA": question}).encode(),
+                       {"Content-Type": "application/x-www-form-urlencoded"})
         outcome = report.findtext("estadoreporte", "").strip()
-        if outcome not in ("1", "8"):  # 8 = it knows no such operation
-            raise ServiceError(f"ESTADOREPORTE {outcome or 'is missing'}")
-        return report.findall("detalle/operaciones/operacion")
+        if outcome not in ("1", "8"):   # 8 = it knows no such operation
+            raise ServiceError(f"ESTADOREPORTE {outcome[:20]!r}")
+        operations, unknown = [], {one.upper(): one for one in references}
+        for element in report.iterfind("detalle/operaciones/operacion"):
+            reference, number, state, amount = (element.findtext(tag, "").strip() for tag in
+                                                ("id", "numtransaccion", "estado", "monto"))
+            codes = {(code.text or "").strip() for code in element.iterfind("items/item/moneda")}
+            currency = self.currencies.get(codes.pop(), "?") if len(codes) == 1 else ""
+            state = self.states.get(state, f"unknown state {state}")
+            if reference.upper() not in map(str.upper, references):
+                reference, state = references[0], f"the answer was about {reference}"
+            unknown.pop(reference.upper(), None)
+            operations.append(Operation(reference, number, state, centavos(amount), currency))
+        return operations + [Operation(one, "", "unknown", None, "") for one in unknown.values()]
 
-    def read_operation(self, operation, asked: list[str]) -> Operation:
-        """An operation of a report. MONTO is what was paid; MONTONETO is less their fees."""
-        text = {name: operation.findtext(name, "").strip()
-                for name in ("id", "numtransaccion", "estado", "monto")}
-        codes = {(item.text or "").strip() for item in operation.iterfind("items/item/moneda")}
-        currency = self.currencies.get(codes.pop(), "?") if len(codes) == 1 else ""
-        state = self.states.get(text["estado"], f"unknown state {text['estado']}")
-        reference = text["id"]
-        if reference.upper() not in [subject.upper() for subject in asked]:
-            reference, state = asked[0], f"the answer was about {reference}"
-        amount = centavos(text["monto"])
-        return Operation(reference, text["numtransaccion"], state, amount, currency)
+    look_up = query
 
 
 class MercadoPago:
     """Checkout Pro: a preference, a signed notice that tells a payment's id, a query about it."""
 
-    label, setting, leads_by_form = "Mercado Pago", "MERCADOPAGO_TOKEN", False
+    label, setting = "Mercado Pago", "MERCADOPAGO_TOKEN"
     states = {"approved": "credited", "pending": "pending", "in_process": "pending",
               "authorized": "pending", "rejected": "rejected", "cancelled": "rejected"}
 
@@ -2708,8 +2466,15 @@ class MercadoPago:
         self.base = config["MERCADOPAGO_URL"].rstrip("/")
         self.token, self.secret = config["MERCADOPAGO_TOKEN"], config["MERCADOPAGO_SECRET"]
 
-    def checkout(self, payment) -> tuple[str, dict | None]:
-        """Where the customer pays; however often we ask, it is one preference for each payment."""
+    def ask(self, path: str, data: bytes | None = None, **headers) -> dict:
+        """Return their answer; a payment that they do not know yet is a ServiceError, too."""
+        if not self.token:
+            raise ServiceError("Mercado Pago is not configured")
+        headers |= {"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"}
+        return fetch(self.base + path, read_json, data, headers)
+
+    def checkout(self, payment) -> str:
+        """Make the preference of a payment, always the same; return the address it leads to."""
         back = absolute("payment", reference=payment.reference, vuelta=1)
         item = {"id": f"CC-{payment.customer}", "currency_id": "ARS", "quantity": 1,
                 "title": f"{company().company_name}, usuario {payment.customer}",
@@ -2718,45 +2483,43 @@ class MercadoPago:
         preference = {"items": [item], "external_reference": payment.reference,
                       "back_urls": {"success": back, "pending": back, "failure": back},
                       "auto_return": "approved", "notification_url": notices}
-        headers = {"X-Idempotency-Key": payment.reference, "Content-Type": "application/json"}
-        answer = self.ask("/checkout/preferences", json.dumps(preference).encode(), headers)
+        answer = self.ask("/checkout/preferences", json.dumps(preference).encode(),
+                          **{"X-Idempotency-Key": payment.reference})
         address = str(answer.get("init_point", ""))
-        if urlsplit(address).scheme not in ("http", "https"):
+        if not re.fullmatch(r"https?://[!-~]{1,2000}", address):
             raise ServiceError("the preference has no address")
-        return address, None
+        return address
 
-    def ask(self, path: str, data: bytes | None = None, headers: dict | None = None) -> dict:
-        """Their answer, from JSON. An unknown payment may be known in a moment: ServiceError."""
-        if not self.token:
-            raise ServiceError("Mercado Pago is not configured")
-        headers = {"Authorization": f"Bearer {self.token}"} | (headers or {})
-        return fetch(self.base + path, read_json, data, headers)
+    def named(self, fields: dict) -> tuple[str, str]:
+        """Return (kind, id) of what a notice is of, in the new or the old form; '' = not told."""
+        return (fields.get("type") or fields.get("topic") or "",
+                fields.get("data.id") or fields.get("id") or "")
 
     def is_genuine(self, headers, query: str) -> bool:
-        """Whether x-signature is right; what is missing is left out of what is signed.
+        """Return whether a notice is signed with our secret, in its header x-signature.
 
-        The old form of notice has `id` for `data.id`; some ids were signed in lower case. What is
-        of no payment need not be signed: it is ignored anyway.
+        The id is signed as it came or in lower case, in the old form perhaps not at all; parts
+        that a notice lacks are left out. What is not of a payment need not be signed: nothing is
+        done about it.
         """
-        named = (part.partition("=") for part in headers.get("x-signature", "").split(","))
-        parts = {name.strip().lower(): value.strip() for name, _, value in named}
-        fields, request_id = dict(parse_qsl(query)), headers.get("x-request-id", "")
+        fields = dict(parse_qsl(query))
         kind, subject = self.named(fields)
         if kind not in ("", "payment") and "x-signature" not in headers:
             return True
-        return bool(self.secret) and any(
-            hmac.compare_digest(self.sign(tried, request_id, parts.get("ts", "")),
-                                parts.get("v1", "").lower().encode())
-            for tried in {subject, subject.lower(), fields.get("data.id", "")})
-
-    def sign(self, subject: str, request_id: str, timestamp: str) -> bytes:
-        """The signature, in hex, of a notice; '' = it had no such part."""
-        named = (("id", subject), ("request-id", request_id), ("ts", timestamp))
-        manifest = "".join(f"{name}:{value};" for name, value in named if value)
-        return hmac.new(self.secret.encode(), manifest.encode(), "sha256").hexdigest().encode()
+        pairs = (part.partition("=") for part in headers.get("x-signature", "").split(","))
+        signature = {name.strip().lower(): value.strip() for name, _, value in pairs}
+        for signed_id in (subject, subject.lower(), fields.get("data.id", "")):
+            parts = (("id", signed_id), ("request-id", headers.get("x-request-id", "")),
+                     ("ts", signature.get("ts", "")))
+            manifest = "".join(f"{name}:{value};" for name, value in parts if value)
+            expected = hmac.new(self.secret.encode(), manifest.encode(), "sha256").hexdigest()
+            if self.secret and hmac.compare_digest(
+                    expected.encode(), signature.get("v1", "").lower().encode()):
+                return True
+        return False
 
     def subjects(self, query: str, body: bytes) -> list[str]:
-        """Their payment's id, in the new and in the old form; nothing if it is not of a payment."""
+        """Return the id of the payment that a notice names; [] if it is not of a payment."""
         kind, subject = self.named(dict(parse_qsl(query)))
         if not subject:  # then only the body tells
             told = read_json(body)
@@ -2768,121 +2531,77 @@ class MercadoPago:
             raise ValueError("it names no payment, or an impossible one")
         return [subject]
 
-    def named(self, fields: dict) -> tuple[str, str]:
-        """(kind, id) of what a notice speaks of, in the new form and in the old; '' = not told."""
-        return (fields.get("type") or fields.get("topic") or "",
-                fields.get("data.id") or fields.get("id") or "")
-
-    def look_up(self, subjects: list[str]) -> list[Operation]:
-        """What the service says of its payments."""
-        return [self.read_payment(self.ask(f"/v1/payments/{subject}"), subject)
-                for subject in subjects]
+    def look_up(self, number: str) -> list[Operation]:
+        """Ask about a payment of theirs."""
+        return [self.read_payment(self.ask(f"/v1/payments/{number}"), number)]
 
     def query(self, reference: str) -> list[Operation]:
-        """Its payments of our reference, oldest first: a refused one may be followed by another."""
+        """Ask about our reference: a refused payment, the older one, may be followed by another."""
         answer = self.ask(f"/v1/payments/search?{urlencode({'external_reference': reference})}")
-        found = answer.get("results")
-        if not isinstance(found, list) or not all(isinstance(item, dict) for item in found):
+        results = answer.get("results")
+        if not isinstance(results, list) or not all(isinstance(one, dict) for one in results):
             raise ServiceError("the answer has no list of payments")
-        found.sort(key=lambda item: (str(item.get("date_created")), str(item.get("id"))))
-        operations = [self.read_payment(item, str(item.get("id"))) for item in found]
-        return [o for o in operations if o.reference.upper() == reference.upper()]
+        results.sort(key=lambda result: (str(result.get("date_created")), str(result.get("id"))))
+        operations = [self.read_payment(result, str(result.get("id"))) for result in results]
+        return [one for one in operations if one.reference.upper() == reference.upper()]
 
     def read_payment(self, payment: dict, asked: str) -> Operation:
-        """A payment of theirs. Money given back, whole or in part, is a state of its own."""
-        text = {name: str(payment.get(name) or "").encode("utf-8", "replace").decode() for name in
-                ("id", "status", "external_reference", "transaction_amount", "currency_id")}
-        state = self.states.get(text["status"], text["status"])
-        if payment.get("status_detail") == "partially_refunded":
-            state = "partially refunded"
-        if text["id"] != asked:
+        """Read a payment of theirs. Money given back, whole or in part, is a state of its own."""
+        number, status, reference, amount, currency = (
+            str(payment.get(name) or "").encode("utf-8", "replace").decode() for name in
+            ("id", "status", "external_reference", "transaction_amount", "currency_id"))
+        if number != asked:
             raise ServiceError("the answer is about another payment")
-        return Operation(text["external_reference"], asked, state,
-                         centavos(text["transaction_amount"]), text["currency_id"])
+        is_refunded = payment.get("status_detail") == "partially_refunded"
+        state = "partially refunded" if is_refunded else self.states.get(status, status)
+        return Operation(reference, number, state, centavos(amount), currency)
 
 
-SERVICES = {"dineromail": DineroMail, "mercadopago": MercadoPago}
+SERVICES = {"mercadopago": MercadoPago, "dineromail": DineroMail}   # in the order of the buttons
 
 
 def payment_service(name: str):
-    """The one of this name, as configured."""
+    """Return the service of this name, as it is configured."""
     return SERVICES[name](current_app.config)
 
 
 @bp.app_errorhandler(ServiceError)
 def no_service(error):
-    """A payment cannot be begun now."""
+    """Say that a payment cannot be begun now."""
     log.warning("event=service-error page=%s error=%s", request.endpoint, error)
     return error_page(503, "no service", **{"Retry-After": 60})
 
 # === Payments =====================================================================================
 # PAGO ONLINE. A notice, or the customer coming back, is only a hint: what counts is the service's
-# own answer.
+# own answer, which the background thread asks for.
 
-A_PAYMENT = """
-    SELECT *, EXISTS (SELECT 1 FROM review WHERE closed_at IS NULL AND
-        (payment.service, payment.reference) = (service, reference)) AS is_in_review FROM payment"""
-UNDER_WAY = f"""
-    SELECT * FROM ({A_PAYMENT} WHERE customer = ? AND state IN ('pending', 'review'))
-    WHERE state = 'pending' OR is_in_review ORDER BY id"""
-FIRST_QUERY_SECONDS = 180           # a new payment is asked about if there was no notice by then
-ASK_AGAIN_SECONDS = 5               # a payment's page does not ask more often
-REFRESH_SECONDS = 15                # it asks by itself while the customer waits
-GIVE_UP_SECONDS = 30 * 86400
-NOTICE_BYTES = 64 * 1024
-NOTICES_AN_HOUR = 6000              # from one place on the net; of long ones, as many KiB
-NOTICES_WAITING = 20_000            # then no more are taken: what they tell is asked for anyway
-KEPT_NOTICE_BYTES = 1000            # of a notice that is done with: anybody may have sent it
-KEEP_REFUSED = 86400, 1000          # notices: seconds, and how many
-KEEP_SETTLED = 30 * 86400, 20_000
-UNKNOWN_REFERENCES = 1000           # lines of the review about payments that are not ours
-WAIT_SECONDS = 1                    # how long the sender of a notice waits for it to be settled
-SETTLING = threading.Lock()         # in each process one notice is settled at once
 MIN_PAYMENT = 100                   # centavos: the least advance payment
+FIRST_QUERY_SECONDS = 180           # a new payment is asked about if there was no notice by then
+ASK_AGAIN_SECONDS = 5               # for a customer who waits it is asked about no more often
+REFRESHES = {"new": 15, "pending": 15, "rejected": 3}   # of its page, after 2, 4, 6 … seconds
+GIVE_UP_SECONDS = 30 * 86400
+ROUND_SECONDS = 5                   # then the other jobs have their turn
+NOTICE_BYTES = 64 * 1024
+KEPT_BYTES = 1000                   # of a notice: anybody may have sent it
+NOTICES_WAITING = 20_000            # then no more are taken: what they tell is asked for anyway
 
 
-def why_not_dineromail(balance: int, limit: int, dm_active: bool) -> str:
-    """Why the balance may not be paid on line, as the customer reads it; '' if it may."""
-    if shows_dineromail(balance, limit, dm_active):
-        return ""
-    if balance <= 0:
-        return "No tiene saldo pendiente."
-    if balance > limit:
-        return f"Su saldo supera el máximo para pagar en línea, {money(limit)}."
-    if balance == limit:
-        return f"Su saldo es igual al máximo para pagar en línea, {money(limit)}: debe ser menor."
-    return "El tipo de comprobante de su última factura no se paga en línea."
-
-
-def why_not_advance_payment(balance: int, limit: int) -> str:
-    """Why nothing may be paid in advance, as the customer reads it; '' if it may."""
-    if shows_advance_payment(balance, limit):
-        return ""
-    return f"Es para quien no tiene saldo pendiente o debe más de {money(limit)}."
-
-
-class Offer(NamedTuple):
-    """What the payment page offers a customer, with all it was decided from."""
-
-    balance: int
-    limit: int
-    dm_active: bool     # of the last invoice's type; False if there is no invoice
-    last_invoice: str   # its type's name, '' = none
-    services: dict      # the payment services that are configured, name: label
-    why_not: dict       # why this may not be paid on line, by what it is; '' = it may
-
-
-def payment_offer(number: int) -> Offer:
-    """What the payment page offers this customer now."""
+def payment_offer(number: int):
+    """Return what the payment page offers a customer now, with all it was decided from."""
     last = fetch_one("SELECT type_name, dineromail FROM last_invoice WHERE customer = ?", number)
-    services = {name: service.label for name, service in SERVICES.items()
-                if current_app.config[service.setting]}
     balance, limit = balance_of(number), company().dm_limit
     dm_active = bool(last and last.dineromail)
-    off = "" if services else "El pago en línea no está habilitado."
-    why_not = {"saldo": why_not_dineromail(balance, limit, dm_active) or off,
-               "adelanto": why_not_advance_payment(balance, limit) or off}
-    return Offer(balance, limit, dm_active, last.type_name if last else "", services, why_not)
+    services = {name: service.label for name, service in SERVICES.items()
+                if current_app.config[service.setting]}
+    nowhere = "" if services else "no service"
+    why_not = {"saldo": nowhere, "adelanto": nowhere}   # in the words of _why_not.html
+    if not shows_dineromail(balance, limit, dm_active):
+        why_not["saldo"] = ("nothing due" if balance <= 0 else "above limit" if balance > limit
+                            else "at limit" if balance == limit else "voucher type")
+    if not shows_advance_payment(balance, limit):
+        why_not["adelanto"] = "balance first"
+    return SimpleNamespace(balance=balance, limit=limit, dm_active=dm_active, services=services,
+                           why_not=why_not, last_invoice=last.type_name if last else "none")
 
 
 class PaymentForm(Form):
@@ -2906,52 +2625,77 @@ class PaymentForm(Form):
             raise StopValidation(f"Escriba un importe {limits}")
 
 
-def pay_page(form: PaymentForm, offer: Offer):
-    """PAGO ONLINE, new or with an amount to be corrected."""
-    accounts = fetch_all("SELECT * FROM bank_account ORDER BY id")
-    under_way = fetch_all(UNDER_WAY, current_user.number)
-    return form_page("pay.html", form, offer=offer, accounts=accounts, under_way=under_way)
-
-
-@bp.get("/pago")
+@bp.route("/pago", methods=["GET", "POST"])
 @login_required
 def pay():
     """PAGO ONLINE: the balance, where to deposit it, and the buttons that the rules allow."""
-    return pay_page(PaymentForm(), payment_offer(current_user.number))
+    form, offer, number = PaymentForm(), payment_offer(current_user.number), current_user.number
+    if request.method == "POST":
+        is_absent = form.medio.data in SERVICES and form.medio.data not in offer.services
+        if is_absent or offer.why_not.get(form.concepto.data):
+            abort(403)
+        if form.validate():
+            purpose, amount = (("balance", offer.balance) if form.concepto.data == "saldo"
+                               else ("advance", parse_money(form.importe.data)))
+            reference = begin_payment(number, form.medio.data, purpose, amount)
+            return redirect(url_for(".payment", reference=reference), 303)
+    accounts = fetch_all("SELECT * FROM bank_account ORDER BY id")
+    under_way = fetch_all("SELECT * FROM payment_shown WHERE customer = ? AND (state = 'pending' OR"
+                          " (state = 'review' AND is_in_review)) ORDER BY id", number)
+    return form_page("pay.html", form, offer=offer, accounts=accounts, under_way=under_way,
+                     open_items=open_items(number, offer.balance))
 
 
-def start_attempt(number: int, service: str, purpose: str, amount: int):
-    """Commit a payment before the customer is sent away to make it; its row.
+def begin_payment(number: int, service: str, purpose: str, amount: int) -> str:
+    """Commit a payment before the customer is sent away to make it; return its reference.
 
     A second click, or another tab, takes up the same payment while it is new, and its time anew.
     """
     reference = "CAC" + b32encode(secrets.token_bytes(10)).decode()
     with transaction() as db:
         allow(db, "payment", number)
-        return db.execute(
-            "INSERT INTO payment (reference, customer, service, purpose, amount, created_at,"
-            " query_at) VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (customer, service, purpose,"
-            " amount) WHERE state = 'new' DO UPDATE SET created_at = excluded.created_at,"
-            " query_at = excluded.query_at RETURNING *",
+        begun = db.execute("""
+            INSERT INTO payment (reference, customer, service, purpose, amount, created_at,
+                                 query_at) VALUES (?, ?, ?, ?, ?, ?, ?)
+            ON CONFLICT (customer, service, purpose, amount) WHERE state = 'new' DO UPDATE
+            SET created_at = excluded.created_at, query_at = excluded.query_at RETURNING *""",
             (reference, number, service, purpose, amount, now(), now(FIRST_QUERY_SECONDS))
         ).fetchone()
+    if service == "mercadopago":
+        address = payment_service(service).checkout(begun)
+        with transaction() as db:
+            db.execute("UPDATE payment SET checkout_url = ? WHERE id = ? AND state = 'new'",
+                       (address, begun.id))
+    return begun.reference
 
 
-@bp.post("/pago")
+@bp.get("/pago/<reference>")
 @login_required
-def start_payment():
-    """Begin a payment, if the rules allow it now."""
-    form, offer = PaymentForm(), payment_offer(current_user.number)
-    is_absent = form.medio.data in SERVICES and form.medio.data not in offer.services
-    if is_absent or offer.why_not.get(form.concepto.data):
-        abort(403)
-    if not form.validate():
-        return pay_page(form, offer)
-    purpose, amount = (("balance", offer.balance) if form.concepto.data == "saldo"
-                       else ("advance", parse_money(form.importe.data)))
-    begun = start_attempt(current_user.number, form.medio.data, purpose, amount)
-    address, fields = payment_service(begun.service).checkout(begun)
-    return redirect(url_for(".payment", reference=begun.reference) if fields else address, 303)
+def payment(reference):
+    """A payment: while it is new, the way to the service; then what became of it.
+
+    Who comes back from there has the service asked at once, and waits for some minutes.
+    """
+    number, turn = current_user.number, request.args.get("vuelta", "")
+    if is_back := "vuelta" in request.args:
+        with suppress(sqlite3.OperationalError), transaction(patience=1) as db:
+            db.execute("UPDATE payment SET query_at = ?1 WHERE reference = ?2 AND customer = ?3"
+                       " AND query_at > ?1 AND coalesce(queried_at, '') < ?4",
+                       (now(), reference, number, now(-ASK_AGAIN_SECONDS)))
+    row = fetch_one("SELECT * FROM payment_shown WHERE reference = ? AND customer = ?",
+                    reference, number) or abort(404)
+    service, checkout = payment_service(row.service), None
+    is_outdated = row.purpose == "balance" and row.amount != balance_of(number)
+    if row.state == "new" and not (is_back or is_outdated):     # (address, fields of a form)
+        checkout = (service.checkout(row) if row.service == "dineromail"
+                    else (row.checkout_url, None) if row.checkout_url else None)
+    page = render_template("payment.html", payment=row, label=service.label, is_back=is_back,
+                           is_outdated=is_outdated, checkout=checkout)
+    turn = int(turn) if re.fullmatch("[1-9][0-9]?", turn) else 1
+    if turn > REFRESHES.get(row.state, 0) or not (is_back or row.state == "pending"):
+        return page
+    again = url_for(".payment", reference=row.reference, vuelta=turn + 1)
+    return page, {"Refresh": f"{2 * turn}; url={again}"}
 
 
 def credit(db, payment, operation: Operation) -> None:
@@ -2970,246 +2714,138 @@ def credit(db, payment, operation: Operation) -> None:
     db.execute("UPDATE payment SET state = 'credited', service_payment = ?, movement = ?,"
                " query_at = NULL WHERE id = ?", (operation.service_payment, receipt, payment.id))
     log_event(db, payment.customer, "payment", "service", field=payment.reference,
-           new=plain_money(payment.amount))
+              new=plain_money(payment.amount))
     recipients = emails_of(payment.customer, only_confirmed=True)
     enqueue(db, "receipt", recipients, payment.customer, detail=detail, amount=payment.amount,
             reference=payment.reference)
 
 
-def put_in_review(db, service: str, operation: Operation, reason: str) -> None:
-    """Leave an operation to a person, once for each reason; forgers cannot fill the list."""
-    db.execute("INSERT OR IGNORE INTO review (at, service, reference, service_payment, reason)"
-               " SELECT ?1, ?2, ?3, ?4, ?5"
-               " WHERE EXISTS (SELECT 1 FROM payment WHERE service = ?2 AND reference = ?3)"
-               " OR (SELECT count(*) FROM review WHERE reason = 'unknown reference'"
-               " AND closed_at IS NULL) < ?6",
-               (now(), service, operation.reference, operation.service_payment, reason,
-                UNKNOWN_REFERENCES))
-    db.execute("UPDATE payment SET state = 'review' WHERE service = ? AND reference = ?"
-               " AND state <> 'credited'", (service, operation.reference))
-    log.warning("event=review service=%s reference=%r reason=%r", service, operation.reference,
-                reason)
-
-
-def act_on(db, service: str, operation: Operation) -> None:
-    """Do what the verdict on an operation says."""
-    payment = fetch_one("SELECT * FROM payment WHERE service = ? AND reference = ?",
-                  service, operation.reference)
-    if not payment and operation.state != "credited":
-        return  # anybody can send a notice of anything: without money it concerns nobody
-    owner = fetch_one("SELECT * FROM payment WHERE service = ? AND service_payment = ?",
-                service, operation.service_payment)
-    deed, why = verdict(payment, operation)
-    if deed == "credit" and owner:
-        deed, why = "review", f"it was credited as {owner.reference} already"
-    if deed == "credit":
-        credit(db, payment, operation)
-    elif deed == "review":
-        put_in_review(db, service, operation, why)
-    elif deed != "nothing":
-        db.execute("UPDATE payment SET state = ?, query_at = coalesce(query_at,"
-                   " iif(state = 'expired', ?, NULL)) WHERE id = ?",
-                   (deed, now(FIRST_QUERY_SECONDS), payment.id))
-
-
-def act_on_all(service: str, operations: list[Operation]) -> None:
-    """Act on what the service answered, all or nothing.
+def act_on(db, service: str, operations: list[Operation]) -> None:
+    """Do what the verdict on each operation says, in a transaction of the caller's.
 
     The refused first: of several payments for one reference, one that may yet succeed counts.
     """
-    with transaction() as db:
-        for operation in sorted(operations, key=lambda found: found.state != "rejected"):
-            act_on(db, service, operation)
+    for operation in sorted(operations, key=lambda operation: operation.state != "rejected"):
+        payment, owner = (
+            fetch_one(f"SELECT * FROM payment WHERE service = ? AND {column} = ?", service, value)
+            for column, value in (("reference", operation.reference),
+                                  ("service_payment", operation.service_payment)))
+        deed, why = verdict(payment, operation)
+        if deed == "credit" and owner:
+            deed, why = "review", f"it was credited as {owner.reference} already"
+        if deed == "credit":
+            credit(db, payment, operation)
+        elif deed == "review" and (payment or operation.state == "credited"):
+            log.warning("event=review service=%s reference=%r why=%r", service,
+                        operation.reference, why)
+            db.execute("INSERT OR IGNORE INTO review (at, service, reference, service_payment,"
+                       " reason) VALUES (?, ?, ?, ?, ?)",
+                       (now(), service, operation.reference, operation.service_payment, why[:200]))
+            db.execute("UPDATE payment SET state = 'review' WHERE service = ? AND reference = ?"
+                       " AND state <> 'credited'", (service, operation.reference))
+        elif deed in ("pending", "rejected"):
+            db.execute("UPDATE payment SET state = ?, query_at = coalesce(query_at,"
+                       " iif(state = 'expired', ?, NULL)) WHERE id = ?",
+                       (deed, now(FIRST_QUERY_SECONDS), payment.id))
 
 
-def postpone_query(payment) -> None:
-    """Plan the next query of a payment that was not begun anew meanwhile; it expires in 30 days."""
+def settle(payment) -> None:
+    """Ask the service about a payment and act on its answer; ServiceError if it cannot be asked.
+
+    The next query is planned first, unless the payment was begun anew; after 30 days it expires.
+    """
     later = retry_at(payment.created_at, FIRST_QUERY_SECONDS, GIVE_UP_SECONDS)
     with transaction() as db:
         db.execute("UPDATE payment SET queried_at = ?1, query_at = ?2, state ="
                    " iif(?2 IS NULL AND state IN ('new', 'pending'), 'expired', state)"
                    " WHERE id = ?3 AND created_at = ?4 AND query_at IS NOT NULL",
                    (now(), later, payment.id, payment.created_at))
+    operations = payment_service(payment.service).query(payment.reference)
+    with transaction() as db:
+        act_on(db, payment.service, operations)
 
 
-def settle(payment) -> None:
-    """Ask the service about a payment and act on its answer.
+def settle_notice(notice) -> None:
+    """Ask the service about what a notice names. It is postponed first: whoever does it may die."""
+    later = retry_at(notice.received_at, 15, GIVE_UP_SECONDS)
+    with transaction() as db:
+        claimed = db.execute("UPDATE notice SET query_at = ?, outcome = 'not settled yet'"
+                             " WHERE id = ? AND query_at = ?",
+                             (later, notice.id, notice.query_at)).rowcount
+    if claimed:
+        operations = payment_service(notice.service).look_up(*json.loads(notice.subjects))
+        with transaction() as db:
+            act_on(db, notice.service, operations)
+            db.execute("UPDATE notice SET query_at = NULL, outcome = 'settled' WHERE id = ?",
+                       (notice.id,))
 
-    ServiceError if it could not be asked: nothing changed, it will be asked again.
-    """
-    postpone_query(payment)
-    act_on_all(payment.service, payment_service(payment.service).query(payment.reference))
+
+def settle_round(sql: str, settle_one) -> None:
+    """Settle each row that is due, for some seconds; a service that stalls is asked only once."""
+    deadline, stalled = time.monotonic() + ROUND_SECONDS, set()
+    for row in fetch_all(f"{sql} LIMIT 50", now()):
+        began = time.monotonic()
+        if began > deadline or row.service in stalled:
+            continue
+        try:
+            settle_one(row)
+        except ServiceError as error:
+            log.warning("event=service-error service=%s error=%s", row.service, error)
+        except Exception:  # whatever it was, the others go on, and it is tried again later
+            log.exception("event=settle-failed service=%s id=%s", row.service, row.id)
+        if time.monotonic() - began > 1:
+            stalled.add(row.service)
 
 
 def settle_due_payments() -> None:
-    """The sweep: ask about the payments that no notice came for."""
-    due = fetch_all("SELECT * FROM payment WHERE query_at <= ? ORDER BY query_at LIMIT 20", now())
-    for payment in due:
-        with suppress(ServiceError):
-            settle(payment)
+    """Ask about the payments of which no notice came, or to which the customer came back."""
+    settle_round("SELECT * FROM payment WHERE query_at <= ? ORDER BY query_at", settle)
 
 
-def is_awaited(payment, *, is_back: bool) -> bool:
-    """Whether the customer waits to hear what became of a payment."""
-    return payment.state == "pending" or (is_back and payment.state == "new")
-
-
-def may_be_asked(payment) -> bool:
-    """Whether the service may be asked about a payment now: not settled, and not asked just now."""
-    is_asked_lately = payment.queried_at and age_of(payment.queried_at) < ASK_AGAIN_SECONDS
-    return bool(payment.query_at) and not is_asked_lately
-
-
-def settle_at_once(payment) -> None:
-    """Settle a payment whose page is looked at: it is shown in any case.
-
-    Few pages at once wait for a service, as they keep the threads on which others pay.
-    """
-    if not may_be_asked(payment):
-        return
-    with suppress(ServiceError, sqlite3.OperationalError):
-        settle(payment)
-
-
-def checkout_form(payment) -> tuple[str, dict] | None:
-    """(address, fields) of the form that leads to the service; None if it is too late for it.
-
-    A service that a plain link leads to is reached by beginning the same payment again.
-    """
-    is_outdated = payment.purpose == "balance" and payment.amount != balance_of(payment.customer)
-    if payment.state != "new" or is_outdated:
-        return None
-    service = payment_service(payment.service)
-    if service.leads_by_form:
-        return service.checkout(payment)
-    concept = {"balance": "saldo", "advance": "adelanto"}[payment.purpose]
-    return url_for("cac.start_payment"), {
-        "csrf_token": generate_csrf(), "medio": payment.service, "concepto": concept,
-        "importe": plain_money(payment.amount)}
-
-
-@bp.get("/pago/<reference>")
-@login_required
-def payment(reference):
-    """A payment: while it is new, the way to the service; then what became of it."""
-    sql = f"{A_PAYMENT} WHERE reference = ? AND customer = ?"
-    found = fetch_one(sql, reference, current_user.number) or abort(404)
-    is_back = "vuelta" in request.args
-    if is_back or found.state == "pending":
-        settle_at_once(found)
-        found = fetch_one(sql, reference, current_user.number)
-    page = render_template("payment.html", payment=found, is_back=is_back,
-                           label=SERVICES[found.service].label,
-                           checkout=None if is_back else checkout_form(found))
-    is_waiting = is_awaited(found, is_back=is_back)
-    return page, {"Refresh": str(REFRESH_SECONDS)} if is_waiting else {}
-
-
-def store_notice(service: str, query: str, body: bytes) -> int:
-    """Keep what a payment service sent, as it came; its id."""
-    place = network_of(client_address())
-    with transaction() as db:
-        allow(db, "notice", place, 1 + (len(query) + len(body)) // 1024)
-        if fetch_one("SELECT count(*) AS n FROM notice WHERE query_at > ''").n >= NOTICES_WAITING:
-            abort(503)
-        return db.execute(
-            "INSERT INTO notice (service, received_at, address, query, body, query_at)"
-            " VALUES (?, ?, ?, ?, ?, ?)",
-            (service, now(), client_address(), query, body, now())).lastrowid
+def settle_due_notices() -> None:
+    """Settle the notices that wait for it."""
+    settle_round("SELECT * FROM notice WHERE query_at <= ? ORDER BY query_at, id", settle_notice)
 
 
 @bp.post(f"/aviso/<any({', '.join(SERVICES)}):service>")
 @csrf.exempt
 def receive_notice(service):
-    """A payment service tells of a payment: kept as it came, then the service is asked."""
+    """Store what a payment service tells; in a moment the service itself is asked about it."""
     request.max_content_length = 2**40  # what is too long is kept as far as it is read
     body = io.BufferedReader(request.stream).read(NOTICE_BYTES + 1)
-    query = request.query_string.decode("latin-1")
-    notice = store_notice(service, query, body)
-    if not payment_service(service).is_genuine(request.headers, query):
-        return refuse_notice(notice, 401, "its signature is wrong")
-    if len(body) > NOTICE_BYTES:
-        return refuse_notice(notice, 400, "it is too long")
+    query, reader = request.query_string.decode("latin-1"), payment_service(service)
+    subjects, status, outcome = [], 200, None
     try:
-        payment_service(service).subjects(query, body)
+        if service == "mercadopago" and not reader.is_genuine(request.headers, query):
+            status, outcome = 401, "refused: its signature is wrong"
+        elif len(body) > NOTICE_BYTES:
+            raise ValueError("it is too long")
+        else:
+            subjects = reader.subjects(query, body)
+            outcome = None if subjects else "ignored: it is not of a payment"
     except ValueError as error:
-        return refuse_notice(notice, 400, str(error))
-    settle_soon(notice)
-    return Response("OK", mimetype="text/plain")
-
-
-def refuse_notice(notice: int, status: int, why: str) -> Response:
-    """Nobody will act on this notice; its beginning stays on file for a day."""
-    close_notice(notice, f"refused: {why}")
-    log.warning("event=notice-refused notice=%s why=%r", notice, why)
-    return Response("refused", status, mimetype="text/plain")
-
-
-def close_notice(notice: int, outcome: str) -> None:
-    """Write what came of a notice, and keep its beginning: nobody looks at it again."""
+        status, outcome = 400, f"refused: {error}"
     with transaction() as db:
-        db.execute("UPDATE notice SET outcome = ?1, query_at = NULL, query = substr(query, 1, ?3),"
-                   " body = iif(length(body) > ?3, substr(body, 1, ?3), body)"  # of nothing, NULL
-                   " WHERE id = ?2 AND outcome IS NOT 'settled'",
-                   (outcome, notice, KEPT_NOTICE_BYTES))
-
-
-def settle_notice(notice: int) -> None:
-    """Settle what a notice speaks of. It is postponed first: one worker does it, and may fail."""
-    kept = fetch_one("SELECT * FROM notice WHERE id = ? AND query_at IS NOT NULL", notice)
-    if not kept:  # another worker has done it
-        return
-    later = retry_at(kept.received_at, 15, GIVE_UP_SECONDS)
-    with transaction() as db:
-        is_ours = db.execute("UPDATE notice SET query_at = ? WHERE id = ? AND query_at = ?",
-                             (later, notice, kept.query_at)).rowcount == 1
-    if is_ours:
-        settle_kept(kept)
-
-
-def settle_kept(kept) -> None:
-    """Ask the service about what a notice speaks of, act on its answer, write what came of it."""
-    service = payment_service(kept.service)
-    try:
-        subjects = service.subjects(kept.query, kept.body)
-    except ValueError as error:  # a worker died before it could refuse it
-        return close_notice(kept.id, f"refused: {error}")
-    try:
-        act_on_all(kept.service, service.look_up(subjects))
-    except ServiceError as error:
-        with transaction() as db:
-            db.execute("UPDATE notice SET outcome = ? WHERE id = ? AND outcome IS NOT 'settled'",
-                       (str(error), kept.id))
-        return None
-    return close_notice(kept.id, "settled")
-
-
-def settle_soon(notice: int) -> None:
-    """Settle a notice while its sender waits a second; else it goes on, or the chores do it."""
-    def work(app):
-        with app.app_context(), SETTLING:
-            settle_notice(notice)
-    if not SETTLING.locked():
-        app = current_app._get_current_object()
-        worker = threading.Thread(target=work, args=[app], daemon=True)
-        worker.start()
-        worker.join(WAIT_SECONDS)
-
-
-def settle_due_notices() -> None:
-    """Settle the notices that wait for it."""
-    for notice in fetch_all("SELECT id FROM notice WHERE query_at <= ? ORDER BY id LIMIT 50", now()):
-        settle_notice(notice.id)
+        allow(db, "notice", network_of(client_address()), 1 + (len(query) + len(body)) // 1024)
+        waiting = fetch_one("SELECT count(*) AS n FROM notice WHERE query_at IS NOT NULL").n
+        if waiting >= NOTICES_WAITING:
+            abort(503)
+        db.execute("INSERT INTO notice (service, received_at, address, query, body, subjects,"
+                   " query_at, outcome) VALUES (?1, ?2, ?3, ?4, ?5, ?6, iif(?7 IS NULL, ?2, NULL),"
+                   " ?7)", (service, now(), client_address(), query[:KEPT_BYTES],
+                            body[:KEPT_BYTES], json.dumps(subjects), outcome))
+    if status != 200:
+        log.warning("event=notice-refused service=%s why=%r", service, outcome)
+    return Response("OK" if status == 200 else "refused", status, mimetype="text/plain")
 
 
 def forget_notices(db) -> None:
-    """Delete the notices that are done with and too old or too many; no id is given again."""
-    for is_old, seconds, count in (("outcome LIKE 'refused:%'", *KEEP_REFUSED),
-                                   ("outcome NOT LIKE 'refused:%'", *KEEP_SETTLED)):
-        db.execute(f"DELETE FROM notice WHERE {is_old} AND query_at IS NULL"
-                   " AND id < (SELECT max(id) FROM notice) AND (received_at < ? OR id <="
-                   f" (SELECT id FROM notice WHERE {is_old} AND query_at IS NULL"
-                   " ORDER BY id DESC LIMIT 1 OFFSET ?))", (now(-seconds), count))
+    """Delete the notices that are done with and too old or too many, the refused ones sooner."""
+    for is_settled, seconds, most in ((True, 30 * 86400, 20_000), (False, 86400, 1000)):
+        done = f"query_at IS NULL AND (outcome = 'settled') = {int(is_settled)}"
+        db.execute(f"DELETE FROM notice WHERE {done} AND (received_at < ? OR id <= (SELECT id FROM"
+                   f" notice WHERE {done} ORDER BY id DESC LIMIT 1 OFFSET ?))",
+                   (now(-seconds), most))
 
 
 @command("settle", "settle --pending")
@@ -3219,79 +2855,62 @@ def settle_command(reference, pending):
     """Ask the payment service what became of a payment, or of all that wait."""
     if pending == bool(reference):
         raise click.UsageError("Give a reference, or --pending.")
-    found = fetch_all("SELECT * FROM payment WHERE reference = ?1 OR (?1 IS NULL AND state IN"
-                 " ('new', 'pending')) ORDER BY id", reference)
-    if reference and not found:
+    rows, failed = fetch_all("SELECT * FROM payment WHERE reference = ?1 OR (?1 IS NULL AND state"
+                             " IN ('new', 'pending')) ORDER BY id", reference), 0
+    if not rows and reference:
         raise Refused(f"There is no payment {reference}. Nothing was changed.")
-    if not found:
+    for row in rows:
+        try:
+            settle(row)
+            state = fetch_one("SELECT state FROM payment WHERE id = ?", row.id).state
+            echo(f"{row.reference}: {state}")
+        except ServiceError as error:
+            failed += 1
+            echo(f"{row.reference}: {error}", err=True)
+    if not rows:
         echo("No payment is pending.")
-    were_asked = [settle_and_tell(payment) for payment in found]
-    if found and not any(were_asked):
+    elif failed == len(rows):
         raise Refused("None could be asked, nothing was changed. Try again later.")
 
 
-def settle_and_tell(payment) -> bool:
-    """Settle a payment and print what came of it; whether the service could be asked."""
-    try:
-        settle(payment)
-    except ServiceError as error:
-        echo(f"{payment.reference}: {error}", err=True)
-        return False
-    state = fetch_one("SELECT state FROM payment WHERE id = ?", payment.id).state
-    echo(f"{payment.reference}: {state}")
-    return True
-
-
-@command("payments", "payments --review")
-@click.option("--review", is_flag=True, help="Only what a person has to look at, and why.")
-@click.option("--close", type=click.IntRange(1), metavar="ID",
-              help="A person has looked at that line of the review, and done what was to do.")
-def payments(review, close):
-    """List the last 50 payments, or those that were not credited because something is odd."""
-    if close:
-        return close_review(close)
-    rows = tables().query("SELECT * FROM review_line ORDER BY at" if review else
-                          "SELECT * FROM payment_line ORDER BY begun DESC LIMIT 50")
-    return print_table(rows, "Nothing to review." if review else "No payments.", "amount")
-
-
-def close_review(number: int) -> None:
-    """Take a line off the review; nothing else changes, least of all the ledger."""
+@command("resolve", "resolve 7")
+@click.argument("line", type=click.IntRange(1), metavar="ID")
+def resolve(line):
+    """Take a line off the review: a person has looked at it, and done what was to do."""
     with transaction() as db:
         if not db.execute("UPDATE review SET closed_at = ? WHERE id = ? AND closed_at IS NULL",
-                          (now(), number)).rowcount:
-            raise Refused(f"There is no line {number} to review. Nothing was changed.")
-    log.info("event=review-closed review=%s", number)
-    echo(f"{number} is closed. The ledger is as it was.")
-
-
-def explain(button: str, *conditions: tuple[bool, str]) -> None:
-    """Print whether a button shows, and each condition, all of which must hold."""
-    echo(f"{button}: {'shown' if all(holds for holds, _ in conditions) else 'not shown'}")
-    for holds, condition in conditions:
-        echo(f"  {'yes' if holds else 'NO':3}  {condition}")
+                          (now(), line)).rowcount:
+            raise Refused(f"There is no line {line} to review. Nothing was changed.")
+    log.info("event=review-closed review=%s", line)
+    echo(f"{line} is closed. The ledger is as it was.")
 
 
 @command("customer", "customer 1004")
 @click.argument("number", type=NUMBER)
 def customer(number):
     """Show a customer, and why each payment button shows or not."""
-    found, offer = known_customer(number), payment_offer(number)
-    marks = ", BLOCKED" * (not found.active) + ", no password yet" * (not found.password)
-    echo(escaped(f"{number} {found.name}{marks}"))
-    echo(escaped(f"brand {found.brand}, CUIT {found.cuit or '-'}, {found.tax_condition or '-'}"))
-    echo(escaped(f"e-mails: {', '.join(emails_of(number)) or 'none'}")
-         + "; wants no reminders" * (not found.wants_reminders))
+    row, offer = known_customer(number), payment_offer(number)
     balance, limit = money(offer.balance), money(offer.limit)
-    echo(f"balance: {balance}, DineroMail limit: {limit}")
     services = bool(offer.services), f"services configured: {', '.join(offer.services) or 'none'}"
-    state = "on" if offer.dm_active else "off"
-    explain("DineroMail button", (offer.balance > 0, f"balance {balance} is greater than 0"),
+    buttons = {
+        "DineroMail button": [
+            (offer.balance > 0, f"balance {balance} is greater than 0"),
             (offer.balance < offer.limit, f"balance {balance} is less than the limit {limit}"),
-            (offer.dm_active, f"last invoice: {offer.last_invoice or 'none'}, DineroMail {state}"),
-            services)
-    explain("Advance payment", (shows_advance_payment(offer.balance, offer.limit),
-            f"balance {balance} is 0 or less, or greater than the limit {limit}"), services)
+            (offer.dm_active, f"last invoice: {offer.last_invoice}, DineroMail "
+                              + ("on" if offer.dm_active else "off")), services],
+        "Advance payment": [
+            (shows_advance_payment(offer.balance, offer.limit),
+             f"balance {balance} is 0 or less, or greater than the limit {limit}"), services]}
+    marks = ", BLOCKED" * (not row.active) + ", no password yet" * (not row.password)
+    echo(f"{number} {row.name}{marks}\n"
+               f"brand {row.brand}, CUIT {row.cuit or '-'}, {row.tax_condition or '-'}\n"
+               f"e-mails: {', '.join(emails_of(number)) or 'none'}"
+               f"{'; wants no reminders' * (not row.wants_reminders)}\n"
+               f"balance: {balance}, DineroMail limit: {limit}")
+    for button, conditions in buttons.items():
+        echo(f"{button}: {'shown' if all(holds for holds, _ in conditions) else 'not shown'}")
+        for holds, condition in conditions:
+            echo(f"  {'yes' if holds else 'NO':3}  {condition}")
 
 
 @command("voucher-type", "voucher-type 6 --dineromail on")
@@ -3300,11 +2919,12 @@ def customer(number):
               help="Whether a customer whose last invoice is of this type may pay on line.")
 def voucher_type(code, dineromail):
     """Switch DineroMail on or off for a type of voucher, by its AFIP code."""
-    types = tables()["voucher_type"]
-    if not types.count_where("code = ?", [code]):
+    with transaction() as db:
+        row = db.execute("UPDATE voucher_type SET dineromail = ? WHERE code = ? RETURNING name",
+                         (dineromail == "on", code)).fetchone()
+    if not row:
         raise Refused(f"There is no voucher type {code}. Nothing was changed.")
-    types.update(code, {"dineromail": dineromail == "on"})
-    echo(f"{code} {types.get(code)['name']}: DineroMail {dineromail}")
+    echo(f"{code} {row.name}: DineroMail {dineromail}")
 
 # === Mail =========================================================================================
 # The outbox is emptied here; each mail is written when it is sent, of what is so then. Reminders.
@@ -3693,300 +3313,153 @@ def notify(dry_run):
     what = "Customers that would be told" if dry_run else "Customers told"
     echo(f"{what}: " + ", ".join(f"{kind} {counts[kind]}" for kind in REMINDERS))
 
-# === Import =======================================================================================
-# A file of an accounting program is read whole before anything is changed; then one transaction
-# changes all, or nothing. What it changed is kept, to be undone.
+# === Files ========================================================================================
+# A file of another program, as it is: CSV in the usual dialects, or a workbook. It becomes rows of
+# cells under our names of the columns. Text is read here; the cells of a workbook have a type.
 
-IMPORT_BYTES = 200 * 2**20
+FILE_BYTES = 200 * 2**20
 TITLE_LINES = 15                    # above the header, at most
-NOT_CSV = {b"\xd0\xcf\x11\xe0": "an Excel workbook", b"%PDF-": "a PDF", b"\x89PNG": "a picture"}
-BAD_ZIP = (zipfile.BadZipFile, RuntimeError, EOFError, OSError, ValueError, LookupError,
-           zlib.error, lzma.LZMAError)  # zipfile promises no one error
 BETWEEN = rb"(?<=[A-Za-z])[%b]+(?=[A-Za-z])"
 DOS = re.compile(BETWEEN % rb"\x81\x82\x90\xa1-\xa5")     # üéÉíóúñÑ; in Windows quotes, coins …
 WINDOWS = re.compile(BETWEEN % "áéíñóúüÁÉÍÑÓÚÜ".encode("cp1252"))
 DATE = re.compile(r"(?:((?:19|20)[0-9]{2})-([0-9]{1,2})-([0-9]{1,2})"
-                  r"|([0-9]{1,2})[/.-]([0-9]{1,2})[/.-]((?:19|20)?[0-9]{2}))"
-                  r"(?:[ T][0-9]{1,2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]+)?)?Z?)?")
-SIGNED = re.compile(r"([+−-]?)\$?([−-]?)([0-9][0-9.,]*)([−-]?)")
-GROUPED = {",": re.compile(r"([0-9]{1,3}(?:\.[0-9]{3})+|[0-9]+)(?:,([0-9]{1,2}))?"),
-           ".": re.compile(r"([0-9]{1,3}(?:,[0-9]{3})+|[0-9]+)(?:\.([0-9]{1,2}))?")}
+                  r"|([0-9]{1,2})[/.-]([0-9]{1,2}|[a-z]{3,10})[/.-]((?:19|20)?[0-9]{2}))"
+                  r"(?:[ T][0-9]{1,2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]+)?)?(?:Z|\s?[ap]\.?\s?m\.?)?)?",
+                  re.I)
+MONTH_NAMES = "ene feb mar abr may jun jul ago sep oct nov dic".split()
+SIGNED = re.compile(r"([+-]?)\$?([+-]?)(?:([0-9.,]+)|\(([0-9.,]+)\))(-?)")
+GROUPED = {",": re.compile(r"([0-9]{1,3}(?:\.[0-9]{3})+|[0-9]*)(?:,([0-9]{1,2}|[0-9]{2}00))?"),
+           ".": re.compile(r"([0-9]{1,3}(?:,[0-9]{3})+|[0-9]*)(?:\.([0-9]{1,2}|[0-9]{2}00))?")}
+TYPE_NAME = re.compile(
+    "(?P<tique>tique?|ticket|tk)?(?:(?P<factura>facturas?|fact?|fc?)|(?P<recibo>recibos?|rec|rc|rbo"
+    "|cobranzas?|cobros?|pagos?)|(?P<notadecredito>notas?(?:de)?cred(?:ito)?|ncr?|ncred)"
+    "|(?P<notadedebito>notas?(?:de)?deb(?:ito)?|ndb(?=.)|nd|ndeb))?([abcemtx]?)")
 MARKS = {"comma": ",", "point": "."}
-VAGUE = {"n", "no", "cod", "imp"}   # headers that yield to others: «N°» may be a counter of rows
+SHORT = {"cod": "codigo", "nro": "numero", "n": "numero", "no": "numero", "num": "numero",
+         "fec": "fecha", "vto": "vencimiento", "imp": "importe", "cbte": "comprobante",
+         "comp": "comprobante", "pto": "punto", "vta": "venta", "doc": "documento"}
+COLUMN_NAMES = {    # column: how programs call it, too; what is before a bar wins over the rest
+    "usuario": "codigo cliente, numero cliente, id cliente|cliente|codigo, cuenta|cod",
+    "nombre": "razon social, apellido nombre, denominacion", "marca": "linea, unidad negocio",
+    "cuit": "cuit cuil, c u i t, cuit dni|numero documento, numero documento receptor,"
+            " numero documento comprador|dni",
+    "condicion_iva": "condicion frente iva, situacion iva", "activo": "habilitado",
+    "domicilio": "direccion, calle, domicilio comercial", "localidad": "ciudad",
+    "codigo_postal": "cp, c p", "telefonos": "telefono, tel",
+    "emails": "email, e mail, e mails, correo, correos, correo electronico, mail",
+    "fecha": "fecha emision, fecha comprobante, emision", "saldo": "saldo acumulado",
+    "tipo": "tipo comprobante, codigo comprobante, t comprobante", "punto_venta": "p v, sucursal",
+    "numero": "numero desde, numero comprobante, nro|comprobante|cbte|n, no",
+    "detalle": "concepto, descripcion, observaciones, leyenda", "moneda": "moneda original",
+    "importe": "monto, importe total, total|imp", "debe": "debito, debitos",
+    "haber": "credito, creditos", "vencimiento": "fecha vencimiento, vto",
+    "cae": "numero cae, codigo autorizacion", "vencimiento_cae": "fecha vencimiento cae",
+    "texto": "cuerpo, noticia", "servicio": "abono, plan", "desde": "fecha alta, alta",
+    "emisor": "numero documento emisor, numero documento vendedor",     # of what we received
+}
 
 
+@lru_cache(4096)
 def parse_date(text: str) -> str:
-    """A day as accounting programs write it; ValueError if it is none.
-
-    >>> parse_date("5/3/26"), parse_date("2026-03-05 00:00:00"), parse_date("31/12/98")
-    ('2026-03-05', '2026-03-05', '1998-12-31')
-    """
-    found = DATE.fullmatch(text)
-    if not found:
+    """Return a day as accounting programs write it: 5/3/26, 05-nov-26, 2026-03-05 00:00:00."""
+    match = DATE.fullmatch(text)
+    if not match:
         raise ValueError("no date such as 31/12/2026 or 2026-12-31")
-    year, month, day_of_month = found.group(1, 2, 3) if found[1] else found.group(6, 5, 4)
+    year, month, day_of_month = match.group(1, 2, 3) if match[1] else match.group(6, 5, 4)
     century = "" if len(year) == 4 else "19" if year > "69" else "20"
     try:
-        parsed = date(int(century + year), int(month), int(day_of_month))
+        if not month.isdigit():
+            month = MONTH_NAMES.index(month[:3].lower().replace("set", "sep")) + 1
+        return date(int(century + year), int(month), int(day_of_month)).isoformat()
     except ValueError:
         raise ValueError("not in the calendar; days come before months") from None
-    return parsed.isoformat()
 
 
 def proven_mark(text: str) -> str:
-    """The decimal mark that an amount proves; '' if it proves none.
-
-    >>> [proven_mark(text) for text in ("1.234,56", "12.34", "1,234,567", "121.000", "15")]
-    [',', '.', '.', '', '']
-    """
+    """Return the decimal mark that an amount proves, of 1.234,56 the comma; '' if none."""
     marks = re.findall("[.,]", text)
-    if not marks:
-        return ""
     if len(marks) > 1:
         return marks[-1] if marks[-1] != marks[0] else {",": ".", ".": ","}[marks[0]]
-    return "" if re.search(r"(?<![0-9])[1-9][0-9]{0,2}[.,][0-9]{3}(?![0-9])", text) else marks[0]
+    return marks[0] if marks and not re.search(r"[0-9][.,][0-9]{3}(?![0-9])", text) else ""
 
 
-def parse_amount(text: str, mark: str) -> int:
-    """The centavos of an amount with this decimal mark, '' = not known; ValueError.
+def parse_amount(cell, mark: str) -> int:
+    """Return the centavos of $ 1.234,56, (12), 0,5-, $ - and so on; '' = the mark is not known.
 
-    >>> [parse_amount(text, ",") for text in ("$ 1.234,56", "(12)", "0,5-", "−3")]
-    [123456, -1200, -50, -300]
+    A number, as workbooks have, is rounded to centavos.
     """
-    bare = "".join(text.split())
-    if bare.startswith("(") and bare.endswith(")"):
-        bare = f"-{bare[1:-1]}"
-    found = SIGNED.fullmatch(bare)
-    signs = found[1] + found[2] + found[4] if found else "?"
-    if signs not in ("", "+", "-", "−"):
+    if type(cell) in (int, float) and abs(cell) < 10**13:
+        return int(Decimal(repr(cell)).scaleb(2).quantize(Decimal(1), ROUND_HALF_UP))
+    bare = "".join(str(cell).split()).replace("−", "-")
+    if bare in ("-", "$-"):     # zero in the accounting format
+        return 0
+    match = SIGNED.fullmatch(bare)
+    sign = match[1] + match[2] + "-" * bool(match[4]) + match[5] if match else "?"
+    digits = (match[3] or match[4]) if match else ""
+    if sign not in ("", "+", "-") or not re.search("[0-9]", digits):
         raise ValueError("no amount such as 1234,56")
-    return centavos_of(found[3], mark) * (1 if signs in ("", "+") else -1)
-
-
-def centavos_of(digits: str, mark: str) -> int:
-    """The same of an amount without sign."""
     if not mark and re.search("[.,]", digits):
         raise ValueError("ambiguous: say --decimal comma or --decimal point")
     parts = GROUPED[mark or ","].fullmatch(digits)
     if not parts:
-        fitting = [name for name, other in MARKS.items() if GROUPED[other].fullmatch(digits)]
-        raise ValueError(f"decimal {fitting[0]}? use --decimal {fitting[0]}" if fitting
+        other = [name for name, form in MARKS.items() if GROUPED[form].fullmatch(digits)]
+        raise ValueError(f"decimal {other[0]}? use --decimal {other[0]}" if other
                          else "no amount such as 1234,56")
-    amount = int(re.sub("[.,]", "", parts[1]) + (parts[2] or "").ljust(2, "0"))
-    if amount >= 10**15:
+    centavos = int(re.sub("[.,]", "", parts[1]) + (parts[2] or "")[:2].ljust(2, "0"))
+    if centavos >= 10**15:
         raise ValueError("too large")
-    return amount
+    return -centavos if sign == "-" else centavos
 
 
-ALIASES = {column: {plain(alias) for alias in aliases.split("|")} for column, aliases in {
-    "usuario": "usuario|cliente|cod. cliente|cód. de cliente|código cliente|código de cliente|"
-               "nro. cliente|nro. de cliente|nº cliente|nº de cliente|n° cliente|n° de cliente|"
-               "número de cliente|id cliente|código|cód.|cuenta",
-    "nombre": "nombre|razón social|apellido y nombre|denominación",
-    "cuit": "cuit|cuit/cuil|c.u.i.t.|nro. doc. receptor|nro. documento receptor",
-    "condicion_iva": "condición iva|condición de iva|condición frente al iva|situación iva",
-    "domicilio": "domicilio|dirección|calle|domicilio comercial",
-    "localidad": "localidad|ciudad",
-    "provincia": "provincia",
-    "codigo_postal": "código postal|cp|c.p.|cod. postal",
-    "emails": "emails|email|e-mail|e-mails|correo|correos|correo electrónico|mail",
-    "telefonos": "teléfonos|teléfono|tel|tel.",
-    "marca": "marca|línea|unidad de negocio",
-    "activo": "activo|habilitado",
-    "fecha": "fecha|fecha de emisión|fecha emisión|fecha comprobante|fecha cbte.|emisión",
-    "tipo": "tipo|tipo de comprobante|tipo comprobante|tipo cbte.|cód. comprobante|t. comp.",
-    "punto_venta": "punto_venta|punto de venta|pto. venta|pto. de venta|pto. vta.|p.v.|sucursal",
-    "numero": "número|nro.|nº|n°|número desde|número de comprobante|nro. comprobante|"
-              "nro. de comprobante|comprobante",
-    "detalle": "detalle|concepto|descripción|observaciones|leyenda",
-    "importe": "importe|monto|importe total|imp. total|imp.|total",
-    "debe": "debe|débito|débitos",
-    "haber": "haber|crédito|créditos",
-    "saldo": "saldo|saldo acumulado",
-    "vencimiento": "vencimiento|fecha de vencimiento|fecha vencimiento|vto.|fecha vto.",
-    "cae": "cae|nro. cae|nº cae|cód. autorización|código de autorización",
-    "vencimiento_cae": "vencimiento_cae|vencimiento del cae|vencimiento cae|vto. cae|"
-                       "fecha vto. cae",
-    "moneda": "moneda",
-    "emisor": "nro. doc. emisor",   # only in ARCA's list of the vouchers that we received
-    "titulo": "título",
-    "texto": "texto|cuerpo|noticia",
-    "servicio": "servicio|abono|plan",
-    "desde": "desde|fecha de alta|alta",
-}.items()}
+@lru_cache(4096)
+def type_key(text: str) -> tuple:
+    """Return what a type of voucher's name says: (factura, recibo …, letter, is it a FCE, a tique).
 
-
-@contextmanager
-def zip_told():
-    """Whatever zipfile raises is told as what it is: the ZIP cannot be read."""
-    try:
-        yield
-    except BAD_ZIP as error:
-        raise ValueError("it is a damaged or locked ZIP") from error
-
-
-def unzipped(content: bytes) -> bytes:
-    """The one CSV in a ZIP, as ARCA sends it."""
-    with zip_told():
-        archive = zipfile.ZipFile(io.BytesIO(content))
-        files = [file for file in archive.infolist() if not file.is_dir()]
-    if any(file.filename.startswith(("xl/", "word/")) for file in files):
-        raise ValueError("it is an Excel workbook: save it as CSV")
-    if len(files) != 1 or files[0].file_size > IMPORT_BYTES:
-        raise ValueError("it is a ZIP with more than one CSV in it")
-    with zip_told():
-        return archive.read(files[0])
-
-
-def encodings_of(content: bytes):
-    """Yield the encodings that a text may have, the likeliest first."""
-    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        yield "utf-16"
-    elif b"\0" in content[:2]:
-        yield "utf-16-be" if content[:1] == b"\0" else "utf-16-le"
-    else:
-        yield "utf-8-sig"
-        is_dos = len(DOS.findall(content)) > len(WINDOWS.findall(content))
-        yield "cp850" if is_dos else "cp1252"
-
-
-def decoded(content: bytes) -> tuple[str, str]:
-    """(a text, the encoding it is in)."""
-    for encoding in encodings_of(content):
-        with suppress(UnicodeDecodeError):
-            return content.decode(encoding).rstrip("\x1a"), encoding
-    raise ValueError("it is no text: save it as CSV")
-
-
-def text_of(content: bytes) -> tuple[str, str]:
-    """(a file's text, the encoding it is in); ValueError says what it is instead."""
-    if content.startswith(b"PK\3\4"):
-        content = unzipped(content)
-    for magic, what in NOT_CSV.items():
-        if content.startswith(magic):
-            raise ValueError(f"it is {what}: save it as CSV")
-    text, encoding = decoded(content)
-    if re.search(r"[\0-\x08\x0e-\x1f]", text):
-        raise ValueError("it is no text: save it as CSV")
-    if not text.strip():
-        raise ValueError("it is empty")
-    if text.lstrip().startswith("<"):
-        raise ValueError("it is a web page, perhaps an error, and no CSV")
-    return text, encoding
-
-
-class Kind(NamedTuple):
-    """A kind of import by CSV: what its file holds, and where that goes."""
-
-    table: str
-    key: tuple          # columns of the table that say which row it is
-    required: tuple     # columns of the file; of several, as usuario|cuit, one is enough
-    columns: dict       # column of the file: (of the table, how a cell is read)
-    scope: str          # SQL: the rows of the table that go if a file lacks them
-    made: tuple = ()    # columns of the table that come from several cells
-    finish: object = None   # what makes the row of what was read; None = it is the row
-
-
-class Layout(NamedTuple):
-    """How a CSV file is laid out."""
-
-    line: int           # of the header; the first is 1
-    delimiter: str
-    headers: list       # as they are written
-    places: dict        # column, as we call it: its place among the cells
-
-
-def place_columns(headers: list, kind: Kind, given: dict) -> dict:
-    """{column: its place}: under the header that --column gives, its name, or an alias of it.
-
-    A vague header counts only if no other one fits; ValueError if two fit equally well.
+    >>> type_key("N/C A"), type_key("FCE A")
+    (('notadecredito', 'a', False, False), ('factura', 'a', True, False))
     """
-    names, places = [*map(plain, headers)], {}
-    for column in (*kind.columns, "emisor"):
-        wanted = plain(given.get(column, column))
-        aliases = () if column in given else ALIASES[column]
-        by_alias = [place for place, name in enumerate(names) if name in aliases]
-        found = ([place for place, name in enumerate(names) if name == wanted]
-                 or [place for place in by_alias if names[place] not in VAGUE] or by_alias)
-        if len(found) > 1:
-            both = " or ".join(f"«{headers[place]}»" for place in found)
-            raise ValueError(f"{column} could be {both}: say --column {column}=HEADER")
-        if found:
-            places[column] = found[0]
-    return places
+    words = " ".join(map(plain, re.findall(r"\w+", re.sub("[/.]", "", text))))
+    is_fce = bool(re.search(r"\bfce|mipyme|facturas? de credito", words))
+    name = words.replace(" ", "").replace("facturadecredito", "factura") if is_fce else plain(words)
+    name = re.sub("electronicas?|mipymes?" + "|fce" * is_fce, "", name)
+    match = TYPE_NAME.fullmatch(name)
+    if not match:
+        return plain(words), "", is_fce, False
+    kind = next((kind for kind, found in match.groupdict().items() if found and kind != "tique"),
+                "factura" if is_fce else "")
+    return kind, match[match.lastindex], is_fce, bool(match["tique"])
 
 
-def find_layout(text: str, kind: Kind, given: dict) -> Layout:
-    """Find header and delimiter, where most columns are known; ValueError if some are missing."""
-    layouts = []
-    for line, header in enumerate(islice(io.StringIO(text, newline=""), TITLE_LINES + 2), 1):
-        for delimiter in ";,\t|":
-            headers = [cell.strip() for cell in next(csv.reader([header], delimiter=delimiter))]
-            places = place_columns(headers, kind, given)
-            layouts.append(Layout(line, delimiter, headers, places))
-    best = max(layouts, key=lambda layout: len(layout.places))
-    if "emisor" in best.places:
-        raise ValueError("it lists vouchers that the company received: take those it issued")
-    missing = [names for names in kind.required if not best.places.keys() & names.split("|")]
-    if missing:
-        seen = ", ".join(filter(None, best.headers)) if best.places else "none that is known"
-        raise ValueError(f"it has no column {', '.join(missing)}. Headers: {seen}. Rename them,"
-                         " or say --column NAME=HEADER")
-    return best
+def text_of(cell) -> str:
+    """Return a cell as text: a number without .0, a date as ISO, a truth as 1 or 0."""
+    if isinstance(cell, str):
+        return "" if cell in ("#N/A", "#N/D") else cell
+    if isinstance(cell, date):
+        return cell.isoformat()[:10]
+    return f"{cell:.0f}" if cell == int(cell) else str(cell)
 
 
-def lines_below(text: str, layout: Layout):
-    """Yield (line, cells) of all that is below the header, but blank lines.
+def header_key(text: str) -> str:
+    """Return a header's words without accents, articles, abbreviations.
 
-    A quoted cell may go over several lines: then it is the first one that counts.
+    >>> header_key("Cód. de Cliente"), header_key("PtoVta"), header_key("Nº")
+    ('codigo cliente', 'punto venta', 'no')
     """
-    lines = io.StringIO(text, newline="")
-    deque(islice(lines, layout.line), maxlen=0)
-    table, line = csv.reader(lines, delimiter=layout.delimiter), 1
-    for cells in table:
-        found = [cell.strip() for cell in cells]
-        if any(found):
-            yield layout.line + line, found
-        line = table.line_num + 1
+    plain_text = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
+    words = [word.lower() for word in re.findall("[A-Z]?[a-z0-9]+|[A-Z0-9]+", plain_text)]
+    words = [word for word in words if word not in ("de", "del", "la", "el", "al", "y")]
+    return " ".join(SHORT.get(word, word) if len(words) > 1 else word for word in words)
 
 
-def record_of(cells: list, layout: Layout) -> dict:
-    """{column: cell} of a line; ValueError if it is no line of this table."""
-    width = len(layout.headers)
-    if len(cells) < width or any(cells[width:]):
-        raise ValueError(f"it has {counted(len(cells), 'cell')}, the header has {width}")
-    return {column: cells[place] for column, place in layout.places.items()}
+def letters_of(cells: list) -> str:
+    """Return what tells a heading that comes again on each page: its letters, no numbers."""
+    return re.sub(r"[\W\d_]+", "", "".join(cell for cell in cells if isinstance(cell, str)))
 
 
-def decimal_mark(text: str, layout: Layout) -> str:
-    """The decimal mark that most amounts of a file prove; '' if none does."""
-    places = [layout.places[name] for name in ("importe", "debe", "haber", "saldo")
-              if name in layout.places]
-    proofs = Counter(proven_mark(cells[place]) for _, cells in lines_below(text, layout)
-                     for place in places if place < len(cells))
-    return next((mark for mark, _ in proofs.most_common() if mark), "")
-
-
-SHORT_NAMES = (("factura", "fac|fact|fc"), ("notadecredito", "nc|ncr|notacredito"),
-               ("notadedebito", "nd|ndb|notadebito"), ("recibo", "rec|rc"))
-
-
-def full_name(text: str) -> str:
-    """A type of voucher as `plain` has it, from an abbreviation.
-
-    >>> full_name("FAC B"), full_name("N/C A"), full_name("Recibo")
-    ('facturab', 'notadecreditoa', 'recibo')
-    """
-    name = plain(text)
-    for full, short in SHORT_NAMES:
-        name = re.sub(rf"^(?:{short})(?=[abcem]?$)", full, name)
-    return name
-
-
-def file_content(path: Path) -> bytes:
-    """All of a file, which must not change meanwhile; or Refused."""
+def read_complete(path: Path) -> bytes:
+    """Return all of a file; Refused if it is too large, or changes meanwhile."""
     with refused_by(path, "Nothing was saved."), path.open("rb") as file:
-        before, content = os.fstat(file.fileno()), file.read(IMPORT_BYTES + 1)
+        before, content = os.fstat(file.fileno()), file.read(FILE_BYTES + 1)
         after = path.stat()
     if (before.st_mtime_ns, len(content)) != (after.st_mtime_ns, after.st_size):
         raise Refused(f"{path}: it is too large, or changed while it was read: try again when it"
@@ -3994,377 +3467,146 @@ def file_content(path: Path) -> bytes:
     return content
 
 
-class CsvFile:
-    """A CSV file of a kind. What is wrong with it is kept, by line."""
+def unzip(content: bytes) -> bytes:
+    """Return what a ZIP of one file holds, as ARCA sends it; a workbook, a ZIP too, as it is."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            files = {info.filename: info for info in archive.infolist() if not info.is_dir()}
+            if files.keys() & {"[Content_Types].xml", "content.xml"}:
+                return content
+            if len(files) == 1 and max(info.file_size for info in files.values()) <= FILE_BYTES:
+                return archive.read(*files)
+    except Exception as error:  # zipfile promises no one error
+        raise ValueError("it is a damaged or locked ZIP") from error
+    raise ValueError("it is a ZIP with more than one CSV in it")
 
-    line = 0    # that is read now; the first is 1
 
-    def __init__(self, path: Path, kind: str, told):
-        """`told` is what the command line told; Refused if it is no CSV or lacks a column."""
-        self.name, self.kind, self.told = path.name, KINDS[kind], told
-        self.problems, self.remarks, self.told_balances = [], [], {}
-        content = file_content(path)
-        options = (told.partial, told.decimal, told.column, told.sign_by_type, told.overwrite_edits)
-        self.digest = sha256(content + repr(options).encode())
-        csv.field_size_limit(IMPORT_BYTES)  # a quote that never ends is told as a short line
+def text_lines(content: bytes) -> tuple[list[str], list[str]]:
+    """Return a text's lines, and remarks about their encoding: each line has its own."""
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or b"\0" in content[:2]:
+        is_big = content[:1] == b"\0" or content.startswith(codecs.BOM_UTF16_BE)
+        with suppress(UnicodeDecodeError):
+            content = content.decode("utf-16-be" if is_big else "utf-16-le").encode()
+    content = content.removeprefix(codecs.BOM_UTF8).rstrip(b"\x1a")
+    is_dos = len(DOS.findall(content)) > len(WINDOWS.findall(content))
+    lines, accented, others = [], [], []    # the last two are line numbers
+    for number, line in enumerate(content.splitlines(keepends=True), 1):
         try:
-            self.text, encoding = text_of(content)
-            self.layout = find_layout(self.text, self.kind, told.column)
-        except ValueError as error:
-            raise Refused(f"{path.name}: {error}. Nothing was saved.") from error
-        self.remarks += ["read as DOS writes, in code page 850"] * (encoding == "cp850")
-        self.mark = MARKS.get(told.decimal) or decimal_mark(self.text, self.layout)
-        self.is_by_cuit = kind == "movements" and "usuario" not in self.layout.places
-        self.is_partial = told.partial or self.is_by_cuit   # ARCA's list has no payments
-        self.targets = {*self.kind.made, *(name for column, (name, _) in self.kind.columns.items()
-                                           if column in self.layout.places)}
-        self.look_up()
-
-    def look_up(self) -> None:
-        """What of the database its cells may name."""
-        self.types = {plain(row.name): row.code for row in fetch_all("SELECT * FROM voucher_type")}
-        self.signs = dict(fetch_all("SELECT code, sign FROM voucher_type"))
-        self.brands = {plain(name): row.code for row in fetch_all("SELECT * FROM brand")
-                       for name in (row.code, row.name)}
-        self.owners = defaultdict(list)     # of a CUIT
-        for row in fetch_all("SELECT number, cuit FROM customer"):
-            self.owners[row.cuit].append(row.number)
-        self.customers = set(chain.from_iterable(self.owners.values()))
-
-    def rows(self):
-        """Yield (line, {column of the table: value}) of each line that is right."""
-        for line, cells in lines_below(self.text, self.layout):
-            self.line = line
-            if row := self.tried("", CsvFile.row, cells):
-                yield line, row
-
-    def tried(self, column: str, read, found):
-        """What was read; or its problem is kept."""
-        try:
-            return read(self, found)
-        except ValueError as error:
-            where = f"{column} «{found[:40]}»: " if column else ""
-            return self.problems.append((self.line, f"{where}{error}"))
-
-    def row(self, cells: list) -> dict | None:
-        """The row that a line's cells make; None = it is none, or some of them were wrong."""
-        record = record_of(cells, self.layout)
-        if self.is_total(record):
-            return self.remarks.append(f"line {self.line}: a total of nobody's, not read")
-        before = len(self.problems)
-        row = {name: self.tried(column, read, record[column])
-               for column, (name, read) in self.kind.columns.items() if column in record}
-        if len(self.problems) > before:
-            return None
-        return self.kind.finish(self, row) if self.kind.finish else row
-
-    def is_total(self, record: dict) -> bool:
-        """Whether it is a line of totals: of nobody, and without something that each line has."""
-        owner, *others = (next((record[name] for name in names.split("|") if name in record), "")
-                          for names in self.kind.required)
-        return not all(others) and (not owner or bool(re.match("(sub)?total", plain(owner))))
-
-    def number(self, text: str) -> int:
-        """A user number; but for a file of customers it has to be known.
-
-        1.001 is one, 1.5 was a number and is none.
-        """
-        is_number = re.fullmatch(r"[0-9]+|[0-9]{1,3}(\.[0-9]{3})+", text)
-        found = is_number and customer_number(text)
-        if not found:
-            raise ValueError("no user number")
-        if self.kind.table != "customer" and found not in self.customers:
-            raise ValueError("no such customer: import the customers first")
-        return found
-
-    def cuit(self, text: str) -> str | None:
-        """A CUIT, digits only. ARCA has other documents in its place."""
-        digits = re.sub(r"[^0-9]", "", text)
-        if text and not self.is_by_cuit and not is_cuit(digits):
-            raise ValueError("no CUIT: a digit is wrong")
-        return digits or None
-
-    def emails(self, text: str) -> list[tuple]:
-        """(canonical, address, when it was confirmed) of each address: the company knows them."""
-        typed = [address for address in re.split(r"[|,;\s]+", text) if address]
-        if wrong := [address for address in typed if not canonical_email(address)]:
-            raise ValueError(f"no list of e-mail addresses: {wrong[0]}")
-        found = {canonical_email(address): address for address in typed}
-        return [(canonical, address, now()) for canonical, address in found.items()]
-
-    def phones(self, text: str) -> list[tuple]:
-        """Phones, in any format, each as (phone,)."""
-        return [(phone,) for phone in dict.fromkeys(map(str.strip, re.split(r"[|,;]", text)))
-                if phone]
-
-    def brand(self, text: str) -> str | None:
-        """A brand, by its code or name; None = not told."""
-        if text and plain(text) not in self.brands:
-            raise ValueError(f"none of {', '.join(sorted(set(self.brands.values())))}")
-        return self.brands.get(plain(text))
-
-    def amount(self, text: str) -> int | None:
-        """Centavos; None = an empty cell."""
-        return parse_amount(text, self.mark) if text else None
-
-    def type(self, text: str) -> int:
-        """A type of voucher by AFIP's code, with or without a name behind it, or by its name."""
-        code = re.match(r"([0-9]{1,3})(?![0-9])", text)
-        found = int(code[1]) if code else self.types.get(full_name(text))
-        if found not in self.signs:
-            raise ValueError("no type of voucher: write AFIP's code, such as 6")
-        return found
-
-    def voucher(self, text: str) -> tuple:
-        """(point of sale, number) of a voucher; None = it tells no point of sale."""
-        found = re.fullmatch(r"(?:[A-Z]{1,3}[ -]?){0,2}(?:([0-9]{1,5})[ -]"
-                             r"|([0-9]{4,5})(?=[0-9]{8}$))?([0-9]{1,8})", text)
-        if not found:
-            raise ValueError("no voucher's number such as 1234 or 0003-00001234")
-        point_of_sale = found[1] or found[2]
-        return (int(point_of_sale) if point_of_sale else None), int(found[3])
-
-    def movement(self, row: dict) -> dict | None:
-        """A row of the ledger, from what its line says; None = it is nobody's."""
-        aside = {name: row.pop(name, None) for name in NO_COLUMNS}
-        printed, row["number"] = row["number"]
-        points_of_sale = {printed, row.get("point_of_sale")} - {None}
-        if len(points_of_sale) > 1:
-            raise ValueError("punto_venta and the number say two points of sale")
-        if row.get("cae_due_date") and not row.get("cae"):
-            raise ValueError("vencimiento_cae without a cae")
-        row["point_of_sale"] = min(points_of_sale, default=0)
-        row["amount"] = self.moved(aside, row["type"])
-        if self.is_by_cuit:
-            row["customer"] = self.owner(aside["cuit"])
-        if row["customer"]:
-            self.compare_balance(row["customer"], row["amount"], aside["saldo"])
-        return row if row["customer"] else None
-
-    def moved(self, told: dict, voucher_type: int) -> int:
-        """How a line moves the balance."""
-        amount, debit, credit = told["importe"], told["debe"], told["haber"]
-        if {amount, debit, credit} == {None}:
-            raise ValueError("importe is missing")
-        if amount is None:
-            return (debit or 0) - (credit or 0)
-        if not (self.told.sign_by_type or self.is_by_cuit):
-            return amount
-        if amount < 0:
-            raise ValueError("importe is negative, but its sign has to come from the type")
-        return amount * self.signs[voucher_type]
-
-    def owner(self, cuit: str | None) -> int | None:
-        """Whose a voucher of ARCA's list is, by CUIT; None = no customer's."""
-        owners = self.owners.get(cuit, []) if cuit else []
-        if len(owners) > 1:
-            raise ValueError(f"CUIT {cuit} is of customers {', '.join(map(str, owners))}")
-        if not owners:
-            self.remarks.append(f"CUIT {cuit or '-'}: no customer's, its voucher was not read")
-        return owners[0] if owners else None
-
-    def compare_balance(self, customer: int, amount: int, told: int | None) -> None:
-        """Where the file tells balances, each has to be the one before plus the line's amount.
-
-        A whole account begins with none: an opening balance would be lost.
-        """
-        before = self.told_balances.get(customer, None if self.is_partial else 0)
-        self.told_balances[customer] = told
-        if None not in (before, told) and before + amount != told:
-            raise ValueError(f"saldo «{plain_money(told)}» is not {plain_money(before)}, the one"
-                             f" before, plus {plain_money(amount)}")
+            lines.append(line.decode())
+            if not line.isascii():
+                accented.append(number)
+        except UnicodeDecodeError:
+            lines.append(line.decode("cp850" if is_dos else "cp1252", "surrogateescape"))
+            others.append(number)
+    if any(map(re.compile("[\0-\x08\x0e-\x1f\udc80-\udcff]").search, lines)):
+        raise ValueError("it is no text: save it as CSV")
+    remarks = [f"line {number} is not in the encoding of the others: look at its accents"
+               for number in min(others, accented, key=len)]
+    remarks += ["read as DOS writes, in code page 850"] * (is_dos and len(others) > len(accented))
+    return lines, remarks
 
 
-def shaped(pattern: str, problem: str, convert=str, *, empty=None):
-    """A reader of cells of this shape; an empty one, where it may be, is `empty`."""
-    shape = re.compile(pattern, re.S)
-
-    def read(file, text):
-        if not shape.fullmatch(text):
-            raise ValueError(problem)
-        return convert(text) if text else empty
-    return read
+def csv_rows(lines: list[str], delimiter: str):
+    """Yield (line, cells); a quoted cell may go over several lines: then the first one counts."""
+    table, line = csv.reader(lines, delimiter=delimiter), 1
+    for cells in table:
+        yield line, cells
+        line = table.line_num + 1
 
 
-def folded(text: str) -> str:
-    """A text in one line."""
-    return " ".join(text.split())
+def open_sheet(content: bytes, name: str | None):
+    """Return a sheet of a workbook: the first that is not hidden, or the one of that name."""
+    import python_calamine
+    try:
+        book = python_calamine.load_workbook(io.BytesIO(content))
+        shown = [sheet.name for sheet in book.sheets_metadata
+                 if sheet.typ == python_calamine.SheetTypeEnum.WorkSheet and (
+                     sheet.visible == python_calamine.SheetVisibleEnum.Visible or name)]
+        if name and name not in shown:
+            raise ValueError(f"it has no sheet {name}: it has {', '.join(shown)}")
+        sheet = book.get_sheet_by_name(name or shown[0])
+    except (python_calamine.CalamineError, IndexError) as error:
+        raise ValueError("it is a workbook that cannot be read, damaged or locked with a password:"
+                         " save it anew, without one") from error
+    if not sheet.height:
+        raise ValueError(f"its sheet {sheet.name} is empty: another one is read with --sheet NAME")
+    return sheet
 
 
-A_NAME = shaped(".{1,200}", "missing, or longer than 200 characters", folded)
-A_TEXT = shaped(".{0,200}", "longer than 200 characters", folded, empty="")
-A_DAY = shaped(".+", "missing", parse_date)
-NO_DAY = shaped(".*", "", parse_date)       # or a day
-NO_COLUMNS = ("cuit", "importe", "debe", "haber", "saldo", "moneda")    # of the ledger
-YES, NO = "(?i:1|s[ií]?|true|activo|alta|x)", "(?i:0|no?|false|inactivo|baja)"
-KINDS = {
-    "customers": Kind("customer", ("number",), ("usuario", "nombre"), {
-        "usuario": ("number", CsvFile.number), "nombre": ("name", A_NAME),
-        "cuit": ("cuit", CsvFile.cuit), "condicion_iva": ("tax_condition", A_TEXT),
-        "domicilio": ("address", A_TEXT), "localidad": ("city", A_TEXT),
-        "provincia": ("province", A_TEXT), "codigo_postal": ("postal_code", A_TEXT),
-        "emails": ("email", CsvFile.emails), "telefonos": ("phone", CsvFile.phones),
-        "marca": ("brand", CsvFile.brand),
-        "activo": ("active", shaped(f"{YES}|{NO}|", "neither si nor no",
-                                    lambda text: int(bool(re.fullmatch(YES, text)))))}, "0"),
-    "movements": Kind(
-        "movement", ("customer", "type", "point_of_sale", "number"),
-        ("usuario|cuit", "fecha", "tipo", "numero", "importe|debe|haber"), {
-            "usuario": ("customer", CsvFile.number), "cuit": ("cuit", CsvFile.cuit),
-            "fecha": ("date", A_DAY), "tipo": ("type", CsvFile.type),
-            "punto_venta": ("point_of_sale",
-                            shaped("[0-9]{0,5}", "no point of sale such as 3", int)),
-            "numero": ("number", CsvFile.voucher), "detalle": ("detail", A_TEXT),
-            "importe": ("importe", CsvFile.amount), "debe": ("debe", CsvFile.amount),
-            "haber": ("haber", CsvFile.amount), "saldo": ("saldo", CsvFile.amount),
-            "vencimiento": ("due_date", NO_DAY),
-            "cae": ("cae", shaped("([0-9]{14})?", "no CAE, which has 14 digits")),
-            "vencimiento_cae": ("cae_due_date", NO_DAY),
-            "moneda": ("moneda", shaped(r"(?i:\$|pes|ars|pesos)?",
-                                        "a foreign currency, accounts are in pesos"))},
-        "customer IN (SELECT customer FROM incoming_movement)",
-        ("customer", "point_of_sale", "amount"), CsvFile.movement),
-    "news": Kind("news", ("date", "title"), ("fecha", "titulo", "texto"), {
-        "fecha": ("date", A_DAY), "titulo": ("title", A_NAME),
-        "texto": ("body", shaped(".{1,10000}", "missing, or longer than 10,000 characters"))},
-        "1"),
-    "services": Kind("service", ("customer", "name"), ("usuario", "servicio"), {
-        "usuario": ("customer", CsvFile.number), "servicio": ("name", A_NAME),
-        "detalle": ("detail", A_TEXT), "desde": ("since", NO_DAY),
-        "importe": ("amount", CsvFile.amount)},
-        "customer IN (SELECT customer FROM incoming_service)"),
-}
-IMPORTED = ("customer", "email", "phone", "movement", "news", "service")
-BLOCKED = """SELECT customer FROM event AS block WHERE kind = 'block' AND NOT EXISTS (SELECT 1
-    FROM event WHERE kind = 'unblock' AND customer = block.customer AND id > block.id)"""
-TOUCHED = """WITH mine AS (SELECT * FROM import_change WHERE import = ?1),
-    touched (customer) AS (
-        SELECT row FROM mine WHERE table_name = 'customer'
-        UNION SELECT json_extract(before, '$.customer') FROM mine
-            WHERE table_name IN ('email', 'phone') AND before IS NOT NULL
-        UNION SELECT customer FROM email JOIN mine ON table_name = 'email' AND mine.row = email.id
-        UNION SELECT customer FROM phone JOIN mine ON table_name = 'phone' AND mine.row = phone.id)
+def open_tables(content: bytes, sheet_name: str | None) -> tuple[list, dict, list[str]]:
+    """Return ways to read a file, {line: places of cells merged with those above}, remarks.
+
+    Each way is a function that yields (line, cells). ValueError says what the file is instead.
     """
-CHANGED_CUSTOMERS = TOUCHED + """SELECT count(*) AS n FROM touched WHERE customer NOT IN
-    (SELECT row FROM mine WHERE table_name = 'customer' AND before IS NULL)"""
-LATER = """SELECT id, kind, file FROM import WHERE id > ?1 AND undone_at IS NULL AND (
-        kind = (SELECT kind FROM import WHERE id = ?1) OR id IN (
-            SELECT later.import FROM import_change AS later CROSS JOIN import_change AS mine
-            ON mine.import = ?1 AND mine.table_name = later.table_name AND mine.row = later.row))
-    ORDER BY id DESC LIMIT 1"""     # of the same kind: what it left as it was is in its file, too
-USED_SINCE = TOUCHED + """
-    SELECT customer, 'has changed data on the site since then' AS why FROM touched
-    WHERE customer IN (SELECT customer FROM event
-        WHERE kind IN ('data', 'email-confirmed') AND at >= ?2)
-    UNION ALL
-    SELECT row, 'came with this import, and is in use: has signed in, or has movements or services'
-    FROM mine
-    WHERE table_name = 'customer' AND before IS NULL AND row IN (SELECT customer FROM event
-        UNION ALL SELECT customer FROM movement UNION ALL SELECT customer FROM service)
-    UNION ALL
-    SELECT customer, 'has paid since then: the receipt is where a movement was that would come back'
-    FROM movement JOIN mine ON table_name = 'movement' AND mine.row = movement.id
-    WHERE origin = 'portal' LIMIT 1"""
+    csv.field_size_limit(FILE_BYTES)    # a quote that never ends is told as a short line
+    if content.startswith(b"PK\3\4"):
+        content = unzip(content)
+    if content.startswith((b"PK\3\4", b"\xd0\xcf\x11\xe0")):
+        sheet, merged = open_sheet(content, sheet_name), defaultdict(list)
+        for (top, left), (bottom, _) in sheet.merged_cell_ranges or ():
+            for line in range(top + 2, min(bottom, sheet.total_height) + 2):
+                merged[line].append(left)
+        return [lambda: enumerate(sheet.iter_rows(), 1)], merged, []
+    if content.startswith((b"%PDF-", b"\x89PNG", b"\xff\xd8")):
+        raise ValueError("it is a PDF or a picture: save it as CSV")
+    lines, remarks = text_lines(content)
+    first = next(filter(None, map(str.strip, lines)), "")
+    if not first or first.startswith("<"):
+        raise ValueError("it is a web page, or XML, whatever its name says: open it with Excel and"
+                         " save it as .xlsx" if first else "it is empty")
+    return [partial(csv_rows, lines, delimiter) for delimiter in ";,\t|"], {}, remarks
 
 
-def columns_of(table: str) -> list[str]:
-    """The columns of a table that imports write: of customers neither passwords nor links."""
-    fed = {name for name, _ in KINDS["customers"].columns.values()}
-    return [row.name for row in fetch_all(f"PRAGMA main.table_info({table})")
-            if table != "customer" or row.name in fed]
+def place_columns(headers: list[str], columns, given: dict) -> dict[str, list[int]]:
+    """Return {column: places under its header}: the one of --column, or a usual one."""
+    keys, places = [header_key(header) for header in headers], {}
+    for column in columns:
+        names = f"{header_key(column)}|{COLUMN_NAMES.get(column, '')}"
+        groups = [header_key(given[column])] if column in given else names.split("|")
+        fitting = ([place for place, key in enumerate(keys) if key in group.split(", ")]
+                   for group in groups if group)
+        places[column] = next(filter(None, fitting), [])
+    return {column: found for column, found in places.items() if found}
 
 
-@contextmanager
-def logged_changes(db, number: int):
-    """Keep what changes in these tables meanwhile, so that the import can be undone."""
-    names = [f"{table}_{deed}" for table in IMPORTED for deed in ("INSERT", "UPDATE", "DELETE")]
-    for name in names:
-        table, deed = name.split("_")
-        old = ", ".join(f"'{column}', OLD.{column}" for column in columns_of(table))
-        side, before = ("NEW", "NULL") if deed == "INSERT" else ("OLD", f"json_object({old})")
-        db.execute(f"CREATE TEMP TRIGGER log_{name} AFTER {deed} ON main.{table} BEGIN"
-                   " INSERT OR IGNORE INTO import_change"
-                   f" VALUES ({number}, '{table}', {side}.rowid, {before}); END")
-    yield
-    for name in names:
-        db.execute(f"DROP TRIGGER temp.log_{name}")
+def open_table(content: bytes, columns, required, options):
+    """Return (table, lines down to the header, headers, {column: place}, merged, remarks).
 
-
-def undo_import(number: int) -> None:
-    """Take an import back, row by row; Refused if something else built on it since."""
-    kept = fetch_one("SELECT * FROM import WHERE id = ? AND undone_at IS NULL", number)
-    if not kept:
-        raise Refused(f"There is no import {number} to undo: see `imports`. Nothing was changed.")
-    with transaction(patience=60) as db:
-        if later := fetch_one(LATER, number):
-            raise Refused(f"Import {later.id} came later, {later.kind} from {later.file}: undo"
-                          " that one first. Nothing was changed.")
-        if used := fetch_one(USED_SINCE, number, kept.at):
-            raise Refused(f"Customer {used.customer} {used.why}. Nothing was changed.")
-        db.execute("PRAGMA defer_foreign_keys = ON")
-        for table in IMPORTED:
-            restore_rows(db, number, table)
-        db.execute(f"UPDATE customer SET active = 0 WHERE number IN ({BLOCKED})")
-        db.execute("DELETE FROM import_change WHERE import = ?", (number,))
-        db.execute("UPDATE import SET undone_at = ? WHERE id = ?", (now(), number))
-
-
-def restore_rows(db, number: int, table: str) -> None:
-    """Put a table's rows back as they were before an import."""
-    columns, mine = columns_of(table), "FROM import_change WHERE import = ? AND table_name = ?"
-    values = ", ".join(f"json_extract(before, '$.{column}')" for column in columns)
-    changes = ", ".join(f"{column} = excluded.{column}" for column in columns)
-    db.execute(f"DELETE FROM {table} WHERE rowid IN (SELECT row {mine} AND before IS NULL)",
-               (number, table))
-    db.execute(f"INSERT INTO {table} ({', '.join(columns)}) SELECT {values} {mine} AND before"
-               f" IS NOT NULL ON CONFLICT ({columns[0]}) DO UPDATE SET {changes}", (number, table))
-
-
-PROBLEMS_SHOWN = 20
-LISTS = {"email": ["customer", "canonical", "address", "confirmed_at"],     # key first
-         "phone": ["customer", "number"]}
-LAST_IMPORT = """SELECT * FROM import WHERE kind = ? AND undone_at IS NULL
-    ORDER BY id DESC LIMIT 1"""
-TWICE = """SELECT line, first FROM (SELECT line, min(line) OVER (PARTITION BY {1}) AS first
-    FROM incoming_{0}) WHERE line <> first"""
-ON_FILE = "(SELECT {} FROM customer WHERE number = incoming_customer.number)"
-EDITED = "SELECT customer FROM event WHERE kind = 'data' AND actor = 'customer' AND field = '{}'"
-WRONG_RECEIPTS = """SELECT line, receipt.* FROM incoming_movement AS incoming
-    JOIN movement AS receipt USING (customer, type, point_of_sale, number)
-    WHERE receipt.origin = 'portal' AND receipt.amount <> incoming.amount"""
-TWINS = """SELECT line, receipt.number FROM incoming_movement AS incoming
-    JOIN movement AS receipt USING (customer, amount)
-    WHERE receipt.origin = 'portal' AND (incoming.type <> receipt.type
-        OR incoming.number <> receipt.number)
-    AND abs(julianday(incoming.date) - julianday(receipt.date)) <= 10
-    AND NOT EXISTS (SELECT 1 FROM movement AS known WHERE known.customer = incoming.customer
-        AND known.type = incoming.type AND known.point_of_sale = incoming.point_of_sale
-        AND known.number = incoming.number)"""
-
-
-def import_doubt(gone: int, movements: int, before: int, after: int) -> str:
-    """Why an import of movements looks wrong; '' if it does not.
-
-    >>> import_doubt(21, 100, 0, 0), import_doubt(20, 100, 1000, 1500)
-    ('21 of 100 movements would vanish', '')
+    The header is the line with most columns that are known.
     """
-    if gone > movements / 5:
-        return f"{gone} of {movements} movements would vanish"
-    if abs(after - before) > abs(before) / 2 and before:
-        return "the total balance would change by more than half"
-    return ""
+    tables, merged, remarks = open_tables(content, options.sheet)
+    table, above, headers, places = tables[0], 0, [], {}
+    for candidate in tables:
+        for line, (_, cells) in enumerate(islice(candidate(), TITLE_LINES + 2), 1):
+            names = [text_of(cell).strip() for cell in cells]
+            found = place_columns(names, columns, options.column)
+            if len(found) > len(places):
+                table, above, headers, places = candidate, line, names, found
+    for column, found in places.items():
+        if len(found) > 1:
+            both = " or ".join(f"«{headers[place]}»" for place in found)
+            raise ValueError(f"{column} could be {both}: say --column {column}=HEADER")
+    if "emisor" in places:
+        raise ValueError("it lists vouchers that the company received: take those it issued")
+    if missing := [names for names in required if not places.keys() & names.split("|")]:
+        seen = ", ".join(filter(None, headers)) or "none that is known"
+        raise ValueError(f"it has no column {', '.join(missing)}. Headers: {seen}. Rename them,"
+                         " or say --column NAME=HEADER")
+    places = {column: found[0] for column, found in places.items()}
+    return table, above, headers, places, merged, remarks
+
+# === Undo =========================================================================================
+# What all imports share: one at a time, in one transaction, whose changes are counted, and kept by
+# the triggers of schema.sql, so that they can be taken back.
+
+SHOWN = 20              # lines of what is wrong, on a terminal
 
 
-class Tally(NamedTuple):
-    """What an import changed."""
-
-    gone: int
-    changed: int
-    added: int
-
-
-class DryRun(Exception):  # noqa: N818 - no error: it undoes what was only tried
-    """Nothing is to be kept."""
+def show(lines: list[str], *, all_of_them: bool = False) -> None:
+    """Print what is wrong or worth knowing: the first lines, or all, if no terminal is there."""
+    most = len(lines) if all_of_them and not sys.stderr.isatty() else SHOWN
+    for line in lines[:most] + [f"… and {len(lines) - most} more"] * (len(lines) > most):
+        echo(line, err=True)
 
 
 @contextmanager
@@ -4384,369 +3626,635 @@ def import_lock():
         yield
 
 
+@contextmanager
+def recorded_import(kind: str, name: str, digest: str, count: int, options):
+    """Run a transaction whose changes are kept to be undone; Refused if they look wrong."""
+    with suppress(KeyError):
+        who = os.environ.get("SUDO_USER") or str(os.getuid())
+        who = pwd.getpwuid(int(who)).pw_name if who.isdigit() else who
+    with transaction(patience=60) as db:
+        db.execute("SAVEPOINT unchanged")
+        movements, before = fetch_one(LEDGER)
+        last = fetch_one("SELECT * FROM import WHERE kind = ? AND undone_at IS NULL"
+                         " ORDER BY id DESC LIMIT 1", kind)
+        number = db.execute("INSERT INTO import (at, who, kind, file, digest, rows, balance_before)"
+                            " VALUES (?, ?, ?, ?, ?, ?, ?)",
+                            (now(), who, kind, escaped(name), digest, count, before)).lastrowid
+        yield db
+        after = fetch_one(LEDGER).balance
+        added, changed, gone = db.execute(
+            "UPDATE import SET balance_after = ?2, (added, changed, gone) = (SELECT added, changed,"
+            " gone FROM import_tally WHERE import = ?1) WHERE id = ?1"
+            " RETURNING added, changed, gone", (number, after)).fetchone()
+        if last and last.digest == digest and not added + changed + gone and not options.force:
+            db.execute("ROLLBACK TO unchanged")
+            return echo(f"{name} is the same as in import {last.id}, of {last.at}: nothing to do.")
+        parts = [f"{added} new", f"{changed} changed", f"{count - added - changed} equal",
+                 "0 refused", *[f"{gone} gone"] * bool(gone),
+                 *[f"{options.left_out} left out"] * bool(options.left_out)]
+        echo(f"{counted(count, 'file' if kind == 'invoices' else 'line')}: {', '.join(parts)}\n"
+             f"total balance {plain_money(after)} (before {plain_money(before)})")
+        doubt = (f"{gone} of {movements} movements would vanish" if gone > movements / 5 else
+                 "the total balance would change by more than half"
+                 if before and abs(after - before) > abs(before) / 2 else "")
+        if doubt and last and kind == "movements" and not options.force:
+            raise Refused(f"{doubt}. If that is right, say --force. Nothing was saved.")
+        if options.dry_run:
+            db.execute("ROLLBACK TO unchanged")
+            echo("This was a dry run: nothing was saved.")
+
+
+def undo_import(db, number: int) -> None:
+    """Take an import back, row by row; Refused if something else built on it since."""
+    if not fetch_one("SELECT 1 FROM import WHERE id = ? AND undone_at IS NULL", number):
+        raise Refused(f"There is no import {number} to undo: see `list imports`. Nothing was"
+                      " changed.")
+    if later := fetch_one("""
+            SELECT import.id, kind, file FROM import_change AS later
+            CROSS JOIN import_change AS mine ON (mine.import, mine.table_name, mine.key)
+                = (?1, later.table_name, later.key) JOIN import ON import.id = later.import
+            WHERE later.import > ?1 ORDER BY import.id DESC LIMIT 1""", number):
+        raise Refused(f"Import {later.id} came later, {later.kind} from {later.file}: undo that one"
+                      " first. Nothing was changed.")
+    if used := fetch_one("SELECT * FROM import_in_use WHERE import = ? LIMIT 1", number):
+        raise Refused(f"Customer {used.customer} {used.why}. Nothing was changed.")
+    db.execute("PRAGMA defer_foreign_keys = ON")
+    for table in ("customer", "email", "phone", "movement", "news", "service"):
+        mine = "FROM import_change WHERE import = ? AND table_name = ? AND before IS"
+        db.execute(f"DELETE FROM {table} WHERE rowid IN (SELECT row {mine} NULL)", (number, table))
+        rows = db.execute(f"SELECT before {mine} NOT NULL", (number, table)).fetchall()
+        if rows:
+            names = list(json.loads(rows[0].before))    # the first one is the primary key
+            values, excluded = (", ".join(f"{sign}{name}" for name in names)
+                                for sign in (":", "excluded."))
+            db.executemany(f"INSERT INTO {table} ({', '.join(names)}) VALUES ({values}) ON CONFLICT"
+                           f" ({names[0]}) DO UPDATE SET ({', '.join(names)}) = ({excluded})",
+                           (json.loads(row.before) for row in rows))
+    db.execute("UPDATE customer SET active = 0 WHERE number IN (SELECT customer FROM blocked)")
+    db.execute("DELETE FROM import_change WHERE import = ?", (number,))
+    db.execute("UPDATE import SET undone_at = ? WHERE id = ?", (now(), number))
+
+
+@command("undo", "undo 12")
+@click.argument("number", type=click.IntRange(1))
+def undo(number):
+    """Take an import back, exactly: by its number in `list imports`."""
+    with import_lock(), transaction(patience=60) as db:
+        before = fetch_one(LEDGER).balance
+        undo_import(db, number)
+        after = fetch_one(LEDGER).balance
+    echo(f"Import {number} is undone.\ntotal balance {plain_money(after)}"
+               f" (before {plain_money(before)})")
+
+# === Import =======================================================================================
+# What the accounting program wrote. A file is read whole: one wrong line, and nothing is saved. Then
+# one transaction makes the tables what the file says.
+
+LISTS = {"email": ("customer", "canonical", "address", "confirmed_at"),     # key first
+         "phone": ("customer", "number")}
+AMOUNTS = ("importe", "debe", "haber", "saldo")
+TOTAL_LINE = re.compile("(sub)?total|saldo(final|actual)")
+PESOS = r"\$|(?i:pes|ars|pesos)|"
+OPENING = re.compile("saldo(anterior|inicial)|apertura|transporte")
+
+
+class Kind(NamedTuple):
+    """A kind of file, and the table that it feeds."""
+
+    table: str
+    key: tuple          # columns of the table that say which row it is
+    required: tuple     # columns of the file; of several, as usuario|cuit, one is enough
+    columns: dict       # column of the file: (of the table, what reads a cell)
+    scope: str          # SQL: which rows of the table go if a file lacks them
+
+
+class ImportFile:
+    """A file while it is imported: where its columns are, and what is wrong with its lines."""
+
+    line, record, is_opening = 0, {}, False     # what is read now; the first line is 1
+
+    def __init__(self, path: Path, kind: str, options):
+        """Find the columns, and what their cells may name; Refused if it is no such file."""
+        self.name, self.kind, self.options = path.name, KINDS[kind], options
+        self.problems, self.left_out, self.balances, self.foreign = [], 0, {}, {}
+        content = read_complete(path)
+        shaping = vars(options) | {"dry_run": None, "force": None}
+        self.digest = sha256(content + repr(sorted(shaping.items())).encode())
+        try:
+            table, self.above, self.headers, self.places, self.merged, self.remarks = open_table(
+                content, (*self.kind.columns, "emisor"), self.kind.required, options)
+        except ValueError as error:
+            raise Refused(f"{path.name}: {error}. Nothing was saved.") from error
+        self.lines = lambda: islice(table(), self.above, None)
+        self.titles = {letters_of(cells) for _, cells in islice(table(), self.above)} - {""}
+        self.is_by_cuit = kind == "movements" and "usuario" not in self.places
+        self.is_partial = options.partial or self.is_by_cuit    # ARCA's list has no payments
+        self.amounts = {place for column, place in self.places.items() if column in AMOUNTS}
+        proofs = Counter(proven_mark(cell) for _, cells in self.lines() for place, cell in
+                         enumerate(cells) if place in self.amounts and isinstance(cell, str))
+        self.mark = MARKS.get(options.decimal) or max(",.", key=lambda mark: proofs[mark])
+        self.mark *= bool(options.decimal or proofs[self.mark])     # '' = nothing tells
+        types = fetch_all("SELECT code, name, sign FROM voucher_type")
+        self.types = {type_key(row.name): row.code for row in types}
+        self.signs = {row.code: row.sign for row in types}
+        self.brands = {plain(name): row.code for row in fetch_all("SELECT code, name FROM brand")
+                       for name in row}
+        self.owners = defaultdict(list)     # of a CUIT or DNI
+        for row in fetch_all("SELECT number, cuit FROM customer"):
+            self.owners[row.cuit].append(row.number)
+        self.customers = set(chain.from_iterable(self.owners.values()))
+
+    def leave_out(self, why: str) -> None:
+        """Count a line that is not read, and remark why."""
+        self.left_out += 1
+        self.remarks.append(f"line {self.line}: {why}")
+
+    def records(self):
+        """Yield {column: cell} of each line that is no blank, heading or total."""
+        above, width = [], len(self.headers)
+        for line, row in self.lines():
+            self.line = line
+            cells = [cell.strip() if isinstance(cell, str) else cell for cell in row]
+            for place in set(self.merged.get(self.line, ())) - self.amounts:
+                cells[place] = above[place]     # but an amount counts once
+            above = cells
+            if letters_of(cells) in self.titles or all(cell == "" for cell in cells):
+                continue
+            if len(cells) < width or any(cells[width:]):
+                size = counted(len(cells), "cell")
+                self.problems.append((self.line, f"it has {size}, the header has {width}"))
+                continue
+            record = {column: cells[place] if column in AMOUNTS else text_of(cells[place])
+                      for column, place in self.places.items()}
+            owner, *others = (next((record[name] for name in names.split("|") if name in record),
+                                   "") for names in self.kind.required)
+            what = record.get("tipo") or record.get("detalle", "")
+            is_total = not owner or any(map(TOTAL_LINE.match, map(plain, (owner, what))))
+            if is_total and not all(others):
+                self.leave_out("a total of nobody's, not read")
+            else:
+                yield record
+
+    def read(self) -> list[dict]:
+        """Return a row for each voucher, customer …: {column of the table: value}, and its line."""
+        rows = {}
+        with click.progressbar(self.records(), label="Reading", file=sys.stderr,
+                               hidden=not sys.stderr.isatty()) as records:
+            for record in records:
+                row = self.read_row(record)
+                key = tuple(row[name] for name in self.kind.key) if row else ()
+                if row and rows.setdefault(key, row) is not row:
+                    self.add_instalment(rows[key], row)
+        self.remarks += [f"{counted(count, 'voucher')} in {currency} left out, {plain_money(total)}"
+                         " in all" for currency, (count, total) in self.foreign.items()]
+        if undated := [row for row in rows.values() if row.get("date", "") is None]:
+            dated = [row for row in rows.values() if row["date"]]
+            for row in undated:     # opening balances: of the day of the first line below them
+                days = [other["date"] for other in dated if other["customer"] == row["customer"]]
+                row["date"] = min(days or [other["date"] for other in dated] or [today()])
+        return list(rows.values())
+
+    def read_row(self, record: dict) -> dict | None:
+        """Return the row that a line makes; None if it is left out, or wrong somewhere."""
+        if self.kind.table == "movement":
+            self.is_opening = name_opening(record)
+        self.record, row, before = record, {"line": self.line}, len(self.problems)
+        for column, (name, read) in self.kind.columns.items():
+            try:
+                row |= {name: read(self, record[column])} if column in record else {}
+            except ValueError as error:
+                cell = text_of(record[column])[:40]
+                self.problems.append((self.line, f"{column} «{cell}»: {error}"))
+        try:
+            if len(self.problems) == before:
+                return finish_movement(self, row) if self.kind.table == "movement" else row
+        except ValueError as error:
+            self.problems.append((self.line, str(error)))
+        return None
+
+    def add_instalment(self, first: dict, row: dict) -> None:
+        """Add a line to the one before of the same voucher, if it has another due date."""
+        due, days = row.get("due_date"), first.setdefault("days", [first.get("due_date")])
+        if due and first["due_date"] and due not in days and row["date"] == first["date"]:
+            days.append(due)
+            first |= {"amount": first["amount"] + row["amount"], "due_date": min(days)}
+            return self.leave_out(f"an instalment of line {first['line']}, added to it")
+        named = [name for name in self.places if self.kind.columns[name][0] in self.kind.key]
+        problem = f"the same {', '.join(named)} as line {first['line']}"
+        return self.problems.append((self.line, problem))
+
+
+def name_opening(record: dict) -> bool:
+    """Tell whether a line is an opening balance, without type and number, and give it both."""
+    names = [record.get(name, "") for name in ("tipo", "numero", "detalle")]
+    opening = next((name for name in names if OPENING.match(plain(name))), "")
+    if not opening or re.search("[0-9]", "".join(names[:2])):
+        return False
+    record |= {"tipo": "999", "numero": "0", "punto_venta": "0"}
+    record |= {"detalle": opening} if "detalle" in record else {}
+    if not record["fecha"]:
+        del record["fecha"]
+    if all(record.get(name, "") == "" for name in AMOUNTS[:3]):
+        record["importe"] = record.get("saldo", "")
+    return True
+
+
+def finish_movement(file: ImportFile, row: dict) -> dict | None:
+    """Return the row of the ledger that a line makes; None if it is left out."""
+    amount, debit, credit, balance = (row.pop(name, None) for name in AMOUNTS)
+    document, currency = row.pop("cuit", None), row.pop("currency", "")
+    printed, row["number"] = row["number"]
+    if row.setdefault("point_of_sale") not in (None, printed or row["point_of_sale"]):
+        raise ValueError("punto_venta and the number say two points of sale")
+    if row.get("cae_due_date") and not row.get("cae"):
+        raise ValueError("vencimiento_cae without a cae")
+    if amount is None:
+        if debit is credit is None:
+            raise ValueError("importe is missing")
+        amount = (debit or 0) - (credit or 0)
+    elif (file.options.sign_by_type or file.is_by_cuit) and not file.is_opening:
+        if amount < 0:
+            raise ValueError("importe is negative, but its sign has to come from the type")
+        amount *= file.signs[row["type"]]
+    row |= {"point_of_sale": row["point_of_sale"] or printed or 0, "amount": amount}
+    row.setdefault("date")
+    currency = "" if re.fullmatch(PESOS, currency) else currency
+    if currency and not file.is_by_cuit:
+        raise ValueError(f"moneda «{currency}»: a foreign currency, accounts are in pesos")
+    if file.is_by_cuit and not owned(file, row, document, currency):
+        return None
+    return row if follows(file, row, balance) else None
+
+
+def owned(file: ImportFile, row: dict, document: str | None, currency: str) -> bool:
+    """Find whose a voucher of ARCA's list is; False if it is no customer's, or not in pesos."""
+    owners = file.owners.get(document, []) if document else []
+    if len(owners) > 1:
+        raise ValueError(f"CUIT {document} is of customers {', '.join(map(str, owners))}")
+    if currency:
+        count, total = file.foreign.get(currency, (0, 0))
+        file.foreign[currency] = count + 1, total + row["amount"]
+        file.left_out += 1
+    elif owners:
+        row["customer"] = owners[0]
+    else:
+        file.leave_out(f"CUIT {document or '-'}: no customer's, not read")
+    return "customer" in row
+
+
+def follows(file: ImportFile, row: dict, balance: int | None) -> bool:
+    """Compare the balance that a line tells with the one before; False if it only carries it over.
+
+    A whole account begins with none: an opening balance would be lost.
+    """
+    before = file.balances.get(row["customer"], None if file.is_partial else 0)
+    carries = file.is_opening and row["customer"] in file.balances
+    if None not in (before, balance) and balance != before + row["amount"] * (not carries):
+        raise ValueError(f"saldo «{plain_money(balance)}» is not {plain_money(before)}, the one"
+                         f" before, plus {plain_money(row['amount'])}")
+    file.balances[row["customer"]] = balance
+    if carries:
+        file.leave_out("a balance carried over, not read")
+    return not carries
+
+
+def in_one_line(text: str) -> str:
+    """Return a text with its blanks folded."""
+    return " ".join(text.split())
+
+
+def shaped(pattern: str, problem: str, convert=in_one_line, *, empty=None):
+    """Return a reader of cells of this shape; an empty one, where it may be, is `empty`."""
+    shape = re.compile(pattern, re.S)
+
+    def read(file, text):
+        if not shape.fullmatch(text):
+            raise ValueError(problem)
+        return convert(text) if text else empty
+    return read
+
+
+def read_customer(file: ImportFile, text: str) -> int:
+    """Return a user number, known already but in a file of customers. 1.001 is one, 1.5 is none."""
+    is_number = re.fullmatch(r"[0-9]+|[0-9]{1,3}(\.[0-9]{3})+", text)
+    number = is_number and customer_number(text)
+    if not number:
+        raise ValueError("no user number")
+    if file.kind.table != "customer" and number not in file.customers:
+        raise ValueError("no such customer: import the customers first")
+    return number
+
+
+def read_cuit(file: ImportFile, text: str) -> str | None:
+    """Return a CUIT's or DNI's digits; what is none is left out."""
+    digits = re.sub(r"(?i)[\s.-]|dni|cui[lt]", "", text)
+    if file.is_by_cuit or is_cuit(digits) or re.fullmatch("[1-9][0-9]{6,7}", digits):
+        return digits or None
+    if text:
+        file.remarks.append(f"line {file.line}: cuit «{text[:40]}» is none, left out")
+    return None
+
+
+def read_emails(file: ImportFile, text: str) -> list[tuple]:
+    """Return (canonical, address, when it was confirmed) of each: the company knows them."""
+    words = [word.strip(".:'") for word in re.split(r"[|,;/()<>\"\s]+", text) if word.strip(".:'-")]
+    found = {canonical_email(word): word for word in words if "@" in word}
+    if text and (None in found or len(words) > len(found) or not found):
+        kept = ", ".join(address for canonical, address in found.items() if canonical) or "nothing"
+        file.remarks.append(f"line {file.line}: emails «{text[:80]}»: {kept} is read")
+    return [(canonical, address, now()) for canonical, address in found.items() if canonical]
+
+
+def read_phones(file: ImportFile, text: str) -> list[tuple]:
+    """Return phones, in any format, each as (phone,); what has no digits is none."""
+    parts = re.split("[|,;]| / ", text)
+    phones = dict.fromkeys(part.strip(" .") for part in parts if part.strip())
+    wrong = [phone for phone in phones if not re.search("[0-9]", phone)]
+    if wrong:
+        file.remarks.append(f"line {file.line}: telefonos «{wrong[0][:40]}» is none, left out")
+    return [(phone,) for phone in phones if phone not in wrong]
+
+
+def read_brand(file: ImportFile, text: str) -> str | None:
+    """Return a brand's code, by that or its name; None = not told."""
+    if text and plain(text) not in file.brands:
+        raise ValueError(f"none of {', '.join(sorted(set(file.brands.values())))}")
+    return file.brands.get(plain(text))
+
+
+def read_type(file: ImportFile, text: str) -> int:
+    """Return a type of voucher by AFIP's code or its name, whose letter the number may have."""
+    code = re.match(r"([0-9]{1,3})(?![0-9])", text)
+    kind, letter, *more = type_key(text)
+    if not letter:
+        printed = re.match("(?:[A-Z]{2,3} )?([ABCEMTX])[ -]?[0-9]", file.record.get("numero", ""))
+        letter = printed[1].lower() if printed else "x" * (kind == "recibo")
+    found = int(code[1]) if code else file.types.get((kind, letter, *more))
+    if found not in file.signs:
+        raise ValueError("no type of voucher: write AFIP's code, such as 6")
+    return found
+
+
+def read_number(file: ImportFile, text: str) -> tuple:
+    """Return (point of sale, number) of a voucher; None = it tells no point of sale."""
+    match = re.fullmatch(r"(?:[A-Z]{1,3}[ -]?){0,2}(?:([0-9]{1,5})[ -]"
+                         r"|([0-9]{4,5})(?=[0-9]{8}$))?([0-9]{1,8})", text)
+    if not match:
+        raise ValueError("no voucher's number such as 1234 or 0003-00001234")
+    point_of_sale = match[1] or match[2]
+    return (int(point_of_sale) if point_of_sale else None), int(match[3])
+
+
+NAME = shaped(".{1,200}", "missing, or longer than 200 characters")
+TEXT = shaped(".{0,200}", "longer than 200 characters", empty="")
+DAY, NO_DAY = shaped(".+", "missing", parse_date), shaped(".*", "", parse_date)
+AMOUNT = lambda file, cell: None if cell == "" else parse_amount(cell, file.mark)  # noqa: E731
+YES, NO = "(?i:1|s[ií]?|true|verdadero|activo|alta|x)", "(?i:0|no?|false|falso|inactivo|baja)"
+KINDS = {
+    "customers": Kind("customer", ("number",), ("usuario", "nombre"), {
+        "usuario": ("number", read_customer), "nombre": ("name", NAME), "cuit": ("cuit", read_cuit),
+        "condicion_iva": ("tax_condition", TEXT), "domicilio": ("address", TEXT),
+        "localidad": ("city", TEXT), "provincia": ("province", TEXT),
+        "codigo_postal": ("postal_code", TEXT), "emails": ("email", read_emails),
+        "telefonos": ("phone", read_phones), "marca": ("brand", read_brand),
+        "activo": ("active", shaped(f"{YES}|{NO}|", "neither si nor no",
+                                    lambda text: int(bool(re.fullmatch(YES, text)))))}, "0"),
+    "movements": Kind(
+        "movement", ("customer", "type", "point_of_sale", "number"),
+        ("usuario|cuit", "fecha", "tipo", "numero", "importe|debe|haber"), {
+            "usuario": ("customer", read_customer), "cuit": ("cuit", read_cuit),
+            "fecha": ("date", DAY), "tipo": ("type", read_type),
+            "punto_venta": ("point_of_sale",
+                            shaped("[0-9]{0,5}", "no point of sale such as 3", int)),
+            "numero": ("number", read_number), "detalle": ("detail", TEXT),
+            **{name: (name, AMOUNT) for name in AMOUNTS}, "vencimiento": ("due_date", NO_DAY),
+            "cae": ("cae", shaped("([0-9]{14})?", "no CAE, which has 14 digits")),
+            "vencimiento_cae": ("cae_due_date", NO_DAY), "moneda": ("currency", TEXT)},
+        "customer IN (SELECT customer FROM incoming_movement)"),
+    "news": Kind("news", ("date", "title"), ("fecha", "titulo", "texto"), {
+        "fecha": ("date", DAY), "titulo": ("title", NAME),
+        "texto": ("body", shaped(".{1,10000}", "missing, or longer than 10,000 characters", str))},
+        "1"),
+    "services": Kind("service", ("customer", "name"), ("usuario", "servicio"), {
+        "usuario": ("customer", read_customer), "servicio": ("name", NAME),
+        "detalle": ("detail", TEXT), "desde": ("since", NO_DAY), "importe": ("amount", AMOUNT)},
+        "customer IN (SELECT customer FROM incoming_service)"),
+}
+
+
+
+
 def stage(table: str, columns: list, rows) -> None:
     """Put (line, value of each column …) in the temporary table incoming_<table>.
 
     Its columns are of the table's types: else SQLite would not look rows up by an index.
     """
+    names, marks = ", ".join(columns), ", ".join("?" * (len(columns) + 1))
     with transaction(kind="DEFERRED") as db:
         db.execute(f"DROP TABLE IF EXISTS temp.incoming_{table}")
-        db.execute(f"CREATE TEMP TABLE incoming_{table} AS"
-                   f" SELECT 0 AS line, {', '.join(columns)} FROM main.{table} WHERE 0")
-        marks = ", ".join("?" * (len(columns) + 1))
+        db.execute(f"CREATE TEMP TABLE incoming_{table} AS SELECT 0 AS line, {names}"
+                   f" FROM main.{table} WHERE 0")
         db.executemany(f"INSERT INTO incoming_{table} VALUES ({marks})", rows)
 
 
-def stage_file(file: CsvFile) -> None:
-    """Read a file into temporary tables; the lists of a customer go into tables of their own."""
-    table, key = file.kind.table, ", ".join(file.kind.key)
-    lists = {name: [] for name in LISTS if name in file.targets}
-    columns = [name for name in columns_of(table) if name in file.targets]
-
-    def values(rows):
-        for line, row in rows:
-            for name, found in lists.items():
-                found += [(line, row["number"], *value) for value in row[name]]
-            yield line, *(row[name] for name in columns)
-
-    with click.progressbar(file.rows(), file.text.count("\n"), "Reading", file=sys.stderr,
-                           hidden=not sys.stderr.isatty()) as rows:
-        stage(table, columns, values(rows))
-    for name, found in lists.items():
-        stage(name, LISTS[name], found)
-    get_db().execute(f"CREATE INDEX temp.incoming_{table}_key ON incoming_{table} ({key})")
-    named = [column for column in file.layout.places
-             if file.kind.columns[column][0] in file.kind.key]
-    file.problems += [(row.line, f"the same {', '.join(named)} as line {row.first}")
-                      for row in fetch_all(TWICE.format(table, key))]
-
-
-def merge(db, table: str, key: tuple, scope: str = "0") -> Tally:
+def merge(db, table: str, key: tuple, scope: str = "0") -> None:
     """Make a table's rows those of incoming_<table>; what lacks there goes, within `scope`.
 
     The portal's own receipts stay as they are, in the file or not.
     """
     owned = "movement.origin = 'imported'" if table == "movement" else "1"
     columns = [row.name for row in fetch_all(f"PRAGMA temp.table_info(incoming_{table})")][1:]
-    names, values = ", ".join(columns), [name for name in columns if name not in key]
+    names, values = ", ".join(columns), [name for name in columns if name not in key] or key
     same = " AND ".join(f"{table}.{name} = incoming.{name}" for name in key)
-    is_there = f"(SELECT 1 FROM incoming_{table} AS incoming WHERE {same})"
-    differs = " OR ".join(f"{table}.{name} IS NOT incoming.{name}" for name in values)
-    changes = ", ".join(f"{name} = incoming.{name}" for name in values)
-    gone = db.execute(f"DELETE FROM {table} WHERE {owned} AND {scope}"
-                      f" AND NOT EXISTS {is_there}").rowcount
-    changed = db.execute(f"UPDATE {table} SET {changes} FROM incoming_{table} AS incoming"
-                         f" WHERE {same} AND {owned} AND ({differs})").rowcount if values else 0
-    added = db.execute(f"INSERT INTO {table} ({names}) SELECT {names} FROM incoming_{table} AS"
-                       f" incoming WHERE NOT EXISTS (SELECT 1 FROM {table} WHERE {same})"
-                       " ORDER BY line").rowcount
-    return Tally(gone, changed, added)
+    mine, new = (", ".join(f"{side}.{name}" for name in values) for side in (table, "incoming"))
+    db.execute(f"CREATE INDEX temp.incoming_{table}_key ON incoming_{table} ({', '.join(key)})")
+    db.execute(f"DELETE FROM {table} WHERE {owned} AND {scope} AND NOT EXISTS"
+               f" (SELECT 1 FROM incoming_{table} AS incoming WHERE {same})")
+    db.execute(f"UPDATE {table} SET ({', '.join(values)}) = ({new}) FROM incoming_{table}"
+               f" AS incoming WHERE {same} AND {owned} AND ({mine}) IS NOT ({new})")
+    db.execute(f"INSERT INTO {table} ({names}) SELECT {names} FROM incoming_{table} AS incoming"
+               f" WHERE NOT EXISTS (SELECT 1 FROM {table} WHERE {same}) ORDER BY line")
 
 
-def keep_theirs(db, file: CsvFile, edited: str) -> None:
-    """Put into what was staged of customers all that an import must not change."""
-    for name in file.targets & set(PROFILE_COLUMNS.values()):
-        db.execute(f"UPDATE incoming_customer SET {name} = {ON_FILE.format(name)}"
-                   f" WHERE number IN ({edited.format(name)})")
-    for name, default in (("brand", "''"), ("active", "1")):
-        if name in file.targets:
-            db.execute(f"UPDATE incoming_customer SET {name} = coalesce({name},"
-                       f" {ON_FILE.format(name)}, {default})")
-    if "active" in file.targets:  # who was blocked here by hand is not let in by the file
-        db.execute(f"UPDATE incoming_customer SET active = 0 WHERE number IN ({BLOCKED})")
-    if "email" in file.targets:
-        db.execute("UPDATE incoming_email AS incoming SET confirmed_at = email.confirmed_at"
-                   " FROM email WHERE (email.customer, email.canonical) ="
-                   " (incoming.customer, incoming.canonical) AND email.confirmed_at IS NOT NULL")
-
-
-def merge_customers(db, number: int, file: CsvFile) -> Tally:
-    """Merge customers with their e-mails and phones; what they wrote on the site stays."""
-    edited = "SELECT 0" if file.told.overwrite_edits else EDITED
-    keep_theirs(db, file, edited)
-    tally = merge(db, "customer", ("number",))
-    for table in LISTS.keys() & file.targets:
+def merge_customers(db, lists: dict, options) -> None:
+    """Merge customers, and their e-mails and phones; what they wrote on the site stays."""
+    edited = "0" if options.overwrite_edits else (
+        "SELECT customer FROM event WHERE kind = 'data' AND actor = 'customer' AND field = '{}'")
+    staged = {row.name for row in fetch_all("PRAGMA temp.table_info(incoming_customer)")}
+    for name in staged & {*PROFILE_COLUMNS.values(), "brand", "active"}:
+        on_file = f"(SELECT {name} FROM customer WHERE number = incoming_customer.number)"
+        value, where = {
+            "brand": (f"coalesce(brand, {on_file},"
+                      " (SELECT code FROM brand ORDER BY position LIMIT 1))", "1"),
+            "active": (f"min(coalesce(active, {on_file}, 1),"
+                       " number NOT IN (SELECT customer FROM blocked))", "1"),
+        }.get(name, (on_file, f"number IN ({edited.format(name)})"))
+        db.execute(f"UPDATE incoming_customer SET {name} = {value} WHERE {where}")
+    merge(db, "customer", ("number",))
+    for table, columns in lists.items():
         theirs = edited.format(table)
         db.execute(f"DELETE FROM incoming_{table} WHERE customer IN ({theirs})")
-        merge(db, table, tuple(LISTS[table][:2]), "customer IN (SELECT number FROM"
-              f" incoming_customer) AND customer NOT IN ({theirs})")
-    return tally._replace(changed=fetch_one(CHANGED_CUSTOMERS, number).n)
+        if table == "email":
+            db.execute("UPDATE incoming_email AS incoming SET confirmed_at = email.confirmed_at"
+                       " FROM email WHERE (email.customer, email.canonical) ="
+                       " (incoming.customer, incoming.canonical) AND email.confirmed_at > ''")
+        merge(db, table, columns[:2], "customer IN (SELECT number FROM incoming_customer)"
+              f" AND customer NOT IN ({theirs})")
 
 
-def total_balance() -> int:
-    """What all customers owe together."""
-    return fetch_one(LEDGER).balance
-
-
-class Feed(NamedTuple):
-    """What is imported."""
-
-    kind: str
-    name: str           # of the file or folder
-    digest: str
-    rows: int
-    unit: str           # what a row is: line, file
-
-
-def carry_out(feed: Feed, told, work) -> None:
-    """Do an import in one transaction, with what is needed to undo it; `work` does it and tallies.
-
-    Prints the summary; Refused by the brakes, unless `told` lifts them.
-    """
-    last = fetch_one(LAST_IMPORT, feed.kind)
-    with suppress(DryRun), transaction(patience=60) as db:
-        movements, before = fetch_one(LEDGER)
-        number = db.execute("INSERT INTO import (at, kind, file, digest, rows, balance_before,"
-                            " balance_after) VALUES (?, ?, ?, ?, ?, ?, 0)",
-                            (now(), *feed[:4], before)).lastrowid
-        with logged_changes(db, number):
-            tally = work(db, number)
-        if last and last.digest == feed.digest and not any(tally) and not told.force:
-            echo(f"{feed.name} is the same as in import {last.id}, of {last.at}:"
-                       " nothing to do.")
-            raise DryRun
-        after = total_balance()
-        db.execute("UPDATE import SET gone = ?, changed = ?, added = ?, balance_after = ?"
-                   " WHERE id = ?", (*tally, after, number))
-        echo(summary(feed, tally, before, after))
-        doubt = import_doubt(tally.gone, movements, before, after)
-        if doubt and last and feed.kind == "movements" and not told.force:
-            raise Refused(f"{doubt}. If that is right, say --force. Nothing was saved.")
-        if told.dry_run:
-            raise DryRun
-
-
-def summary(feed: Feed, tally: Tally, before: int, after: int) -> str:
-    """What an import changed, as the operator reads it."""
-    equal = feed.rows - tally.added - tally.changed
-    gone = f", {tally.gone} gone" if tally.gone else ""
-    return (f"{counted(feed.rows, feed.unit)}: {tally.added} new, {tally.changed} changed,"
-            f" {equal} equal, 0 refused{gone}\n"
-            f"total balance {plain_money(after)} (before {plain_money(before)})")
-
-
-def first_of(lines: list[str], where: str = "") -> list[str]:
-    """The first lines, and how many more there are."""
-    hidden = len(lines) - PROBLEMS_SHOWN
-    return lines[:PROBLEMS_SHOWN] + [f"… and {hidden} more{where}"] * (hidden > 0)
-
-
-def refuse_problems(name: str, problems: list, told) -> None:
-    """Print the first problems of a file, write all to the report, and end with exit code 1."""
-    if not problems:
-        return
-    lines = [escaped(f"{name}, {'line ' * isinstance(place, int)}{place}: {problem}")
-             for place, problem in sorted(problems)]
-    shown = first_of(lines, f" ({told.report or '--report FILE'} has them all)")
-    echo("\n".join([*shown, "Nothing was saved."]), err=True)
-    if told.report:
-        with refused_by(f"--report {told.report}", "Nothing was saved."):
-            told.report.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    sys.exit(1)
-
-
-def remark(name: str, remarks: list) -> None:
-    """Print what was seen, and is no problem."""
-    for line in first_of([escaped(f"{name}: {seen}") for seen in remarks]):
-        echo(line, err=True)
-
-
-def import_csv(path: Path, kind: str, told) -> None:
-    """Import a CSV file, all or nothing."""
-    file = CsvFile(path, kind, told)
-    stage_file(file)
-    refuse_problems(path.name, file.problems, told)
-    count = fetch_one(f"SELECT count(*) AS n FROM incoming_{file.kind.table}").n
-    if not count and not told.force:
-        raise Refused(f"{path.name} has no rows: if that is right, say --force. Nothing was saved.")
-    feed = Feed(kind, escaped(path.name), file.digest, count, "line")
-    remark(path.name, file.remarks)
-    carry_out(feed, told, lambda db, number: merge_file(db, number, file))
-
-
-def merge_file(db, number: int, file: CsvFile) -> Tally:
-    """Merge what was staged of a file."""
-    kind = file.kind
-    if kind.table == "customer":
-        return merge_customers(db, number, file)
-    if kind.table == "movement":
-        look_at_receipts(file)
-    return merge(db, kind.table, kind.key, "0" if file.is_partial else kind.scope)
-
-
-def look_at_receipts(file: CsvFile) -> None:
-    """The portal's own receipts may come back, and stay; a payment must not count twice."""
-    for row in fetch_all(WRONG_RECEIPTS):
+def check_receipts(file: ImportFile) -> None:
+    """Refuse another amount for the portal's own receipts; point out what may be paid twice."""
+    for row in fetch_all("""SELECT line, receipt.* FROM incoming_movement AS incoming
+            JOIN movement AS receipt USING (customer, type, point_of_sale, number)
+            WHERE receipt.origin = 'portal' AND receipt.amount <> incoming.amount"""):
         raise Refused(f"line {row.line}: receipt {row.number} was written by the portal, over"
                       f" {plain_money(row.amount)}: its amount differs. Nothing was saved.")
-    remark(file.name, [f"line {row.line} may be the payment of receipt 900 0000-{row.number:08},"
-                       " which the portal has credited: leave one of both out"
-                       for row in fetch_all(TWINS)])
+    twins = fetch_all("""
+        SELECT line, receipt.number FROM incoming_movement AS incoming
+        JOIN movement AS receipt USING (customer, amount)
+        WHERE receipt.origin = 'portal'
+        AND (incoming.type, incoming.number) <> (receipt.type, receipt.number)
+        AND abs(julianday(incoming.date) - julianday(receipt.date)) <= 10
+        AND NOT EXISTS (SELECT 1 FROM movement AS known
+            WHERE (known.customer, known.type, known.point_of_sale, known.number)
+                = (incoming.customer, incoming.type, incoming.point_of_sale, incoming.number))""")
+    show([f"{file.name}: line {row.line} may be the payment of receipt 900 0000-{row.number:08},"
+          " which the portal has credited: leave one of both out" for row in twins])
+
+
+def import_file(path: Path, kind: str, options) -> None:
+    """Import a file of rows, all or nothing."""
+    file = ImportFile(path, kind, options)
+    rows, table, key = file.read(), file.kind.table, file.kind.key
+    if file.problems:
+        show([f"{file.name}, line {line}: {problem}" for line, problem in sorted(file.problems)],
+             all_of_them=True)
+        raise Refused("Nothing was saved.")
+    if not rows and not options.force:
+        raise Refused(f"{file.name} has no rows: if that is right, say --force. Nothing was saved.")
+    names = list(rows[0]) if rows else key
+    columns = [name for name in names if name not in ("line", "days", *LISTS)]
+    lists = {name: LISTS[name] for name in names if name in LISTS}
+    stage(table, columns, ([row["line"], *(row[name] for name in columns)] for row in rows))
+    for name, list_columns in lists.items():
+        stage(name, list_columns, ((row["line"], row["number"], *values)
+                                   for row in rows for values in row[name]))
+    show([f"{file.name}: {remark}" for remark in file.remarks], all_of_them=True)
+    options.left_out = file.left_out
+    with recorded_import(kind, file.name, file.digest, len(rows), options) as db:
+        if table == "movement" and rows:
+            check_receipts(file)
+        if table == "customer":
+            merge_customers(db, lists, options)
+        else:
+            merge(db, table, key, "0" if file.is_partial else file.kind.scope)
 
 # === Invoices =====================================================================================
 # A folder of PDFs: which voucher each is of is told by its name, and nothing is guessed.
 
 PDF_BYTES = 5 * 2**20
 PDF_NAME = re.compile(r"(.*?)(?<![0-9])([0-9]{4,5})[^0-9]?([0-9]{8})(?![0-9]).*")
-INFLATED_BYTES = 20 * 2**20         # of a PDF's compressed objects
-ACTIVE_PDF = re.compile(rb"/(JavaScript|Launch|EmbeddedFile)\b|/JS\s*(\(|<|[0-9]+\s+[0-9]+\s+R)"
-                        rb"|/OpenAction\b(?!\s*\[)")    # in brackets it is only where to look first
-TYPE_NAME = re.compile(r"(?:factura|notadecredito|notadedebito|recibo)[abcem]?|[abcem]")
-PDF_VOUCHERS = f"""SELECT line, voucher.* FROM temp.incoming_movement AS incoming
-    CROSS JOIN ({VOUCHER}) AS voucher USING (point_of_sale, number)
-    WHERE origin = 'imported' ORDER BY line, id"""
-WITHOUT_PDF = f"""{VOUCHER} WHERE document IS NULL AND origin = 'imported' AND {IS_INVOICE}
-    ORDER BY date DESC, movement.id DESC"""
 
 
 class Pdf(NamedTuple):
-    """A voucher's PDF in the folder that is imported, and what its name says."""
+    """A PDF in the folder that is imported, and what its name tells of its voucher."""
 
     path: Path
-    point_of_sale: int
-    number: int
+    numbers: tuple      # (point of sale, number); () = not told
     code: int | None    # AFIP's, of the type; None = not told
-    name: str           # of the type, as 'facturab', 'factura' or 'b'; '' = not told
-    document: str       # under which it is stored: its content's SHA-256
-
-
-def named_plainly(content: bytes) -> bytes:
-    """A PDF, its names without the other way to spell them: /J#53 is /JS."""
-    return re.sub(rb"#([0-9A-Fa-f]{2})", lambda code: bytes.fromhex(code[1].decode()), content)
-
-
-def inflated(stream: bytes, room: int) -> bytes:
-    """What a compressed stream holds; ValueError if it is locked, or holds that many bytes."""
-    inflater = zlib.decompressobj()
-    with suppress(zlib.error):
-        found = inflater.decompress(stream, room)
-        if inflater.eof and len(found) < room:
-            return found
-    raise ValueError("it is a PDF that cannot be looked through: save it without a lock on it")
-
-
-def objects_of(content: bytes):
-    """Yield a PDF, and what its compressed object streams hold; ValueError if that is unknown."""
-    yield named_plainly(content)
-    room = INFLATED_BYTES
-    for above, stream in pairwise(re.split(rb"(?<!end)stream\s*", content)):
-        words = named_plainly(above)
-        if b"/ObjStm" in words and b"/Filter" in words:
-            objects = inflated(b"" if b"/Predictor" in words else stream, room)
-            room -= len(objects)
-            yield named_plainly(objects)
-
-
-def read_name(name: str) -> tuple:
-    """(point of sale, number, type's code, type's name) that a PDF's name tells; -1 = it does not.
-
-    >>> read_name("FAC B 0003-00001234"), read_name("30712345671_006_00003_00001234")
-    ((3, 1234, None, 'facturab'), (3, 1234, 6, ''))
-    """
-    found = PDF_NAME.fullmatch(name)
-    before, *numbers = found.groups() if found else ("", -1, -1)
-    code = re.search(r"(?<![0-9])([0-9]{1,3})[^0-9A-Za-z]*$", before)
-    words = re.findall("[A-Za-z]+", before)
-    types = filter(TYPE_NAME.fullmatch, (full_name("".join(words[-n:])) for n in (2, 1)))
-    return *map(int, numbers), code and int(code[1]), next(types, "")
+    names: list         # what the words before may tell of the type, as type_key
+    digest: str         # SHA-256 of what it holds
 
 
 def read_pdf(path: Path) -> Pdf:
-    """Look at a PDF; ValueError if it is not one that can be handed to customers."""
-    if path.name != escaped(path.name):
+    """Look at a PDF and its name; ValueError if it cannot be handed to customers.
+
+    FAC B 0003-00001234.pdf, 30712345671_006_00003_00001234.pdf
+    """
+    if not path.name.isprintable():
         raise ValueError("its name is no UTF-8, or has control characters: rename it")
     if path.is_symlink() or not path.is_file():
         raise ValueError("it is no file of its own")
     content = path.read_bytes() if path.stat().st_size <= PDF_BYTES else b""
     if not content.startswith(b"%PDF-"):
         raise ValueError("it is no PDF, or larger than 5 MB")
-    if any(map(ACTIVE_PDF.search, objects_of(content))):
-        raise ValueError("it is a PDF that does something when it is opened")
-    return Pdf(path, *read_name(path.stem), f"{sha256(content)}.pdf")
+    before, *numbers = match.groups() if (match := PDF_NAME.fullmatch(path.stem)) else [""]
+    code = re.search(r"(?<![0-9])([0-9]{1,3})[^0-9A-Za-z]*$", before)
+    words = re.findall("[A-Za-z]+", before)
+    names = [type_key(" ".join(words[-count:])) for count in (4, 3, 2, 1)]
+    return Pdf(path, tuple(map(int, numbers)), code and int(code[1]), names, sha256(content))
 
 
-def read_folder(folder: Path) -> tuple[list[Pdf], list]:
-    """(the PDFs in a folder, (name, what is wrong) of the others)."""
-    pdfs, problems = [], []
+def match_pdfs(pdfs: list[Pdf]) -> tuple[dict, list[str]]:
+    """Return {voucher's id: PDF}, and why the others are nobody's."""
+    wanted, vouchers = {pdf.numbers for pdf in pdfs}, defaultdict(list)
+    for row in fetch_all(f"{VOUCHER} WHERE origin = 'imported'"):
+        if (row.point_of_sale, row.number) in wanted:
+            vouchers[row.point_of_sale, row.number].append((row, type_key(row.type_name)))
+    pairs, strays = {}, []
+    for pdf in pdfs:
+        known = [key for key in pdf.names if key[0] in TYPE_NAME.groupindex or key[1]][:1]
+        fitting = [row.id for row, key in vouchers[pdf.numbers] if (
+            row.type == pdf.code if pdf.code else not known
+            or (known[0][0] in ("", key[0]) and known[0][1] in ("", key[1])))]
+        if len(fitting) == 1 and fitting[0] not in pairs:
+            pairs[fitting[0]] = pdf
+        else:
+            why = ("no voucher has that number" if pdf.numbers else
+                   "its name tells no voucher's number such as 0003-00001234",
+                   "another PDF is of the same voucher",
+                   "several vouchers have that number: put the type's code before it")
+            strays.append(f"{pdf.path.name}: {why[min(len(fitting), 2)]}")
+    return pairs, strays
+
+
+def store_pdf(pdf: Pdf, folder: Path) -> None:
+    """Copy a PDF to where documents are kept, under its content, if it is not there."""
+    target = folder / f"{pdf.digest}.pdf"
+    with refused_by(f"{pdf.path} to {folder}", "Nothing was saved."):
+        private_folder(folder)
+        if target.is_file():
+            return
+        with atomic_write(target) as draft:
+            content = pdf.path.read_bytes()
+            if sha256(content) != pdf.digest:
+                raise Refused("it changed while it was read. Nothing was saved.")
+            draft.write_bytes(content)
+
+
+def import_invoices(folder: Path, options) -> None:
+    """Import the PDFs of a folder, all or nothing, and list what lacks on either side."""
+    name, pdfs, problems = folder.name, [], []
     with refused_by(folder, "Nothing was saved."):
         paths = sorted(path for path in folder.iterdir() if path.suffix.lower() == ".pdf")
     for path in paths:
         try:
             pdfs.append(read_pdf(path))
         except (ValueError, OSError) as error:
-            problems.append((path.name, getattr(error, "strerror", None) or str(error)))
-    return pdfs, problems
-
-
-def is_of(pdf: Pdf, voucher) -> bool:
-    """Whether a PDF's name fits a voucher of that number."""
-    if pdf.code:
-        return pdf.code == voucher.type
-    name = plain(voucher.type_name)
-    return name.endswith(pdf.name) if len(pdf.name) < 2 else name.startswith(pdf.name)
-
-
-def match_pdfs(pdfs: list[Pdf]) -> tuple[dict, list]:
-    """({voucher: PDF}, why the others are nobody's)."""
-    stage("movement", ["point_of_sale", "number"],
-          [(place, pdf.point_of_sale, pdf.number) for place, pdf in enumerate(pdfs)])
-    fitting, pairs, strays = defaultdict(list), {}, []
-    for row in fetch_all(PDF_VOUCHERS):
-        fitting[row.line] += [row.id] * is_of(pdfs[row.line], row)
-    for place, pdf in enumerate(pdfs):
-        found = fitting[place]
-        if len(found) == 1 and found[0] not in pairs:
-            pairs[found[0]] = pdf
-        else:
-            why = ("no voucher has that number" if pdf.number >= 0 else
-                   "its name tells no voucher's number such as 0003-00001234",
-                   "another PDF is of the same voucher",
-                   "several vouchers have that number: put the type's code before it")
-            strays.append(f"{pdf.path.name}: {why[min(len(found), 2)]}")
-    return pairs, strays
-
-
-def copy_unchanged(pdf: Pdf, draft: Path) -> None:
-    """Copy a PDF; Refused if it is no longer what was looked at."""
-    shutil.copyfile(pdf.path, draft)
-    if sha256(draft.read_bytes()) != Path(pdf.document).stem:
-        raise Refused("it changed while it was read. Nothing was saved.")
-
-
-def store_document(pdf: Pdf) -> None:
-    """Copy a PDF to where documents are kept, whole or not at all, if it is not there."""
-    target = Path(current_app.config["DOCUMENTS"], pdf.document)
-    with refused_by(f"{pdf.path} to {target.parent}", "Nothing was saved."):
-        private_folder(target.parent)
-        if target.is_file():
-            return
-        with atomic_write(target) as draft:
-            copy_unchanged(pdf, draft)
-
-
-def attach_documents(db, number: int) -> Tally:
-    """Say of each voucher where its PDF is, as staged."""
-    changed = merge(db, "movement", ("id",)).changed
-    added = fetch_one("SELECT count(*) AS n FROM import_change WHERE import = ? AND"
-                " json_extract(before, '$.document') IS NULL", number).n
-    return Tally(0, changed - added, added)
-
-
-def import_invoices(folder: Path, kind: str, told) -> None:
-    """Import the PDFs of a folder. They are stored under their content, which never changes."""
-    pdfs, problems = read_folder(folder)
-    refuse_problems(folder.name, problems, told)
+            problems.append(f"{name}, {path.name}: {getattr(error, 'strerror', None) or error}")
+    if problems:
+        show(problems, all_of_them=True)
+        raise Refused("Nothing was saved.")
     pairs, strays = match_pdfs(pdfs)
-    content = "".join(pdf.path.name + pdf.document for pdf in pdfs)
-    feed = Feed(kind, escaped(folder.name), sha256(content), len(pairs), "file")
-    remark(folder.name, strays)
-    for pdf in pairs.values() if not told.dry_run else ():
-        store_document(pdf)
-    stage("movement", ["id", "document"], [(place, voucher, pdf.document) for place, (
-        voucher, pdf) in enumerate(pairs.items())])
-    carry_out(feed, told, attach_documents)
-    remark("No PDF for", [f"{row.type_name} {voucher_number(row)} of {row.customer}"
-                          for row in fetch_all(WITHOUT_PDF)])
+    show([f"{name}: {stray}" for stray in strays], all_of_them=True)
+    for pdf in pairs.values() if not options.dry_run else ():
+        store_pdf(pdf, Path(current_app.config["DOCUMENTS"]))
+    digest = sha256("".join(pdf.path.name + pdf.digest for pdf in pdfs))
+    options.left_out = len(strays)
+    with recorded_import("invoices", name, digest, len(pairs), options) as db:
+        db.executemany("UPDATE movement SET document = ?1 WHERE id = ?2 AND document IS NOT ?1",
+                       [(f"{pdf.digest}.pdf", voucher) for voucher, pdf in pairs.items()])
+    rows = fetch_all(f"{VOUCHER} WHERE document IS NULL AND origin = 'imported' AND {IS_INVOICE}"
+                     " ORDER BY date DESC, movement.id DESC")
+    show([f"No PDF for {row.type_name} {voucher_number(row)} of {row.customer}" for row in rows])
+
+
+def parse_columns(context, option, values: tuple) -> dict:
+    """Return {column: header} of --column."""
+    pairs = dict(value.partition("=")[::2] for value in values)
+    if wrong := [name for name, header in pairs.items() if name not in COLUMN_NAMES or not header]:
+        raise click.BadParameter(f"{wrong[0]}: say NAME=HEADER, with a NAME of the README's.")
+    return pairs
 
 
 @command("import", "import movements movimientos.csv --dry-run")
@@ -4755,51 +4263,24 @@ def import_invoices(folder: Path, kind: str, told) -> None:
 @click.option("--dry-run", is_flag=True, help="Print what would change, and keep nothing.")
 @click.option("--partial", is_flag=True, help="Add and change only: the file is no whole account.")
 @click.option("--force", is_flag=True, help="Even if it looks wrong, or was imported last.")
-@click.option("--report", type=click.Path(path_type=Path), help="A file for all that is wrong.")
+@click.option("--sheet", metavar="NAME", help="The sheet of a workbook; the first unless told.")
 @click.option("--decimal", type=click.Choice(["comma", "point"]), help="The amounts' decimal mark.")
 @click.option("--column", multiple=True, metavar="NAME=HEADER", help="Where a column is.",
-              callback=lambda context, option, values: parse_columns(values))
+              callback=parse_columns)
 @click.option("--sign-by-type", is_flag=True, help="All amounts are positive: the type decides.")
 @click.option("--overwrite-edits", is_flag=True, help="Also what customers changed on the site.")
-def import_command(kind, file, **told):
+def import_command(kind, file, **options):
     """Feed in what the accounting program wrote; all or nothing.
 
-    KIND: customers, movements, news, services (each a CSV file) or invoices (a folder of PDFs).
+    KIND: customers, movements, news, services (a CSV file or a workbook each) or invoices (a folder
+    of PDFs).
     """
-    told = SimpleNamespace(**told)
+    options = SimpleNamespace(**options)
     with import_lock():
-        (import_invoices if kind == "invoices" else import_csv)(file, kind, told)
-        if told.dry_run:
-            echo("This was a dry run: nothing was saved.")
-
-
-def parse_columns(values: tuple) -> dict:
-    """{column: header} of --column."""
-    wrong = [value for value in values
-             if value.partition("=")[0] not in ALIASES or not value.partition("=")[2]]
-    if wrong:
-        raise click.BadParameter(f"{wrong[0]}: say NAME=HEADER, with a NAME of the README's.")
-    return dict(value.split("=", 1) for value in values)
-
-
-@command("imports", "imports")
-def imports():
-    """List the last 50 imports, and what each changed."""
-    rows = tables().query("SELECT id, at, kind, file, rows, added AS new, changed, gone,"
-                          " balance_before, balance_after, coalesce('undone ' || undone_at, '')"
-                          " AS undone FROM import ORDER BY id DESC LIMIT 50")
-    print_table(rows, "No imports.", "balance_before", "balance_after")
-
-
-@command("undo", "undo 12")
-@click.argument("number", type=click.IntRange(1))
-def undo(number):
-    """Take an import back, exactly: by its number in the list `imports`."""
-    with import_lock():
-        before = total_balance()
-        undo_import(number)
-    echo(f"Import {number} is undone.\ntotal balance {plain_money(total_balance())}"
-               f" (before {plain_money(before)})")
+        if kind == "invoices":
+            import_invoices(file, options)
+        else:
+            import_file(file, kind, options)
 
 # === Upkeep =======================================================================================
 # Copies that are verified before they count, the way back, and what `check` looks at.
@@ -5429,8 +4910,7 @@ def create_app(**settings) -> Flask:
     jinja = app.jinja_env
     jinja.trim_blocks = jinja.lstrip_blocks = True
     jinja.filters |= {function.__name__: function for function in (
-        money, plain_money, day, moment, voucher_number, month_name, device, in_words,
-        likely_address)}
+        money, plain_money, day, moment, voucher_number, device)}
     jinja.filters["cuit"] = cuit.format
     jinja.globals |= {function.__name__: function for function in (
         asset, brand_mark, has_pdf, style, today)} | {"url_for": page_url}

@@ -519,6 +519,17 @@ def tell(shop, site, do_chores):
     return told
 
 
+@pytest.fixture
+def come_back(visit, do_chores):
+    """come_back("Ana", reference): she comes back, the service is asked; what she reads then."""
+    def seen(who, reference):
+        customer = visit(who)
+        assert customer.get(f"/pago/{reference}?vuelta=1").status_code == 200
+        do_chores()
+        return text_of(customer.get(f"/pago/{reference}?vuelta=2"))
+    return seen
+
+
 def eight_at_once(deed, arguments):
     """Do it with each argument, eight at a time."""
     with ThreadPoolExecutor(8) as pool:

@@ -385,7 +385,7 @@ def test_a_server_that_stalls_is_left_alone_and_gets_the_others_later(
 @pytest.mark.parametrize(("beginning", "drop"), [
     (b"", b"2"), (b"220 here\r\n", b"250-A\r\n"),
     (b"220 here\r\n250 here\r\n250 sender\r\n250 recipient\r\n354 go on\r\n25", b"0")])
-def test_a_server_that_drips_its_answers_is_left_alone(  # noqa: PLR0913, PLR0917 - and a table
+def test_a_server_that_drips_its_answers_is_left_alone(
         fill, app, send, db, run, monkeypatch, beginning, drop):
     monkeypatch.setattr(cac, "MAIL_SECONDS", 1)
     fill(1)
@@ -393,7 +393,7 @@ def test_a_server_that_drips_its_answers_is_left_alone(  # noqa: PLR0913, PLR091
     with dripping(beginning, drop) as port:
         app.config["SMTP_URL"] = f"smtp://127.0.0.1:{port}"
         send()
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 10
     assert "no whole answer in time" in run("mail").output and next_due(db)
 
 
@@ -405,7 +405,7 @@ def test_a_server_that_drips_its_farewell_holds_up_no_round(fill, app, send, out
     with dripping(taken, b"2") as port:
         app.config["SMTP_URL"] = f"smtp://127.0.0.1:{port}"
         send()
-    assert time.monotonic() - began < 5 and outbox().sent_at
+    assert time.monotonic() - began < 10 and outbox().sent_at
 
 
 def test_a_mail_that_cannot_be_written_does_not_stop_the_others(fill, db, office, send, run):
@@ -428,7 +428,7 @@ def test_an_address_that_mail_programs_read_otherwise_stops_no_other(fill, db, o
 
 @pytest.mark.parametrize("place", ["cac.mail_headers", "smtplib.SMTP.send_message"])
 @pytest.mark.parametrize("error", [AttributeError, UnicodeError, RecursionError, MemoryError])
-def test_whatever_a_mail_raises_it_is_given_up_and_the_others_go_out(  # noqa: PLR0913, PLR0917
+def test_whatever_a_mail_raises_it_is_given_up_and_the_others_go_out(
         fill, outbox_errors, office, send, monkeypatch, caplog, place, error):
     fill(3)
     monkeypatch.setattr(place, raising_at_first(place, error("oh")))
@@ -458,7 +458,7 @@ def test_a_server_that_never_answers_slows_no_page(browser, database, deaf_serve
         assert time.monotonic() - began < cac.SMTP_SECONDS
 
 
-def test_a_mail_whose_worker_is_killed_while_it_sends_goes_out_later(  # noqa: PLR0913, PLR0917
+def test_a_mail_whose_worker_is_killed_while_it_sends_goes_out_later(
         fill, database, office, send, outbox, app):
     fill(1)
     office.after_data = "silence"
@@ -568,7 +568,7 @@ def test_mail_test_says_what_the_server_said(office, run):
     ("smtp://cac:top%C3%B1secret@127.0.0.1:{auth}", "its password cannot be used"),
     ("smtp://cac:topsecret@127.0.0.1:{auth}", "535 5.7.8 Authentication credentials invalid"),
 ])
-def test_mail_test_says_what_went_wrong_and_no_password(  # noqa: PLR0913, PLR0917
+def test_mail_test_says_what_went_wrong_and_no_password(
         app, office, smtp_port, run, url, words):
     office.answers["eva@example.com"] = "550 5.1.1 No such user"
     port = free_port()

@@ -244,10 +244,10 @@ def test_home_tells_the_balance_and_where_the_invoices_are(ana):
 
 
 @pytest.mark.parametrize(("on", "said"), [
-    ("2026-11-09T12:00Z", "Próximo vencimiento: 10/11/2026"),   # tomorrow
-    ("2026-11-10T12:00Z", "Próximo vencimiento: 10/11/2026"),   # the day itself
-    ("2026-11-11T02:59Z", "Próximo vencimiento: 10/11/2026"),   # still that day in Argentina
-    ("2026-11-11T03:00Z", "Vencido: $ 625,20, desde el 10/11/2026")])             # the next
+    ("2026-11-09T12:00Z", "Vence el 10/11/2026 $ 625,20 Otros"),    # tomorrow
+    ("2026-11-10T12:00Z", "Vence el 10/11/2026 $ 625,20 Otros"),    # the day itself
+    ("2026-11-11T02:59Z", "Vence el 10/11/2026 $ 625,20 Otros"),    # still that day in Argentina
+    ("2026-11-11T03:00Z", "Vencido $ 625,20 Vence el 10/12/2026 $ 625,20")])     # the next
 def test_home_tells_when_the_oldest_unpaid_invoice_is_due(visit, time_machine, on, said):
     time_machine.move_to(on)
     assert said in text_of(visit("Ana").get("/"))

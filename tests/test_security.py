@@ -10,7 +10,6 @@ import statistics
 import time
 from io import BytesIO
 from itertools import cycle, islice, product
-from pathlib import Path
 from urllib.parse import quote, urlencode
 
 import pytest
@@ -627,7 +626,7 @@ def test_a_customer_has_no_mail_sent_to_ever_other_addresses(visit, db):
     assert [answer.status_code for answer in told] == [303] * cac.LIMITS["emails"][0] + [429]
     assert "Cambió sus correos demasiadas veces" in text_of(told[-1])
     addresses = [row.address for row in db.execute("SELECT address FROM email ORDER BY id")]
-    assert f"x{cac.LIMITS["emails"][0]}@example.org" not in addresses
+    assert f"x{cac.LIMITS['emails'][0]}@example.org" not in addresses
 
 
 def test_the_proxy_of_the_readme_lets_nobody_say_whence():
@@ -725,7 +724,7 @@ def test_the_log_of_an_account_can_only_grow(ana, db):
 SECRETS = {"password": "Sésamo-ábrete-77", "new": "Mandrágora-verde-88", "wrong": "Equivocada-99"}
 
 
-def test_no_secret_is_in_a_log_the_database_a_mail_or_a_page(  # noqa: PLR0913, PLR0917 - all places
+def test_no_secret_is_in_a_log_the_database_a_mail_or_a_page(
         app, browser, db, mails, run, lines, monkeypatch):
     with app.app_context():
         db.execute("UPDATE customer SET password = ? WHERE number = 1001",

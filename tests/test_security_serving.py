@@ -2,7 +2,6 @@
 
 import os
 import re
-import shutil
 import signal
 import socket
 import statistics
@@ -10,7 +9,6 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from http.client import HTTPConnection
-from pathlib import Path
 from urllib.parse import urlencode, urlsplit
 
 import pytest
@@ -138,6 +136,19 @@ def test_only_the_last_hop_says_where_a_visitor_is(address, db):
     assert db.execute(tries).fetchone().count == 2
     keys = [row.key for row in db.execute("SELECT key FROM throttle")]
     assert not any("1.2.3.4" in key or "5.6.7.8" in key for key in keys)
+
+
+@pytest.mark.parametrize(("who", "told", "place", "seen"), [
+    (1006, "203.0.113.77:{}", "203.0.113.77", "203.0.113.77"),
+    (1008, "[2001:db8:77::1]:{}", "2001:db8:77::/64", "2001:db8:77::1")])
+def test_the_port_that_a_proxy_tells_does_not_count(
+        address, db, who, told, place, seen):
+    for port in (4711, 4712):
+        assert Visitor(address, told.format(port)).sign_in(who, "wrong") == 401
+    tries = "SELECT tries FROM throttle WHERE key = ?"
+    assert db.execute(tries, (f"sign-in:{place}",)).fetchone().tries == 2
+    log = db.execute("SELECT address FROM event WHERE customer = ? AND kind = 'refused'", (who,))
+    assert {event.address for event in log} == {seen}
 
 
 def raw(address, request: bytes) -> bytes:
