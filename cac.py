@@ -4531,8 +4531,12 @@ def parse_setup(setup: dict, kinds: dict) -> tuple[dict, list[str]]:
     def parsed(place, fields, row):
         values = {}
         for name in row if place == "settings" else row | dict.fromkeys(fields.keys() - row, ""):
-            text, kind = str(row.get(name, "")).strip(), fields.get(name)
+            text, kind = row.get(name, ""), fields.get(name)
+            is_simple = type(text) in (str, int, float)
+            text = str(text).strip()
             try:
+                if not is_simple:
+                    raise ValueError("a text or a number")
                 is_empty = place == "settings" and kind in MAY_BE_EMPTY and not text
                 values[name] = text if is_empty else parse_setting(kind, text)
             except KeyError:
@@ -4635,8 +4639,7 @@ def setup(file, printing):
                 else f"Saved. Before `serve` there is still missing: {missing}.")
 
 
-@command("brand", "brand tornadostore --name TornadoStore --website https://www.tornadostore.com.ar/"
-         " --colour '#b04a00'")
+@command("brand", "brand hosting --name Hosting --colour '#0b57a4'")
 @click.argument("code")
 @click.option("--name", help="As customers read it.")
 @click.option("--website", help="Where its name in the bar leads.")
