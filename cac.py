@@ -1588,7 +1588,7 @@ def new_password(token):
         return form_page("new_password.html", form, customer=customer)
     if not save_password(customer, form.clave_nueva.data):
         abort(410)  # another tab was faster
-    session["usuario"] = customer.number
+    session["usuario"] = str(customer.number)
     return done("Cambió su clave. Ya puede ingresar.", "sign_in")
 
 
