@@ -2155,7 +2155,7 @@ def voucher_pdf(customer, voucher) -> bytes:
 
 
 def stored_document(name: str) -> bytes:
-    """Return a voucher's PDF as it is stored, perhaps named by its SHA-256; 404 if it is damaged."""
+    """Return a voucher's PDF as it is stored, or named by its SHA-256; 404 if damaged."""
     folder, file = Path(current_app.config["DOCUMENTS"]), Path(name)
     with suppress(OSError):
         content = (folder / file.name).read_bytes()

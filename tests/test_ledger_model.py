@@ -70,7 +70,8 @@ class Ledger(RuleBasedStateMachine):
         reference, amount = payment
         with self.app.app_context():
             told = cac.Operation(reference, f"N{reference[-9:]}", state, amount + difference, "ARS")
-            cac.act_on_all("dineromail", [told])
+            with cac.transaction() as db:
+                cac.act_on(db, "dineromail", [told])
             credited = cac.fetch_one("SELECT * FROM movement WHERE id = (SELECT movement FROM"
                                      " payment WHERE reference = ?)", reference)
         is_exact = state == "credited" and not difference and reference in self.new
