@@ -2546,7 +2546,7 @@ FIRST_QUERY_SECONDS = 180           # a new payment is asked about if there was 
 ASK_AGAIN_SECONDS = 5               # for a customer who waits it is asked about no more often
 REFRESHES = {"new": 15, "pending": 15, "rejected": 3}   # of its page, after 2, 4, 6 … seconds
 GIVE_UP_SECONDS = 30 * 86400
-ROUND_SECONDS = 5                   # then the other jobs have their turn
+SETTLE_SECONDS = 5                  # then the other jobs have their turn
 NOTICE_BYTES = 64 * 1024
 KEPT_BYTES = 1000                   # of a notice: anybody may have sent it
 NOTICES_WAITING = 20_000            # then no more are taken: what they tell is asked for anyway
@@ -2748,7 +2748,7 @@ def settle_notice(notice) -> None:
 
 def settle_round(sql: str, settle_one) -> None:
     """Settle each row that is due, for some seconds; a service that stalls is asked only once."""
-    deadline, stalled = time.monotonic() + ROUND_SECONDS, set()
+    deadline, stalled = time.monotonic() + SETTLE_SECONDS, set()
     for row in fetch_all(f"{sql} LIMIT 50", now()):
         began = time.monotonic()
         if began > deadline or row.service in stalled:
@@ -3971,7 +3971,7 @@ def read_number(file: ImportFile, text: str) -> tuple:
 NAME = shaped(".{1,200}", "missing, or longer than 200 characters")
 TEXT = shaped(".{0,200}", "longer than 200 characters", empty="")
 DAY, NO_DAY = shaped(".+", "missing", parse_date), shaped(".*", "", parse_date)
-SUM = lambda file, cell: None if cell == "" else parse_amount(cell, file.mark)  # noqa: E731
+NO_AMOUNT = lambda file, cell: None if cell == "" else parse_amount(cell, file.mark)  # noqa: E731
 YES, NO = "(?i:1|s[ií]?|true|verdadero|activo|alta|x)", "(?i:0|no?|false|falso|inactivo|baja)"
 KINDS = {
     "customers": Kind("customer", ("number",), ("usuario", "nombre"), {
@@ -3990,7 +3990,7 @@ KINDS = {
             "punto_venta": ("point_of_sale",
                             shaped("[0-9]{0,5}", "no point of sale such as 3", int)),
             "numero": ("number", read_number), "detalle": ("detail", TEXT),
-            **{name: (name, SUM) for name in AMOUNTS}, "vencimiento": ("due_date", NO_DAY),
+            **{name: (name, NO_AMOUNT) for name in AMOUNTS}, "vencimiento": ("due_date", NO_DAY),
             "cae": ("cae", shaped("([0-9]{14})?", "no CAE, which has 14 digits")),
             "vencimiento_cae": ("cae_due_date", NO_DAY), "moneda": ("currency", TEXT)}),
     "news": Kind("news", ("date", "title"), ("fecha", "titulo", "texto"), {
@@ -3998,7 +3998,8 @@ KINDS = {
         "texto": ("body", shaped(".{1,10000}", "missing, or longer than 10,000 characters", str))}),
     "services": Kind("service", ("customer", "name"), ("usuario", "servicio"), {
         "usuario": ("customer", read_customer), "servicio": ("name", NAME),
-        "detalle": ("detail", TEXT), "desde": ("since", NO_DAY), "importe": ("amount", SUM)}),
+        "detalle": ("detail", TEXT), "desde": ("since", NO_DAY),
+        "importe": ("amount", NO_AMOUNT)}),
 }
 
 
