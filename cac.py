@@ -3778,7 +3778,8 @@ class ImportFile:
 
     def records(self):
         """Yield {column: cell} of each line that is no blank, heading or total."""
-        above, width = self.headers, len(self.headers)
+        width = len(self.headers)
+        above = [""] * width
         for line, row in self.lines():
             self.line = line
             cells = [cell.strip() if isinstance(cell, str) else cell for cell in row]
