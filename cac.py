@@ -1967,9 +1967,8 @@ QR_SINCE = "2021-03-01"             # RG 4892: older vouchers have no QR
 MAKING = threading.BoundedSemaphore(2)  # documents at a time in a process: others want pages
 MAKING_SECONDS = 3                  # that a document waits for its turn
 FONT = "helvetica"                  # built into every reader; shows Windows-1252
+WINDOWS_1252 = set(bytes(range(256)).decode("cp1252", "ignore"))
 LINE_HEIGHT = 4.4                   # of tables, in mm, as all that follows
-LOWEST = 281                        # where a page's last row ends
-QR_PLACE = 15, 240, 34              # from the left, from above, its side
 
 
 def statement_rows(found: Statement, show):
@@ -1991,24 +1990,16 @@ def statement_csv(found: Statement) -> bytes:
     return csv_file(head, rows)
 
 
-@cache
-def nearest_letter(letter: str) -> str:
-    """Return a letter as Windows-1252 has it, the one below its accent, or nothing.
-
-    >>> [nearest_letter(letter) for letter in "ñŁř’中"]
-    ['ñ', 'L', 'r', '’', '']
-    """
-    with suppress(UnicodeEncodeError):
-        return letter.encode("cp1252") and letter
-    with suppress(KeyError):
-        letter = unicodedata.lookup(unicodedata.name(letter, "").partition(" WITH ")[0])
-    return unicodedata.normalize("NFKD", letter).encode("ascii", "ignore").decode()
-
-
 def on_paper(text: str) -> str:
-    """Return what the font, and a page, can show of a text."""
+    """Return what the font, Windows-1252, shows of a text; L and r for Ł and ř."""
     text = unicodedata.normalize("NFC", text[:500]).replace("−", "-")
-    return text if text.isascii() else "".join(map(nearest_letter, text))
+    for letter in () if text.isascii() else set(text) - WINDOWS_1252:
+        nearest = letter
+        with suppress(KeyError):
+            nearest = unicodedata.lookup(unicodedata.name(letter, "").partition(" WITH ")[0])
+        nearest = unicodedata.normalize("NFKD", nearest).encode("ascii", "ignore").decode()
+        text = text.replace(letter, nearest)
+    return text
 
 
 def new_pdf(title: str, colour: str, foot: str):
@@ -2016,16 +2007,12 @@ def new_pdf(title: str, colour: str, foot: str):
     from fpdf import FPDF
 
     class Paper(FPDF):
-        """With what each page has."""
-
         def header(self):
-            """Draw the brand's colour."""
             self.set_fill_color(colour)
             self.rect(0, 0, 210, 4, style="F")
             self.set_fill_color(0)
 
         def footer(self):
-            """Write whose page this is, and which of how many."""
             self.set_font(FONT, "", 8)
             self.text(15, 290, on_paper(foot))
             self.set_xy(150, 287)
@@ -2050,10 +2037,7 @@ def write_lines(pdf, x: float, y: float, *lines: tuple) -> None:
 
 
 def write_table(pdf, y: float, widths: tuple, rows: list[tuple]) -> None:
-    """Write rows of texts; the first is the head, which each page repeats.
-
-    Wide columns are texts and the rest figures. (The tables of fpdf2 take eight times as long.)
-    """
+    """Write rows of texts, or figures where narrow; the first is the head, which pages repeat."""
     def in_lines(text, width):
         if pdf.get_string_width(text) < width - 2:
             return [text]
@@ -2064,7 +2048,7 @@ def write_table(pdf, y: float, widths: tuple, rows: list[tuple]) -> None:
                     for cell, width in zip(row, widths, strict=True)] for row in rows)
     y = write_row(pdf, y, widths, head, "B")
     for row in rows:
-        if y + 1.2 + LINE_HEIGHT * max(map(len, row)) > LOWEST:
+        if y + 1.2 + LINE_HEIGHT * max(map(len, row)) > 281:
             pdf.add_page()
             y = write_row(pdf, 15, widths, head, "B")
         y = write_row(pdf, y, widths, row)
@@ -2128,8 +2112,7 @@ def draw_qr(pdf, address: str) -> None:
     """Draw a QR. Its mask is fixed: to look for the best of eight takes as long as all the rest."""
     import segno
     modules = segno.make(address, error="m", mask=2, boost_error=False).matrix
-    x, y, side = QR_PLACE
-    size = side / len(modules)
+    x, y, size = 15, 240, 34 / len(modules)
     for row, bits in enumerate(modules):
         for dark in re.finditer(b"\x01+", bits):
             first, after = dark.span()
@@ -2159,8 +2142,8 @@ def voucher_pdf(customer, voucher) -> bytes:
     write_lines(pdf, 15, 56, (customer.name, 11, "B"), (place, 9), (customer.tax_condition, 9))
     write_lines(pdf, 120, 56, (f"Usuario: {customer.number}", 9), (tax_number(customer), 9),
                 (f"Vencimiento: {day(voucher.due_date)}" if voucher.due_date else "", 9, "B"))
-    lines = [(voucher.detail or voucher.type_name, total), ("Total", total)]
-    write_table(pdf, 84, (150, 30), [("Detalle", "Importe"), *lines])
+    write_table(pdf, 84, (150, 30), [
+        ("Detalle", "Importe"), (voucher.detail or voucher.type_name, total), ("Total", total)])
     if not voucher.cae:
         write_lines(pdf, 15, 262, ("Emitido por el Centro de Atención al Cliente.", 9))
         return bytes(pdf.output())
@@ -2172,10 +2155,7 @@ def voucher_pdf(customer, voucher) -> bytes:
 
 
 def stored_document(name: str) -> bytes:
-    """Return a voucher's PDF as it is stored; missing or damaged, a page and the log say so.
-
-    What was imported is named by its SHA-256.
-    """
+    """Return a voucher's PDF as it is stored, perhaps named by its SHA-256; 404 if it is damaged."""
     folder, file = Path(current_app.config["DOCUMENTS"]), Path(name)
     with suppress(OSError):
         content = (folder / file.name).read_bytes()
@@ -2217,15 +2197,11 @@ def year_zip(customer, year: int, found: Statement):
 
 
 def download(make, name: str) -> Response:
-    """Return a file for the customer's disk, which `make` makes when its turn comes.
-
-    Each is counted, and told in the account's log, once in ten minutes; but a database that is
-    locked stops nobody from reading.
-    """
+    """Return a file that `make` makes, in its turn; counted, and told in the account's log."""
     if not MAKING.acquire(timeout=MAKING_SECONDS):
         abort(503)
     try:
-        with suppress(sqlite3.OperationalError), transaction(patience=1) as db:
+        with suppress(sqlite3.OperationalError), transaction(patience=1) as db:  # may be locked
             allow(db, "download", current_user.number)
             if not db.execute("SELECT 1 FROM event WHERE customer = ? AND at > ? AND kind ="
                               " 'download' AND new = ?", (current_user.number, now(-600), name)
@@ -2238,26 +2214,16 @@ def download(make, name: str) -> Response:
     return send_file(file, as_attachment=True, download_name=name)
 
 
-def statement_name(found: Statement, ending: str) -> str:
-    """Return what a statement's file is called: whose it is, and of which days."""
+@bp.get("/cuenta.csv", endpoint="account_csv")
+@bp.get("/cuenta.pdf", endpoint="account_pdf")
+@login_required
+def account_file():
+    """The same movements for a spreadsheet, or on paper; the file's name says which days."""
+    found, ending = statement(current_user.number), request.path[-3:]
     days = f"-{found.lines[0].date}-al-{found.lines[-1].date}" if found.lines else ""
-    return f"cuenta-corriente-{current_user.number}{days}.{ending}"
-
-
-@bp.get("/cuenta.csv")
-@login_required
-def account_csv():
-    """The same movements for a spreadsheet."""
-    found = statement(current_user.number)
-    return download(lambda: statement_csv(found), statement_name(found, "csv"))
-
-
-@bp.get("/cuenta.pdf")
-@login_required
-def account_pdf():
-    """The same movements on paper."""
-    found = statement(current_user.number)
-    return download(lambda: statement_pdf(current_user, found), statement_name(found, "pdf"))
+    return download(
+        lambda: statement_csv(found) if ending == "csv" else statement_pdf(current_user, found),
+        f"cuenta-corriente-{current_user.number}{days}.{ending}")
 
 
 @bp.get("/cuenta/<int(fixed_digits=4):year>.zip")
@@ -4566,8 +4532,12 @@ def parse_setup(setup: dict, kinds: dict) -> tuple[dict, list[str]]:
     def parsed(place, fields, row):
         values = {}
         for name in row if place == "settings" else row | dict.fromkeys(fields.keys() - row, ""):
-            text, kind = str(row.get(name, "")).strip(), fields.get(name)
+            text, kind = row.get(name, ""), fields.get(name)
+            is_simple = type(text) in (str, int, float)
+            text = str(text).strip()
             try:
+                if not is_simple:
+                    raise ValueError("a text or a number")
                 is_empty = place == "settings" and kind in MAY_BE_EMPTY and not text
                 values[name] = text if is_empty else parse_setting(kind, text)
             except KeyError:
@@ -4670,8 +4640,7 @@ def setup(file, printing):
                 else f"Saved. Before `serve` there is still missing: {missing}.")
 
 
-@command("brand", "brand tornadostore --name TornadoStore --website https://www.tornadostore.com.ar/"
-         " --colour '#b04a00'")
+@command("brand", "brand hosting --name Hosting --colour '#0b57a4'")
 @click.argument("code")
 @click.option("--name", help="As customers read it.")
 @click.option("--website", help="Where its name in the bar leads.")

@@ -11,12 +11,12 @@ PRAGMA user_version = 1;
 
 -- ── People ──────────────────────────────────────────────────────────────────────────────────────
 
--- The lines of business; a customer belongs to one and sees its name, colours and links.
+-- The lines of business; a customer belongs to one and sees its name, colour and link. `setup` and `brand` make them.
 CREATE TABLE brand (
-    code      TEXT PRIMARY KEY,              -- also the name of its file in static/brands/
+    code      TEXT PRIMARY KEY,              -- of its mark, if it has one: static/brands/CODE.svg
     name      TEXT NOT NULL,
-    website   TEXT NOT NULL CHECK (website LIKE 'http%'),
-    colour    TEXT NOT NULL CHECK (colour GLOB '#[0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f]'),  -- on PDFs and phones' address bars
+    website   TEXT NOT NULL CHECK (website = '' OR website LIKE 'http%'),
+    colour    TEXT NOT NULL CHECK (colour GLOB '#[0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f]'),  -- of pages, PDFs and mails; white is read on it
     position  INTEGER NOT NULL UNIQUE        -- from left to right in the bar
 ) STRICT;
 
@@ -31,12 +31,17 @@ CREATE TABLE customer (
     province       TEXT NOT NULL DEFAULT '',               -- imported | portal
     postal_code    TEXT NOT NULL DEFAULT '',               -- imported | portal
     contact        TEXT NOT NULL DEFAULT '',               -- portal: whom to ask for
-    brand          TEXT NOT NULL DEFAULT 'netone' REFERENCES brand,
+    brand          TEXT NOT NULL DEFAULT '' REFERENCES brand,  -- imported; not told = the first one
     password       TEXT,                                   -- portal, argon2id; NULL = none chosen yet
     link_serial    INTEGER NOT NULL DEFAULT 0,             -- portal: a password link is good only for the serial it was made for
     active         INTEGER NOT NULL DEFAULT 1 CHECK (active IN (0, 1)),  -- 0 = blocked
     wants_reminders INTEGER NOT NULL DEFAULT 1 CHECK (wants_reminders IN (0, 1))  -- portal: mails about new, due and overdue vouchers
 ) STRICT;
+
+CREATE TRIGGER customer_has_a_brand AFTER INSERT ON customer WHEN NEW.brand = '' BEGIN
+    SELECT raise(ABORT, 'there is no brand: run `setup` first') WHERE NOT EXISTS (SELECT 1 FROM brand);
+    UPDATE customer SET brand = (SELECT code FROM brand ORDER BY position LIMIT 1) WHERE number = NEW.number;
+END;
 
 -- Where a customer's mail goes. Two customers may share an address (an accountant's, say).
 CREATE TABLE email (
@@ -383,6 +388,14 @@ SELECT import, customer, 'came with this import, and is in use: has signed in, o
 WHERE is_new AND (EXISTS (SELECT 1 FROM event WHERE customer = touched.customer)
     OR EXISTS (SELECT 1 FROM movement WHERE customer = touched.customer) OR EXISTS (SELECT 1 FROM service WHERE customer = touched.customer));
 
+-- For the command `list imports`: those that changed something, the newest first.
+CREATE VIEW list_imports AS
+SELECT id, at, who, kind, file, rows, added AS new, changed, gone,
+       iif(balance_before < 0, '−', '') || replace(printf('%,d', abs(balance_before) / 100), ',', '.') || printf(',%02d', abs(balance_before) % 100) AS balance_before,
+       iif(balance_after < 0, '−', '') || replace(printf('%,d', abs(balance_after) / 100), ',', '.') || printf(',%02d', abs(balance_after) % 100) AS balance_after,
+       'undone ' || undone_at AS undone
+FROM import WHERE added + changed + gone > 0 ORDER BY id DESC LIMIT 50;
+
 -- ── Settings ────────────────────────────────────────────────────────────────────────────────────────
 
 -- The settings of the business, changed with the command `set`.
@@ -410,13 +423,11 @@ SELECT customer.number, name, brand, cuit, iif(total < 0, '−', '') || replace(
 FROM customer LEFT JOIN (SELECT customer, sum(amount) AS total FROM movement GROUP BY customer) AS ledger ON ledger.customer = customer.number
 ORDER BY customer.number;
 
--- `list imports`: the last 50 that changed something
-CREATE VIEW list_imports AS
-SELECT id, at, who, kind, file, rows, added AS new, changed, gone,
-       iif(balance_before < 0, '−', '') || replace(printf('%,d', abs(balance_before) / 100), ',', '.') || printf(',%02d', abs(balance_before) % 100) AS balance_before,
-       iif(balance_after < 0, '−', '') || replace(printf('%,d', abs(balance_after) / 100), ',', '.') || printf(',%02d', abs(balance_after) % 100) AS balance_after,
-       coalesce('undone ' || undone_at, '') AS undone
-FROM import WHERE added + changed + gone > 0 ORDER BY id DESC LIMIT 50;
+-- What has to be set up before the portal serves customers.
+CREATE VIEW missing_setting AS
+SELECT name FROM setting WHERE value = '' AND name IN ('company_name', 'company_legal_name', 'company_cuit')
+UNION ALL SELECT 'company_phone or admin_email' WHERE NOT EXISTS (SELECT 1 FROM setting WHERE value <> '' AND name IN ('company_phone', 'admin_email'))
+UNION ALL SELECT 'brand' WHERE NOT EXISTS (SELECT 1 FROM brand);
 
 -- `check`: what may be wrong. A finding has its level if n, how often it is so, is not 0, else it is ok.
 -- No copy is kept of a database whose ledger is BAD.
@@ -464,11 +475,15 @@ WITH finding (part, level, n, wrong, fine) AS (
            coalesce('no backup for two days, the last at ' || max(value), 'no backup was made yet'), 'the last backup was at ' || max(value)
     FROM setting WHERE name = 'last_backup'
     UNION ALL
+    SELECT 'setup', 'BAD', count(*), 'not set up, run `setup`: ' || group_concat(name, ', '), 'the company is set up' FROM missing_setting
+    UNION ALL
     SELECT 'setup', 'WARN', NOT count(*), 'no bank account: nobody can deposit', printf('%d bank account%s', count(*), iif(count(*) = 1, '', 's'))
     FROM bank_account
     UNION ALL
     SELECT 'setup', 'WARN', NOT count(*), 'no voucher type has DineroMail on: no button shows', 'DineroMail is on for ' || group_concat(name, ', ')
     FROM voucher_type WHERE dineromail = 1
+    UNION ALL
+    SELECT 'setup', 'WARN', value = '0', 'dm_limit is 0,00: no balance can be paid on line', 'the DineroMail limit is set' FROM setting WHERE name = 'dm_limit'
     UNION ALL
     SELECT 'setup', 'WARN', count(*), 'customers with the demo''s password: %d', 'no customer has the demo''s password'
     FROM customer WHERE password LIKE '%$ewAPS6T986Xeh8otXqA2Sg$%'   -- the salt of its hash
@@ -478,13 +493,6 @@ WITH finding (part, level, n, wrong, fine) AS (
 SELECT part, iif(n, level, 'ok'), printf(iif(n, wrong, fine), n) FROM finding;
 
 -- ── What every installation starts with ─────────────────────────────────────────────────────────
-
-INSERT INTO brand (position, code, name, website, colour) VALUES
-    (1, 'netone',       'NetOne',                             'https://www.netone.com.ar/',       '#0b57a4'),
-    (2, 'emarketing',   'eMarketing PRO',                     'https://www.emarketingpro.com.ar/', '#a8324a'),
-    (3, 'netegia',      'Netegia',                            'https://www.netegia.com.ar/',      '#5b3f9e'),
-    (4, 'tornadostore', 'TornadoStore',                       'https://www.tornadostore.com.ar/', '#b04a00'),
-    (5, 'consultoria',  'NetOne Soluciones en Consultoría',   'https://consultoria.netone.com.ar/', '#1b6b57');
 
 -- AFIP's table of vouchers; 900 is what this portal writes, 902 any receipt without a letter, 999 what is none of these.
 INSERT INTO voucher_type (code, name, letter, kind, sign)
@@ -519,25 +527,26 @@ UNION ALL SELECT 'other', '023 Compra primaria, pesca A|024 Consignación primar
 UPDATE voucher_type SET letter = 'X' WHERE code = 900;
 
 INSERT INTO setting (name, kind, value, about) VALUES
-    ('dm_limit',         'money', '500000', 'the DineroMail limit: on-line payment of the balance below it, in advance above it'),
+    ('dm_limit',         'money', '0',      'the DineroMail limit: on-line payment of the balance below it, in advance above it'),
     ('statement_window', 'count', '120',    'how many last movements the statement shows'),
     ('page_size',        'count', '20',     'movements on a page of the statement'),
     ('notify_hour',      'hour',  'off',    'from this hour on, in Argentina, the service reminds customers once a day'),
     ('jobs_at',          'mark',  '',       'when the background thread was last at work'),
     ('notified_on',      'mark',  '',       'the day on which it did so last'),
     ('password_min',     'length', '8',     'characters that a new password needs, never below 8'),
-    ('company_name',     'text',  'NetOne', 'the company, in titles, mails and PDFs'),
-    ('company_legal_name', 'text', 'NetOne S.R.L.', 'the company as printed on vouchers'),
-    ('company_address',  'text',  'Av. Maipú 1500, Vicente López, Buenos Aires', 'its address, on vouchers and the contact page'),
-    ('company_cuit',     'cuit',  '30712345671', 'its CUIT, digits only: on vouchers and in their QR'),
+    ('company_name',     'text',  '', 'the company, in titles, mails and PDFs'),
+    ('company_legal_name', 'text', '', 'the company as printed on vouchers'),
+    ('company_address',  'text',  '', 'its address, on vouchers and the contact page'),
+    ('company_cuit',     'cuit',  '', 'its CUIT: on vouchers and in their QR'),
     ('company_tax_condition', 'text', 'IVA Responsable Inscripto', 'its condition, as printed on vouchers'),
-    ('company_gross_income', 'text', '30-71234567-1', 'its number for Ingresos Brutos'),
-    ('company_since',    'text',  '01/03/1996', 'when it began its activities, as printed on vouchers'),
-    ('company_phone',    'text',  '4460-1500', 'its telephone'),
+    ('company_gross_income', 'text', '', 'its number for Ingresos Brutos'),
+    ('company_since',    'text',  '', 'when it began its activities, as printed on vouchers'),
+    ('company_phone',    'text',  '', 'its telephone'),
+    ('company_whatsapp', 'text',  '', 'its WhatsApp, with country and area, as 54 9 11 4460 1500'),
     ('company_hours',    'text',  'de lunes a viernes de 9 a 18', 'when it answers'),
-    ('admin_contact',    'text',  'int. 101', 'administrative questions: the extension'),
-    ('admin_email',      'email', 'administracion@netone.com.ar', 'administrative questions: the e-mail'),
-    ('support_contact',  'text',  'int. 110', 'technical support: the extension'),
-    ('support_email',    'email', 'soporte@netone.com.ar', 'technical support: the e-mail'),
+    ('admin_contact',    'text',  '', 'administrative questions: the extension'),
+    ('admin_email',      'email', '', 'administrative questions: the e-mail'),
+    ('support_contact',  'text',  '', 'technical support: the extension'),
+    ('support_email',    'email', '', 'technical support: the e-mail'),
     ('dbu_label',        'text',  'Depósito bancario (DBU)', 'the heading over the bank accounts'),
     ('dbu_note',         'text',  'El depósito se acredita dentro de las 48 horas hábiles.', 'the sentence under the bank accounts');
