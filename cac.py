@@ -3734,7 +3734,6 @@ class ImportFile:
         self.customers = set(chain.from_iterable(self.owners.values()))
 
     def remark(self, what: str) -> None:
-        """Keep what is worth knowing about a line, and no problem."""
         self.remarks.append(f"line {self.line}: {what}")
 
     def leave_out(self, why: str) -> None:
@@ -3744,7 +3743,7 @@ class ImportFile:
 
     def records(self):
         """Yield {column: cell} of each line that is no blank, heading or total."""
-        above, width = self.headers, len(self.headers)
+        width, above = len(self.headers), [""] * len(self.headers)
         for line, row in self.lines():
             self.line = line
             cells = [cell.strip() if isinstance(cell, str) else cell for cell in row]
@@ -3855,9 +3854,8 @@ def finish_movement(file: ImportFile, row: dict) -> dict | None:
     currency = "" if re.fullmatch(r"\$|(?i:pes|ars|pesos)|", currency) else currency
     if currency and not file.is_by_cuit:
         raise ValueError(f"moneda «{currency}»: a foreign currency, accounts are in pesos")
-    if file.is_by_cuit and not owned(file, row, document, currency):
-        return None
-    return row if follows(file, row, balance) else None
+    is_known = not file.is_by_cuit or owned(file, row, document, currency)
+    return row if is_known and follows(file, row, balance) else None
 
 
 def owned(file: ImportFile, row: dict, document: str | None, currency: str) -> bool:
@@ -4062,15 +4060,17 @@ def check_receipts(file: ImportFile) -> None:
         raise Refused(f"line {row.line}: receipt {row.number} was written by the portal, over"
                       f" {plain_money(row.amount)}: its amount differs. Nothing was saved.")
     twins = fetch_all("""
-        SELECT line, receipt.number FROM incoming_movement AS incoming
-        JOIN movement AS receipt USING (customer, amount)
-        WHERE receipt.origin = 'portal' AND abs(julianday(incoming.date) - julianday(receipt.date))
-            <= 10 AND (incoming.type, incoming.number) <> (receipt.type, receipt.number)
-        AND NOT EXISTS (SELECT 1 FROM movement AS known
+        SELECT line, receipt.number, iif(incoming.type = 999, 'hold', 'be') AS does
+        FROM incoming_movement AS incoming JOIN movement AS receipt USING (customer)
+        WHERE receipt.origin = 'portal' AND iif(incoming.type = 999 AND incoming.number = 0,
+            receipt.date <= incoming.date, receipt.amount = incoming.amount
+            AND abs(julianday(incoming.date) - julianday(receipt.date)) <= 10)
+        AND (incoming.type, incoming.number) <> (receipt.type, receipt.number) AND NOT EXISTS (
+            SELECT 1 FROM movement AS known
             WHERE (known.customer, known.type, known.point_of_sale, known.number)
                 = (incoming.customer, incoming.type, incoming.point_of_sale, incoming.number))""")
-    show([f"{file.name}: line {row.line} may be the payment of receipt 900 0000-{row.number:08},"
-          " which the portal has credited: leave one of both out" for row in twins])
+    show([f"{file.name}: line {row.line} may {row.does} the payment of receipt 900 0000-"
+          f"{row.number:08}, which the portal has credited: leave one out" for row in twins])
 
 
 def import_file(path: Path, kind: str, options) -> None:

@@ -308,11 +308,11 @@ CREATE INDEX service_customer ON service (customer);        -- Servicios
 CREATE TABLE import (
     id              INTEGER PRIMARY KEY,
     at              TEXT NOT NULL,
-    who             TEXT NOT NULL,           -- the system's user who typed the command
+    who             TEXT NOT NULL DEFAULT '', -- the system's user who typed the command
     kind            TEXT NOT NULL CHECK (kind IN ('customers', 'movements', 'invoices', 'news', 'services')),
     file            TEXT NOT NULL,           -- its name, for the operator
     digest          TEXT NOT NULL,           -- SHA-256 of content and options: the same file again is no news
-    rows            INTEGER NOT NULL,
+    rows            INTEGER NOT NULL DEFAULT 0,
     added           INTEGER NOT NULL DEFAULT 0,
     changed         INTEGER NOT NULL DEFAULT 0,
     gone            INTEGER NOT NULL DEFAULT 0,
