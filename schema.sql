@@ -393,7 +393,7 @@ CREATE VIEW list_imports AS
 SELECT id, at, who, kind, file, rows, added AS new, changed, gone,
        iif(balance_before < 0, '−', '') || replace(printf('%,d', abs(balance_before) / 100), ',', '.') || printf(',%02d', abs(balance_before) % 100) AS balance_before,
        iif(balance_after < 0, '−', '') || replace(printf('%,d', abs(balance_after) / 100), ',', '.') || printf(',%02d', abs(balance_after) % 100) AS balance_after,
-       'undone ' || undone_at AS undone
+       coalesce('undone ' || undone_at, '') AS undone
 FROM import WHERE added + changed + gone > 0 ORDER BY id DESC LIMIT 50;
 
 -- ── Settings ────────────────────────────────────────────────────────────────────────────────────────
