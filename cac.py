@@ -1967,9 +1967,8 @@ QR_SINCE = "2021-03-01"             # RG 4892: older vouchers have no QR
 MAKING = threading.BoundedSemaphore(2)  # documents at a time in a process: others want pages
 MAKING_SECONDS = 3                  # that a document waits for its turn
 FONT = "helvetica"                  # built into every reader; shows Windows-1252
+WINDOWS_1252 = set(bytes(range(256)).decode("cp1252", "ignore"))
 LINE_HEIGHT = 4.4                   # of tables, in mm, as all that follows
-LOWEST = 281                        # where a page's last row ends
-QR_PLACE = 15, 240, 34              # from the left, from above, its side
 
 
 def statement_rows(found: Statement, show):
@@ -1991,24 +1990,16 @@ def statement_csv(found: Statement) -> bytes:
     return csv_file(head, rows)
 
 
-@cache
-def nearest_letter(letter: str) -> str:
-    """Return a letter as Windows-1252 has it, the one below its accent, or nothing.
-
-    >>> [nearest_letter(letter) for letter in "ñŁř’中"]
-    ['ñ', 'L', 'r', '’', '']
-    """
-    with suppress(UnicodeEncodeError):
-        return letter.encode("cp1252") and letter
-    with suppress(KeyError):
-        letter = unicodedata.lookup(unicodedata.name(letter, "").partition(" WITH ")[0])
-    return unicodedata.normalize("NFKD", letter).encode("ascii", "ignore").decode()
-
-
 def on_paper(text: str) -> str:
-    """Return what the font, and a page, can show of a text."""
+    """Return what the font, Windows-1252, shows of a text; L and r for Ł and ř."""
     text = unicodedata.normalize("NFC", text[:500]).replace("−", "-")
-    return text if text.isascii() else "".join(map(nearest_letter, text))
+    for letter in () if text.isascii() else set(text) - WINDOWS_1252:
+        nearest = letter
+        with suppress(KeyError):
+            nearest = unicodedata.lookup(unicodedata.name(letter, "").partition(" WITH ")[0])
+        nearest = unicodedata.normalize("NFKD", nearest).encode("ascii", "ignore").decode()
+        text = text.replace(letter, nearest)
+    return text
 
 
 def new_pdf(title: str, colour: str, foot: str):
@@ -2016,16 +2007,12 @@ def new_pdf(title: str, colour: str, foot: str):
     from fpdf import FPDF
 
     class Paper(FPDF):
-        """With what each page has."""
-
         def header(self):
-            """Draw the brand's colour."""
             self.set_fill_color(colour)
             self.rect(0, 0, 210, 4, style="F")
             self.set_fill_color(0)
 
         def footer(self):
-            """Write whose page this is, and which of how many."""
             self.set_font(FONT, "", 8)
             self.text(15, 290, on_paper(foot))
             self.set_xy(150, 287)
@@ -2050,10 +2037,7 @@ def write_lines(pdf, x: float, y: float, *lines: tuple) -> None:
 
 
 def write_table(pdf, y: float, widths: tuple, rows: list[tuple]) -> None:
-    """Write rows of texts; the first is the head, which each page repeats.
-
-    Wide columns are texts and the rest figures. (The tables of fpdf2 take eight times as long.)
-    """
+    """Write rows of texts, or figures where narrow; the first is the head, which pages repeat."""
     def in_lines(text, width):
         if pdf.get_string_width(text) < width - 2:
             return [text]
@@ -2064,7 +2048,7 @@ def write_table(pdf, y: float, widths: tuple, rows: list[tuple]) -> None:
                     for cell, width in zip(row, widths, strict=True)] for row in rows)
     y = write_row(pdf, y, widths, head, "B")
     for row in rows:
-        if y + 1.2 + LINE_HEIGHT * max(map(len, row)) > LOWEST:
+        if y + 1.2 + LINE_HEIGHT * max(map(len, row)) > 281:
             pdf.add_page()
             y = write_row(pdf, 15, widths, head, "B")
         y = write_row(pdf, y, widths, row)
@@ -2128,8 +2112,7 @@ def draw_qr(pdf, address: str) -> None:
     """Draw a QR. Its mask is fixed: to look for the best of eight takes as long as all the rest."""
     import segno
     modules = segno.make(address, error="m", mask=2, boost_error=False).matrix
-    x, y, side = QR_PLACE
-    size = side / len(modules)
+    x, y, size = 15, 240, 34 / len(modules)
     for row, bits in enumerate(modules):
         for dark in re.finditer(b"\x01+", bits):
             first, after = dark.span()
@@ -2159,8 +2142,8 @@ def voucher_pdf(customer, voucher) -> bytes:
     write_lines(pdf, 15, 56, (customer.name, 11, "B"), (place, 9), (customer.tax_condition, 9))
     write_lines(pdf, 120, 56, (f"Usuario: {customer.number}", 9), (tax_number(customer), 9),
                 (f"Vencimiento: {day(voucher.due_date)}" if voucher.due_date else "", 9, "B"))
-    lines = [(voucher.detail or voucher.type_name, total), ("Total", total)]
-    write_table(pdf, 84, (150, 30), [("Detalle", "Importe"), *lines])
+    write_table(pdf, 84, (150, 30), [
+        ("Detalle", "Importe"), (voucher.detail or voucher.type_name, total), ("Total", total)])
     if not voucher.cae:
         write_lines(pdf, 15, 262, ("Emitido por el Centro de Atención al Cliente.", 9))
         return bytes(pdf.output())
@@ -2172,10 +2155,7 @@ def voucher_pdf(customer, voucher) -> bytes:
 
 
 def stored_document(name: str) -> bytes:
-    """Return a voucher's PDF as it is stored; missing or damaged, a page and the log say so.
-
-    What was imported is named by its SHA-256.
-    """
+    """Return a voucher's PDF as it is stored, perhaps named by its SHA-256; 404 if it is damaged."""
     folder, file = Path(current_app.config["DOCUMENTS"]), Path(name)
     with suppress(OSError):
         content = (folder / file.name).read_bytes()
@@ -2217,15 +2197,11 @@ def year_zip(customer, year: int, found: Statement):
 
 
 def download(make, name: str) -> Response:
-    """Return a file for the customer's disk, which `make` makes when its turn comes.
-
-    Each is counted, and told in the account's log, once in ten minutes; but a database that is
-    locked stops nobody from reading.
-    """
+    """Return a file that `make` makes, in its turn; counted, and told in the account's log."""
     if not MAKING.acquire(timeout=MAKING_SECONDS):
         abort(503)
     try:
-        with suppress(sqlite3.OperationalError), transaction(patience=1) as db:
+        with suppress(sqlite3.OperationalError), transaction(patience=1) as db:  # may be locked
             allow(db, "download", current_user.number)
             if not db.execute("SELECT 1 FROM event WHERE customer = ? AND at > ? AND kind ="
                               " 'download' AND new = ?", (current_user.number, now(-600), name)
@@ -2238,26 +2214,16 @@ def download(make, name: str) -> Response:
     return send_file(file, as_attachment=True, download_name=name)
 
 
-def statement_name(found: Statement, ending: str) -> str:
-    """Return what a statement's file is called: whose it is, and of which days."""
+@bp.get("/cuenta.csv", endpoint="account_csv")
+@bp.get("/cuenta.pdf", endpoint="account_pdf")
+@login_required
+def account_file():
+    """The same movements for a spreadsheet, or on paper; the file's name says which days."""
+    found, ending = statement(current_user.number), request.path[-3:]
     days = f"-{found.lines[0].date}-al-{found.lines[-1].date}" if found.lines else ""
-    return f"cuenta-corriente-{current_user.number}{days}.{ending}"
-
-
-@bp.get("/cuenta.csv")
-@login_required
-def account_csv():
-    """The same movements for a spreadsheet."""
-    found = statement(current_user.number)
-    return download(lambda: statement_csv(found), statement_name(found, "csv"))
-
-
-@bp.get("/cuenta.pdf")
-@login_required
-def account_pdf():
-    """The same movements on paper."""
-    found = statement(current_user.number)
-    return download(lambda: statement_pdf(current_user, found), statement_name(found, "pdf"))
+    return download(
+        lambda: statement_csv(found) if ending == "csv" else statement_pdf(current_user, found),
+        f"cuenta-corriente-{current_user.number}{days}.{ending}")
 
 
 @bp.get("/cuenta/<int(fixed_digits=4):year>.zip")
@@ -3324,8 +3290,8 @@ DOS = re.compile(BETWEEN % rb"\x81\x82\x90\xa1-\xa5")     # üéÉíóúñÑ; in
 WINDOWS = re.compile(BETWEEN % "áéíñóúüÁÉÍÑÓÚÜ".encode("cp1252"))
 DATE = re.compile(r"(?:((?:19|20)[0-9]{2})-([0-9]{1,2})-([0-9]{1,2})"
                   r"|([0-9]{1,2})[/.-]([0-9]{1,2}|[a-z]{3,10})[/.-]((?:19|20)?[0-9]{2}))"
-                  r"(?:[ T][0-9]{1,2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]+)?)?(?:Z|\s?[ap]\.?\s?m\.?)?)?",
-                  re.I)
+                  r"(?:[ T][0-9]{1,2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]+)?)?(?:Z|\s?[ap]\.?\s?m\.?)?"
+                  r")?", re.I)
 MONTH_NAMES = "ene feb mar abr may jun jul ago sep oct nov dic".split()
 SIGNED = re.compile(r"([+-]?)\$?([+-]?)(?:([0-9.,]+)|\(([0-9.,]+)\))(-?)")
 GROUPED = {",": re.compile(r"([0-9]{1,3}(?:\.[0-9]{3})+|[0-9]*)(?:,([0-9]{1,2}|[0-9]{2}00))?"),
@@ -3334,6 +3300,9 @@ TYPE_NAME = re.compile(
     "(?P<tique>tique?|ticket|tk)?(?:(?P<factura>facturas?|fact?|fc?)|(?P<recibo>recibos?|rec|rc|rbo"
     "|cobranzas?|cobros?|pagos?)|(?P<notadecredito>notas?(?:de)?cred(?:ito)?|ncr?|ncred)"
     "|(?P<notadedebito>notas?(?:de)?deb(?:ito)?|ndb(?=.)|nd|ndeb))?([abcemtx]?)")
+AMOUNTS = ("importe", "debe", "haber", "saldo")
+TOTAL_LINE = re.compile("(sub)?total|saldo(final|actual)")
+OPENING = re.compile("saldo(anterior|inicial)|apertura|transporte")
 MARKS = {"comma": ",", "point": "."}
 SHORT = {"cod": "codigo", "nro": "numero", "n": "numero", "no": "numero", "num": "numero",
          "fec": "fecha", "vto": "vencimiento", "imp": "importe", "cbte": "comprobante",
@@ -3381,6 +3350,12 @@ def proven_mark(text: str) -> str:
     if len(marks) > 1:
         return marks[-1] if marks[-1] != marks[0] else {",": ".", ".": ","}[marks[0]]
     return marks[0] if marks and not re.search(r"[0-9][.,][0-9]{3}(?![0-9])", text) else ""
+
+
+def decimal_mark(cells) -> str:
+    """Return the decimal mark that most amounts prove; '' if none does."""
+    proofs = Counter(proven_mark(cell) for cell in cells if isinstance(cell, str))
+    return max("", ".", ",", key=lambda mark: proofs[mark] if mark else 0.5)
 
 
 def parse_amount(cell, mark: str) -> int:
@@ -3704,18 +3679,14 @@ def undo(number):
         undo_import(db, number)
         after = fetch_one(LEDGER).balance
     echo(f"Import {number} is undone.\ntotal balance {plain_money(after)}"
-               f" (before {plain_money(before)})")
+         f" (before {plain_money(before)})")
 
 # === Import =======================================================================================
-# What the accounting program wrote. A file is read whole: one wrong line, and nothing is saved. Then
-# one transaction makes the tables what the file says.
+# What the accounting program wrote. A file is read whole: one wrong line, and nothing is saved.
+# Then one transaction makes the tables what the file says.
 
 LISTS = {"email": ("customer", "canonical", "address", "confirmed_at"),     # key first
          "phone": ("customer", "number")}
-AMOUNTS = ("importe", "debe", "haber", "saldo")
-TOTAL_LINE = re.compile("(sub)?total|saldo(final|actual)")
-PESOS = r"\$|(?i:pes|ars|pesos)|"
-OPENING = re.compile("saldo(anterior|inicial)|apertura|transporte")
 
 
 class Kind(NamedTuple):
@@ -3725,7 +3696,6 @@ class Kind(NamedTuple):
     key: tuple          # columns of the table that say which row it is
     required: tuple     # columns of the file; of several, as usuario|cuit, one is enough
     columns: dict       # column of the file: (of the table, what reads a cell)
-    scope: str          # SQL: which rows of the table go if a file lacks them
 
 
 class ImportFile:
@@ -3750,10 +3720,9 @@ class ImportFile:
         self.is_by_cuit = kind == "movements" and "usuario" not in self.places
         self.is_partial = options.partial or self.is_by_cuit    # ARCA's list has no payments
         self.amounts = {place for column, place in self.places.items() if column in AMOUNTS}
-        proofs = Counter(proven_mark(cell) for _, cells in self.lines() for place, cell in
-                         enumerate(cells) if place in self.amounts and isinstance(cell, str))
-        self.mark = MARKS.get(options.decimal) or max(",.", key=lambda mark: proofs[mark])
-        self.mark *= bool(options.decimal or proofs[self.mark])     # '' = nothing tells
+        self.mark = MARKS.get(options.decimal) or decimal_mark(
+            cells[place] for _, cells in self.lines() for place in self.amounts
+            if place < len(cells))
         types = fetch_all("SELECT code, name, sign FROM voucher_type")
         self.types = {type_key(row.name): row.code for row in types}
         self.signs = {row.code: row.sign for row in types}
@@ -3764,33 +3733,37 @@ class ImportFile:
             self.owners[row.cuit].append(row.number)
         self.customers = set(chain.from_iterable(self.owners.values()))
 
+    def remark(self, what: str) -> None:
+        """Keep what is worth knowing about a line, and no problem."""
+        self.remarks.append(f"line {self.line}: {what}")
+
     def leave_out(self, why: str) -> None:
         """Count a line that is not read, and remark why."""
         self.left_out += 1
-        self.remarks.append(f"line {self.line}: {why}")
+        self.remark(why)
 
     def records(self):
         """Yield {column: cell} of each line that is no blank, heading or total."""
-        above, width = [], len(self.headers)
+        above, width = self.headers, len(self.headers)
         for line, row in self.lines():
             self.line = line
             cells = [cell.strip() if isinstance(cell, str) else cell for cell in row]
-            for place in set(self.merged.get(self.line, ())) - self.amounts:
+            for place in set(self.merged.get(line, ())) - self.amounts:
                 cells[place] = above[place]     # but an amount counts once
             above = cells
             if letters_of(cells) in self.titles or all(cell == "" for cell in cells):
                 continue
             if len(cells) < width or any(cells[width:]):
-                size = counted(len(cells), "cell")
-                self.problems.append((self.line, f"it has {size}, the header has {width}"))
+                problem = f"it has {counted(len(cells), 'cell')}, the header has {width}"
+                self.problems.append((line, problem))
                 continue
             record = {column: cells[place] if column in AMOUNTS else text_of(cells[place])
                       for column, place in self.places.items()}
             owner, *others = (next((record[name] for name in names.split("|") if name in record),
                                    "") for names in self.kind.required)
             what = record.get("tipo") or record.get("detalle", "")
-            is_total = not owner or any(map(TOTAL_LINE.match, map(plain, (owner, what))))
-            if is_total and not all(others):
+            if not all(others) and (not owner or any(
+                    map(TOTAL_LINE.match, map(plain, (owner, what))))):
                 self.leave_out("a total of nobody's, not read")
             else:
                 yield record
@@ -3808,23 +3781,23 @@ class ImportFile:
         self.remarks += [f"{counted(count, 'voucher')} in {currency} left out, {plain_money(total)}"
                          " in all" for currency, (count, total) in self.foreign.items()]
         if undated := [row for row in rows.values() if row.get("date", "") is None]:
-            dated = [row for row in rows.values() if row["date"]]
+            dated = sorted((row["date"], row["customer"]) for row in rows.values() if row["date"])
+            first = {customer: day for day, customer in reversed(dated)}
             for row in undated:     # opening balances: of the day of the first line below them
-                days = [other["date"] for other in dated if other["customer"] == row["customer"]]
-                row["date"] = min(days or [other["date"] for other in dated] or [today()])
+                row["date"] = first.get(row["customer"], dated[0][0] if dated else today())
         return list(rows.values())
 
     def read_row(self, record: dict) -> dict | None:
         """Return the row that a line makes; None if it is left out, or wrong somewhere."""
-        if self.kind.table == "movement":
-            self.is_opening = name_opening(record)
         self.record, row, before = record, {"line": self.line}, len(self.problems)
+        self.is_opening = self.kind.table == "movement" and name_opening(record)
         for column, (name, read) in self.kind.columns.items():
             try:
-                row |= {name: read(self, record[column])} if column in record else {}
+                if column in record:
+                    row[name] = read(self, record[column])
             except ValueError as error:
-                cell = text_of(record[column])[:40]
-                self.problems.append((self.line, f"{column} «{cell}»: {error}"))
+                problem = f"{column} «{text_of(record[column])[:40]}»: {error}"
+                self.problems.append((self.line, problem))
         try:
             if len(self.problems) == before:
                 return finish_movement(self, row) if self.kind.table == "movement" else row
@@ -3839,19 +3812,20 @@ class ImportFile:
             days.append(due)
             first |= {"amount": first["amount"] + row["amount"], "due_date": min(days)}
             return self.leave_out(f"an instalment of line {first['line']}, added to it")
-        named = [name for name in self.places if self.kind.columns[name][0] in self.kind.key]
-        problem = f"the same {', '.join(named)} as line {first['line']}"
+        key = [name for name in self.places if self.kind.columns[name][0] in self.kind.key]
+        problem = f"the same {', '.join(key)} as line {first['line']}"
         return self.problems.append((self.line, problem))
 
 
 def name_opening(record: dict) -> bool:
     """Tell whether a line is an opening balance, without type and number, and give it both."""
     names = [record.get(name, "") for name in ("tipo", "numero", "detalle")]
-    opening = next((name for name in names if OPENING.match(plain(name))), "")
-    if not opening or re.search("[0-9]", "".join(names[:2])):
+    has_number = re.search("[0-9]", "".join(names[:2]))
+    opening = [] if has_number else [name for name in names if OPENING.match(plain(name))]
+    if not opening:
         return False
     record |= {"tipo": "999", "numero": "0", "punto_venta": "0"}
-    record |= {"detalle": opening} if "detalle" in record else {}
+    record |= {"detalle": opening[0]} if "detalle" in record else {}
     if not record["fecha"]:
         del record["fecha"]
     if all(record.get(name, "") == "" for name in AMOUNTS[:3]):
@@ -3878,7 +3852,7 @@ def finish_movement(file: ImportFile, row: dict) -> dict | None:
         amount *= file.signs[row["type"]]
     row |= {"point_of_sale": row["point_of_sale"] or printed or 0, "amount": amount}
     row.setdefault("date")
-    currency = "" if re.fullmatch(PESOS, currency) else currency
+    currency = "" if re.fullmatch(r"\$|(?i:pes|ars|pesos)|", currency) else currency
     if currency and not file.is_by_cuit:
         raise ValueError(f"moneda «{currency}»: a foreign currency, accounts are in pesos")
     if file.is_by_cuit and not owned(file, row, document, currency):
@@ -3903,10 +3877,7 @@ def owned(file: ImportFile, row: dict, document: str | None, currency: str) -> b
 
 
 def follows(file: ImportFile, row: dict, balance: int | None) -> bool:
-    """Compare the balance that a line tells with the one before; False if it only carries it over.
-
-    A whole account begins with none: an opening balance would be lost.
-    """
+    """Compare the balance that a line tells with the one before; False if it only carries it on."""
     before = file.balances.get(row["customer"], None if file.is_partial else 0)
     carries = file.is_opening and row["customer"] in file.balances
     if None not in (before, balance) and balance != before + row["amount"] * (not carries):
@@ -3918,12 +3889,7 @@ def follows(file: ImportFile, row: dict, balance: int | None) -> bool:
     return not carries
 
 
-def in_one_line(text: str) -> str:
-    """Return a text with its blanks folded."""
-    return " ".join(text.split())
-
-
-def shaped(pattern: str, problem: str, convert=in_one_line, *, empty=None):
+def shaped(pattern: str, problem: str, convert=lambda text: " ".join(text.split()), *, empty=None):
     """Return a reader of cells of this shape; an empty one, where it may be, is `empty`."""
     shape = re.compile(pattern, re.S)
 
@@ -3936,8 +3902,7 @@ def shaped(pattern: str, problem: str, convert=in_one_line, *, empty=None):
 
 def read_customer(file: ImportFile, text: str) -> int:
     """Return a user number, known already but in a file of customers. 1.001 is one, 1.5 is none."""
-    is_number = re.fullmatch(r"[0-9]+|[0-9]{1,3}(\.[0-9]{3})+", text)
-    number = is_number and customer_number(text)
+    number = re.fullmatch(r"[0-9]+|[0-9]{1,3}(\.[0-9]{3})+", text) and customer_number(text)
     if not number:
         raise ValueError("no user number")
     if file.kind.table != "customer" and number not in file.customers:
@@ -3951,7 +3916,7 @@ def read_cuit(file: ImportFile, text: str) -> str | None:
     if file.is_by_cuit or is_cuit(digits) or re.fullmatch("[1-9][0-9]{6,7}", digits):
         return digits or None
     if text:
-        file.remarks.append(f"line {file.line}: cuit «{text[:40]}» is none, left out")
+        file.remark(f"cuit «{text[:40]}» is none, left out")
     return None
 
 
@@ -3961,7 +3926,7 @@ def read_emails(file: ImportFile, text: str) -> list[tuple]:
     found = {canonical_email(word): word for word in words if "@" in word}
     if text and (None in found or len(words) > len(found) or not found):
         kept = ", ".join(address for canonical, address in found.items() if canonical) or "nothing"
-        file.remarks.append(f"line {file.line}: emails «{text[:80]}»: {kept} is read")
+        file.remark(f"emails «{text[:80]}»: {kept} is read")
     return [(canonical, address, now()) for canonical, address in found.items() if canonical]
 
 
@@ -3969,9 +3934,8 @@ def read_phones(file: ImportFile, text: str) -> list[tuple]:
     """Return phones, in any format, each as (phone,); what has no digits is none."""
     parts = re.split("[|,;]| / ", text)
     phones = dict.fromkeys(part.strip(" .") for part in parts if part.strip())
-    wrong = [phone for phone in phones if not re.search("[0-9]", phone)]
-    if wrong:
-        file.remarks.append(f"line {file.line}: telefonos «{wrong[0][:40]}» is none, left out")
+    if wrong := [phone for phone in phones if not re.search("[0-9]", phone)]:
+        file.remark(f"telefonos «{wrong[0][:40]}» is none, left out")
     return [(phone,) for phone in phones if phone not in wrong]
 
 
@@ -4001,14 +3965,13 @@ def read_number(file: ImportFile, text: str) -> tuple:
                          r"|([0-9]{4,5})(?=[0-9]{8}$))?([0-9]{1,8})", text)
     if not match:
         raise ValueError("no voucher's number such as 1234 or 0003-00001234")
-    point_of_sale = match[1] or match[2]
-    return (int(point_of_sale) if point_of_sale else None), int(match[3])
+    return int(match[1] or match[2] or 0) or None, int(match[3])
 
 
 NAME = shaped(".{1,200}", "missing, or longer than 200 characters")
 TEXT = shaped(".{0,200}", "longer than 200 characters", empty="")
 DAY, NO_DAY = shaped(".+", "missing", parse_date), shaped(".*", "", parse_date)
-AMOUNT = lambda file, cell: None if cell == "" else parse_amount(cell, file.mark)  # noqa: E731
+AN_AMOUNT = lambda file, cell: None if cell == "" else parse_amount(cell, file.mark)  # noqa: E731
 YES, NO = "(?i:1|s[ií]?|true|verdadero|activo|alta|x)", "(?i:0|no?|false|falso|inactivo|baja)"
 KINDS = {
     "customers": Kind("customer", ("number",), ("usuario", "nombre"), {
@@ -4018,7 +3981,7 @@ KINDS = {
         "codigo_postal": ("postal_code", TEXT), "emails": ("email", read_emails),
         "telefonos": ("phone", read_phones), "marca": ("brand", read_brand),
         "activo": ("active", shaped(f"{YES}|{NO}|", "neither si nor no",
-                                    lambda text: int(bool(re.fullmatch(YES, text)))))}, "0"),
+                                    lambda text: int(bool(re.fullmatch(YES, text)))))}),
     "movements": Kind(
         "movement", ("customer", "type", "point_of_sale", "number"),
         ("usuario|cuit", "fecha", "tipo", "numero", "importe|debe|haber"), {
@@ -4027,41 +3990,31 @@ KINDS = {
             "punto_venta": ("point_of_sale",
                             shaped("[0-9]{0,5}", "no point of sale such as 3", int)),
             "numero": ("number", read_number), "detalle": ("detail", TEXT),
-            **{name: (name, AMOUNT) for name in AMOUNTS}, "vencimiento": ("due_date", NO_DAY),
+            **{name: (name, AN_AMOUNT) for name in AMOUNTS}, "vencimiento": ("due_date", NO_DAY),
             "cae": ("cae", shaped("([0-9]{14})?", "no CAE, which has 14 digits")),
-            "vencimiento_cae": ("cae_due_date", NO_DAY), "moneda": ("currency", TEXT)},
-        "customer IN (SELECT customer FROM incoming_movement)"),
+            "vencimiento_cae": ("cae_due_date", NO_DAY), "moneda": ("currency", TEXT)}),
     "news": Kind("news", ("date", "title"), ("fecha", "titulo", "texto"), {
         "fecha": ("date", DAY), "titulo": ("title", NAME),
-        "texto": ("body", shaped(".{1,10000}", "missing, or longer than 10,000 characters", str))},
-        "1"),
+        "texto": ("body", shaped(".{1,10000}", "missing, or longer than 10,000 characters", str))}),
     "services": Kind("service", ("customer", "name"), ("usuario", "servicio"), {
         "usuario": ("customer", read_customer), "servicio": ("name", NAME),
-        "detalle": ("detail", TEXT), "desde": ("since", NO_DAY), "importe": ("amount", AMOUNT)},
-        "customer IN (SELECT customer FROM incoming_service)"),
+        "detalle": ("detail", TEXT), "desde": ("since", NO_DAY), "importe": ("amount", AN_AMOUNT)}),
 }
 
 
 
-
 def stage(table: str, columns: list, rows) -> None:
-    """Put (line, value of each column …) in the temporary table incoming_<table>.
-
-    Its columns are of the table's types: else SQLite would not look rows up by an index.
-    """
-    names, marks = ", ".join(columns), ", ".join("?" * (len(columns) + 1))
+    """Put (line, value of each column …) in a temporary table of the same types: incoming_…"""
+    names, marks = ", ".join(columns), ", ?" * len(columns)
     with transaction(kind="DEFERRED") as db:
         db.execute(f"DROP TABLE IF EXISTS temp.incoming_{table}")
         db.execute(f"CREATE TEMP TABLE incoming_{table} AS SELECT 0 AS line, {names}"
                    f" FROM main.{table} WHERE 0")
-        db.executemany(f"INSERT INTO incoming_{table} VALUES ({marks})", rows)
+        db.executemany(f"INSERT INTO incoming_{table} VALUES (?{marks})", rows)
 
 
 def merge(db, table: str, key: tuple, scope: str = "0") -> None:
-    """Make a table's rows those of incoming_<table>; what lacks there goes, within `scope`.
-
-    The portal's own receipts stay as they are, in the file or not.
-    """
+    """Make a table's rows those of incoming_<table>; what lacks there goes, within `scope`."""
     owned = "movement.origin = 'imported'" if table == "movement" else "1"
     columns = [row.name for row in fetch_all(f"PRAGMA temp.table_info(incoming_{table})")][1:]
     names, values = ", ".join(columns), [name for name in columns if name not in key] or key
@@ -4083,13 +4036,11 @@ def merge_customers(db, lists: dict, options) -> None:
     staged = {row.name for row in fetch_all("PRAGMA temp.table_info(incoming_customer)")}
     for name in staged & {*PROFILE_COLUMNS.values(), "brand", "active"}:
         on_file = f"(SELECT {name} FROM customer WHERE number = incoming_customer.number)"
-        value, where = {
-            "brand": (f"coalesce(brand, {on_file},"
-                      " (SELECT code FROM brand ORDER BY position LIMIT 1))", "1"),
-            "active": (f"min(coalesce(active, {on_file}, 1),"
-                       " number NOT IN (SELECT customer FROM blocked))", "1"),
-        }.get(name, (on_file, f"number IN ({edited.format(name)})"))
-        db.execute(f"UPDATE incoming_customer SET {name} = {value} WHERE {where}")
+        value = {
+            "brand": f"coalesce(brand, {on_file}, (SELECT code FROM brand ORDER BY position))",
+            "active": f"min(coalesce(active, {on_file}, 1), number NOT IN (SELECT * FROM blocked))",
+        }.get(name, f"iif(number IN ({edited.format(name)}), {on_file}, {name})")
+        db.execute(f"UPDATE incoming_customer SET {name} = {value}")
     merge(db, "customer", ("number",))
     for table, columns in lists.items():
         theirs = edited.format(table)
@@ -4112,9 +4063,8 @@ def check_receipts(file: ImportFile) -> None:
     twins = fetch_all("""
         SELECT line, receipt.number FROM incoming_movement AS incoming
         JOIN movement AS receipt USING (customer, amount)
-        WHERE receipt.origin = 'portal'
-        AND (incoming.type, incoming.number) <> (receipt.type, receipt.number)
-        AND abs(julianday(incoming.date) - julianday(receipt.date)) <= 10
+        WHERE receipt.origin = 'portal' AND abs(julianday(incoming.date) - julianday(receipt.date))
+            <= 10 AND (incoming.type, incoming.number) <> (receipt.type, receipt.number)
         AND NOT EXISTS (SELECT 1 FROM movement AS known
             WHERE (known.customer, known.type, known.point_of_sale, known.number)
                 = (incoming.customer, incoming.type, incoming.point_of_sale, incoming.number))""")
@@ -4134,8 +4084,9 @@ def import_file(path: Path, kind: str, options) -> None:
         raise Refused(f"{file.name} has no rows: if that is right, say --force. Nothing was saved.")
     names = list(rows[0]) if rows else key
     columns = [name for name in names if name not in ("line", "days", *LISTS)]
+    columns += ["brand"] * (table == "customer" and "brand" not in columns)
     lists = {name: LISTS[name] for name in names if name in LISTS}
-    stage(table, columns, ([row["line"], *(row[name] for name in columns)] for row in rows))
+    stage(table, columns, ([row["line"], *(row.get(name) for name in columns)] for row in rows))
     for name, list_columns in lists.items():
         stage(name, list_columns, ((row["line"], row["number"], *values)
                                    for row in rows for values in row[name]))
@@ -4145,9 +4096,10 @@ def import_file(path: Path, kind: str, options) -> None:
         if table == "movement" and rows:
             check_receipts(file)
         if table == "customer":
-            merge_customers(db, lists, options)
-        else:
-            merge(db, table, key, "0" if file.is_partial else file.kind.scope)
+            return merge_customers(db, lists, options)
+        whose = f"customer IN (SELECT customer FROM incoming_{table})"
+        scope = "0" if file.is_partial else "1" if table == "news" else whose
+        return merge(db, table, key, scope)
 
 # === Invoices =====================================================================================
 # A folder of PDFs: which voucher each is of is told by its name, and nothing is guessed.

@@ -388,14 +388,6 @@ SELECT import, customer, 'came with this import, and is in use: has signed in, o
 WHERE is_new AND (EXISTS (SELECT 1 FROM event WHERE customer = touched.customer)
     OR EXISTS (SELECT 1 FROM movement WHERE customer = touched.customer) OR EXISTS (SELECT 1 FROM service WHERE customer = touched.customer));
 
--- For the command `list imports`: those that changed something, the newest first.
-CREATE VIEW list_imports AS
-SELECT id, at, who, kind, file, rows, added AS new, changed, gone,
-       iif(balance_before < 0, '−', '') || replace(printf('%,d', abs(balance_before) / 100), ',', '.') || printf(',%02d', abs(balance_before) % 100) AS balance_before,
-       iif(balance_after < 0, '−', '') || replace(printf('%,d', abs(balance_after) / 100), ',', '.') || printf(',%02d', abs(balance_after) % 100) AS balance_after,
-       coalesce('undone ' || undone_at, '') AS undone
-FROM import WHERE added + changed + gone > 0 ORDER BY id DESC LIMIT 50;
-
 -- ── Settings ────────────────────────────────────────────────────────────────────────────────────────
 
 -- The settings of the business, changed with the command `set`.
@@ -422,6 +414,14 @@ SELECT customer.number, name, brand, cuit, iif(total < 0, '−', '') || replace(
        CASE WHEN active = 0 THEN 'blocked' WHEN password IS NULL THEN 'no password' END AS state
 FROM customer LEFT JOIN (SELECT customer, sum(amount) AS total FROM movement GROUP BY customer) AS ledger ON ledger.customer = customer.number
 ORDER BY customer.number;
+
+-- `list imports`: the last 50 that changed something
+CREATE VIEW list_imports AS
+SELECT id, at, who, kind, file, rows, added AS new, changed, gone,
+       iif(balance_before < 0, '−', '') || replace(printf('%,d', abs(balance_before) / 100), ',', '.') || printf(',%02d', abs(balance_before) % 100) AS balance_before,
+       iif(balance_after < 0, '−', '') || replace(printf('%,d', abs(balance_after) / 100), ',', '.') || printf(',%02d', abs(balance_after) % 100) AS balance_after,
+       coalesce('undone ' || undone_at, '') AS undone
+FROM import WHERE added + changed + gone > 0 ORDER BY id DESC LIMIT 50;
 
 -- What has to be set up before the portal serves customers.
 CREATE VIEW missing_setting AS

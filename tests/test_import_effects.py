@@ -17,7 +17,7 @@ import pytest
 from conftest import CAST, everything, link_in, text_of
 from fpdf import FPDF
 from test_import_files import (
-    FILES, HEADER, ROWS, cells_of, file_of, ledger, load, newcomer, refused,
+    HEADER, ROWS, cells_of, file_of, ledger, load, newcomer, refused,
 )
 from test_import_files import text_of as csv_of
 from test_profile import column, emails, phones, save
@@ -309,7 +309,8 @@ def test_imports_that_changed_something_are_listed(load, run, db):
     run("undo", 2)
     load(movements(ROWS[::-1]))     # the same in another order
     rows = db.execute("SELECT * FROM list_imports").fetchall()
-    assert [(row.id, row.new, row.changed, row.gone) for row in rows] == [(2, 1, 1, 1), (1, 10, 0, 0)]
+    changes = [(row.id, row.new, row.changed, row.gone) for row in rows]
+    assert changes == [(2, 1, 1, 1), (1, 10, 0, 0)]
     assert rows[0].undone.startswith("undone 20") and rows[1].undone == ""
     assert rows[0].who == getpass.getuser()
 
