@@ -38,10 +38,10 @@ CREATE TABLE customer (
     wants_reminders INTEGER NOT NULL DEFAULT 1 CHECK (wants_reminders IN (0, 1))  -- portal: mails about new, due and overdue vouchers
 ) STRICT;
 
-CREATE TRIGGER customer_has_a_brand AFTER INSERT ON customer WHEN NEW.brand = '' BEGIN
-    SELECT raise(ABORT, 'there is no brand: run `setup` first') WHERE NOT EXISTS (SELECT 1 FROM brand);
-    UPDATE customer SET brand = (SELECT code FROM brand ORDER BY position LIMIT 1) WHERE number = NEW.number;
-END;
+CREATE TRIGGER customer_needs_a_brand BEFORE INSERT ON customer WHEN NOT EXISTS (SELECT 1 FROM brand)
+BEGIN SELECT raise(ABORT, 'there is no brand: run `setup` first'); END;
+CREATE TRIGGER customer_of_no_brand AFTER INSERT ON customer WHEN NEW.brand = ''
+BEGIN UPDATE customer SET brand = (SELECT code FROM brand ORDER BY position LIMIT 1) WHERE number = NEW.number; END;
 
 -- Where a customer's mail goes. Two customers may share an address (an accountant's, say).
 CREATE TABLE email (
