@@ -4780,6 +4780,8 @@ def guard():
     g.request_id = secrets.token_hex(4)
     if request.script_root and not is_local(request.script_root):   # links would lead there
         return Response("No entendimos el pedido.", 400, mimetype="text/plain")
+    if not re.match("/(?!/)", request.path):
+        abort(404)
     if request.method == "POST" and request.endpoint not in FOREIGN_FORMS:
         refuse_odd_form()
     start_jobs(current_app._get_current_object())
