@@ -42,6 +42,7 @@ import io
 import ipaddress
 import json
 import logging
+import multiprocessing
 import lzma
 import os
 import re
@@ -64,20 +65,18 @@ import zlib
 from base64 import b32encode, b64encode
 from collections import Counter, defaultdict, deque, namedtuple
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, closing, contextmanager, nullcontext, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, timezone
 from email import message_from_bytes
-from email.headerregistry import Address, HeaderRegistry, UnstructuredHeader
+from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import default as email_policy
 from email.utils import unquote as unquote_name
 from functools import cache, lru_cache, partial, wraps
 from http.client import HTTPException
 from itertools import accumulate, chain, groupby, islice, pairwise, takewhile
-from logging.handlers import QueueHandler, QueueListener
 from pathlib import Path
-from queue import Full, Queue
 from types import SimpleNamespace
 from typing import NamedTuple
 from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
@@ -107,7 +106,6 @@ from stdnum.ar import cbu, cuit
 from werkzeug.exceptions import HTTPException as HTTPError
 from werkzeug.exceptions import NotFound, TooManyRequests
 from werkzeug.middleware.proxy_fix import ProxyFix
-from werkzeug.wsgi import ClosingIterator
 from wtforms import BooleanField, FieldList, PasswordField, SelectField, StringField
 from wtforms.validators import AnyOf, DataRequired, Length, StopValidation
 
@@ -116,8 +114,8 @@ ARGENTINA = timezone(timedelta(hours=-3))  # no summer time since 2009: needs no
 log = logging.getLogger("cac")
 
 # === Rules ========================================================================================
-# The manual's rules and what follows from them, money, days and numbers as they are written here.
-# Pure functions: no Flask, no database, no clock.
+# What the manual decided, and how money, days, numbers and addresses are written in Argentina. Pure
+# functions: no Flask, no database, no clock.
 
 MAX_AMOUNT = 2**63 - 1              # centavos: what SQLite's INTEGER holds
 FIVE_DIGITS_SINCE = "2018-08-06"    # RG 4290: points of sale are printed with five digits
@@ -127,20 +125,12 @@ AMBIGUOUS = re.compile(r"(?:\$\s*)?[0-9]{1,3}(?:[.,][0-9]{3})+")
 
 
 def shows_dineromail(balance: int, limit: int, dm_active: bool) -> bool:
-    """Manual, rule 1: the last invoice's type has DM active, and 0 < balance < limit.
-
-    >>> shows_dineromail(125040, 500000, True), shows_dineromail(500000, 500000, True)
-    (True, False)
-    """
+    """Manual, rule 1: the last invoice's type has DM active, and 0 < balance < limit."""
     return dm_active and 0 < balance < limit
 
 
 def shows_advance_payment(balance: int, limit: int) -> bool:
-    """Manual, rule 2: nothing is owed, or more than the limit.
-
-    >>> shows_advance_payment(0, 500000), shows_advance_payment(500000, 500000)
-    (True, False)
-    """
+    """Manual, rule 2: nothing is owed, or more than the limit."""
     return balance <= 0 or balance > limit
 
 
@@ -155,7 +145,7 @@ class Operation(NamedTuple):
 
 
 def verdict(payment, operation: Operation) -> tuple[str, str]:
-    """What to do about an operation, and why, for our payment with its state and amount.
+    """Decide what to do about an operation, and why, for our payment with its state and amount.
 
     credit | pending | rejected | nothing | review; only an exact match credits. `payment` None =
     the reference is not ours.
@@ -177,7 +167,7 @@ def verdict(payment, operation: Operation) -> tuple[str, str]:
 
 
 def verdict_after_credit(payment, operation: Operation) -> tuple[str, str]:
-    """The same again is nothing, another payment's failure too; all else is odd."""
+    """Decide the same once it was credited: the same again is nothing, all else is odd."""
     is_same = operation.service_payment in ("", payment.service_payment)
     if operation.state == "credited" and not is_same:
         return "review", "paid a second time"
@@ -190,7 +180,7 @@ def verdict_after_credit(payment, operation: Operation) -> tuple[str, str]:
 
 
 def unpaid(debits, balance: int):
-    """Yield what is still owed of each debit, newest first: payments cancel the oldest.
+    """Yield (debit, what is still owed of it), newest first: payments cancel the oldest.
 
     >>> from types import SimpleNamespace as Debit
     >>> [owed for _, owed in unpaid([Debit(amount=100), Debit(amount=50), Debit(amount=9)], 120)]
@@ -211,8 +201,8 @@ def cancellations(amounts: list[int]):
     >>> list(cancellations([100, 50, -120, 30, -90]))
     [(2, 0, 100), (2, 1, 20), (4, 1, 30), (4, 3, 30)]
     """
-    debts = [(which, amount) for which, amount in enumerate(amounts) if amount > 0]
-    payments = [(which, -amount) for which, amount in enumerate(amounts) if amount < 0]
+    debts = [(index, amount) for index, amount in enumerate(amounts) if amount > 0]
+    payments = [(index, -amount) for index, amount in enumerate(amounts) if amount < 0]
     while debts and payments:
         (debt, owed), (payment, paid) = debts.pop(0), payments.pop(0)
         yield payment, debt, min(owed, paid)
@@ -221,12 +211,9 @@ def cancellations(amounts: list[int]):
 
 
 def page_span(count: int, window: int, size: int, page: int | None) -> tuple[int, int, int, int]:
-    """(movements before the page, movements on it, page, pages) of the last `window` of `count`.
+    """Return (rows before the page, rows on it, page, pages) of the last `window` of `count` rows.
 
-    Oldest first; without a page, or with one that does not exist, the last, which is the newest.
-
-    >>> page_span(400, 120, 20, 1), page_span(400, 120, 20, None), page_span(0, 120, 20, 7)
-    ((280, 20, 1, 6), (380, 20, 6, 6), (0, 0, 1, 1))
+    Without a page, or with one that does not exist, the last.
     """
     shown = min(count, window)
     pages = max(1, -(-shown // size))
@@ -236,39 +223,24 @@ def page_span(count: int, window: int, size: int, page: int | None) -> tuple[int
 
 
 def plain_money(amount: int) -> str:
-    """An amount in a column that already says pesos.
-
-    >>> plain_money(123456789), plain_money(-32000)
-    ('1.234.567,89', '−320,00')
-    """
+    """Write an amount for a column that already says pesos: 1.234.567,89 or −320,00."""
     pesos, centavos = divmod(abs(amount), 100)
     return f"{'−' if amount < 0 else ''}{pesos:,}".replace(",", ".") + f",{centavos:02}"
 
 
 def money(amount: int) -> str:
-    """An amount as read in Argentina, with a no-break space.
-
-    >>> money(123456), money(-5)
-    ('$\\xa01.234,56', '−$\\xa00,05')
-    """
+    """Write an amount as read in Argentina, with a no-break space: $ 1.234,56."""
     return f"{'−' if amount < 0 else ''}$\N{NO-BREAK SPACE}{plain_money(abs(amount))}"
 
 
 def parse_money(text: str) -> int:
-    """The centavos of what a customer typed; ValueError says, in Spanish, what to do.
-
-    >>> [parse_money(typed) for typed in ("1.234,56", "1234,56", "1234.56", "$ 1500", "0,5")]
-    [123456, 123456, 123456, 150000, 50]
-    >>> parse_money("1.234")
-    Traceback (most recent call last):
-    ValueError: Escriba el importe con centavos, por ejemplo 1.234,00
-    """
+    """Return the centavos of what a customer typed; ValueError says, in Spanish, what to do."""
     if AMBIGUOUS.fullmatch(text.strip()):
         raise ValueError("Escriba el importe con centavos, por ejemplo 1.234,00")
-    found = AMOUNT.fullmatch(text.strip())
-    if not found:
+    match = AMOUNT.fullmatch(text.strip())
+    if not match:
         raise ValueError("Escriba el importe en números, por ejemplo 1500,50")
-    pesos, centavos = (found[1] or found[3]).replace(".", ""), found[2] or found[4] or ""
+    pesos, centavos = (match[1] or match[3]).replace(".", ""), match[2] or match[4] or ""
     amount = int(pesos + centavos.ljust(2, "0"))
     if amount > MAX_AMOUNT:
         raise ValueError("Escriba un importe menor")
@@ -276,67 +248,38 @@ def parse_money(text: str) -> int:
 
 
 def day(iso: str | None) -> str:
-    """A date as read in Argentina.
-
-    >>> day("2026-11-30"), day(None)
-    ('30/11/2026', '')
-    """
+    """Write a date as read in Argentina: 30/11/2026; '' for None."""
     return f"{iso[8:10]}/{iso[5:7]}/{iso[:4]}" if iso else ""
 
 
 def moment(at: str) -> str:
-    """A time, UTC, as read in Argentina.
-
-    >>> moment("2026-11-23T02:30:00Z")
-    '22/11/2026 23:30'
-    """
+    """Write a time of the database, which is UTC, as read in Argentina: 22/11/2026 23:30."""
     return datetime.fromisoformat(at).astimezone(ARGENTINA).strftime("%d/%m/%Y %H:%M")
 
 
 def voucher_number(movement) -> str:
-    """A voucher's number as it was printed on its date.
-
-    >>> from types import SimpleNamespace as Voucher
-    >>> voucher_number(Voucher(date="2010-04-23", point_of_sale=3, number=94))
-    '0003-00000094'
-    """
+    """Write a voucher's number as it was printed on its date: 0003-00000094 in 2010."""
     digits = 5 if movement.date >= FIVE_DIGITS_SINCE else 4
     return f"{movement.point_of_sale:0{digits}}-{movement.number:08}"
 
 
 def is_cuit(text: str) -> bool:
-    """Whether it is a CUIT, with or without dashes.
-
-    >>> is_cuit("30-71234567-1"), is_cuit("30-71234567-6")
-    (True, False)
-    """
+    """Tell whether it is a CUIT, with or without dashes."""
     return text.isascii() and cuit.is_valid(text)
 
 
 def is_cbu(text: str) -> bool:
-    """Whether it is a CBU: 22 digits, two of them check digits.
-
-    >>> is_cbu("2850590940090418135201"), is_cbu("2850590940090418135202")
-    (True, False)
-    """
+    """Tell whether it is a CBU: 22 digits, two of them check digits."""
     return text.isascii() and cbu.is_valid(text)
 
 
 def is_local(url: str) -> bool:
-    """Whether a redirect to it stays on this site, however a browser may read it.
-
-    >>> [is_local(url) for url in ("/cuenta?pagina=2", "//evil", "https:evil", "/a b")]
-    [True, False, False, False]
-    """
+    """Tell whether a redirect to it stays on this site, however a browser may read it."""
     return bool(re.fullmatch(r"/(?!/)[\x21-\x5b\x5d-\x7e]*", url))
 
 
 def customer_number(text: str) -> int | None:
-    """The user number that was typed: spaces, dots, dashes and leading zeros do not count.
-
-    >>> customer_number(" 001.001 "), customer_number("１００１"), customer_number("ana")
-    (1001, None, None)
-    """
+    """Return the user number that was typed: spaces, dots, dashes, leading zeros do not count."""
     if not re.fullmatch(r"[0-9][0-9\s.-]*", text.strip()):
         return None
     digits = re.sub(r"[\s.-]", "", text).lstrip("0")
@@ -344,418 +287,445 @@ def customer_number(text: str) -> int | None:
 
 
 def deliverable(address: str) -> str:
-    """An address as SMTP takes it, its domain in ASCII; ValueError if it is anything but one.
-
-    >>> deliverable("ana@ñandú.com.ar")
-    'ana@xn--and-6ma2c.com.ar'
-    """
+    """Return an address as SMTP takes it, its domain in ASCII; ValueError if it is none."""
     local, _, domain = address.rpartition("@")
-    is_one = (re.fullmatch(r"""[^\s@,;:<>()[\]\\"\x00-\x1f\x7f-\x9f]+""", local)
-              and "=?" not in local     # an encoded word, which a header shows as something else
-              and re.fullmatch(r"[\w.-]+", domain))
-    if not is_one:
+    is_address = (re.fullmatch(r"""[^\s@,;:<>()[\]\\"\x00-\x1f\x7f-\x9f]+""", local)
+                  and "=?" not in local     # an encoded word: mail programs read something else
+                  and re.fullmatch(r"[\w.-]+", domain))
+    if not is_address:
         raise ValueError(f"{address!r} is no e-mail address")
     return f"{local}@{domain.encode('idna').decode()}"
 
 
 def canonical_email(text: str) -> str | None:
-    """The form in which addresses are compared; None if it is not an address.
-
-    >>> canonical_email("Ana@Ejemplo.COM.ar"), canonical_email("ana@")
-    ('ana@ejemplo.com.ar', None)
-    """
+    """Return the form in which addresses are compared; None if it is not an address."""
     with suppress(ValueError):
-        found = validate_email(deliverable(text) and text, check_deliverability=False)
-        local = unicodedata.normalize("NFKC", found.local_part).casefold()
-        return deliverable(f"{local}@{found.ascii_domain.lower()}")
+        valid = validate_email(deliverable(text) and text, check_deliverability=False)
+        local = unicodedata.normalize("NFKC", valid.local_part).casefold()
+        return deliverable(f"{local}@{valid.ascii_domain.lower()}")
     return None
 
 
-def escaped(text) -> str:
-    """A text without what moves a terminal's cursor, hides words, or is no character at all.
-
-    >>> escaped("Ana\\x1b[2J"), escaped("factura\\udcf1.pdf")
-    ('Ana\\\\x1b[2J', 'factura\\\\udcf1.pdf')
-    """
-    return re.sub(r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069"
-                  r"\ud800-\udfff]", lambda found: found[0].encode("unicode_escape").decode(),
-                  str(text))
-
-
 def network_of(address: str) -> str:
-    """What counts as one place on the net: an IPv4 address, the /64 of an IPv6 one.
-
-    >>> network_of("203.0.113.9"), network_of("2001:db8::1:2")
-    ('203.0.113.9', '2001:db8::/64')
-    """
+    """Return what counts as one client's network: an IPv4 address, the /64 of an IPv6 one."""
     try:
-        found = ipaddress.ip_address(address.partition("%")[0])
-    except ValueError:  # a proxy that does not tell, or tells more
+        ip = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:  # a proxy that tells something else
         return address
-    if found.version == 4 or found.ipv4_mapped:
-        return str(getattr(found, "ipv4_mapped", None) or found)
-    return str(ipaddress.ip_network(f"{found}/64", strict=False))
+    if ip.version == 4 or ip.ipv4_mapped:
+        return str(getattr(ip, "ipv4_mapped", None) or ip)
+    return str(ipaddress.ip_network(f"{ip}/64", strict=False))
 
 
 def plain(text: str) -> str:
-    """The letters and digits of a text, without accents, in small letters.
-
-    >>> plain("Ñandú D'Ángelo"), plain("30-71234567-1")
-    ('nandudangelo', '30712345671')
-    """
+    """Return the letters and digits of a text, without accents, in small letters."""
     letters = unicodedata.normalize("NFKD", text).casefold()
     return "".join(letter for letter in letters if letter.isalnum())
 
-# === Settings =====================================================================================
-# Of the process: the environment (CAC_…), else the TOML file in CAC_CONFIG, else the default. Of
-# the business: the table setting, changed with the command `set`.
 
-SETTINGS = {  # name: (default, what it is)
-    "SECRET_KEY": ("", "signs cookies and links: 32 random characters or more"),
-    "SECRET_KEY_FALLBACKS": ("", "earlier keys, comma-separated: what they signed stays good"),
-    "DATABASE": ("cac.db", "the SQLite file"),
-    "DOCUMENTS": ("documents", "folder of the vouchers' PDFs"),
-    "BASE_URL": ("", "public address of the portal, for the links in mails and the way back"),
-    "PROXIES": ("0", "how many proxies in front are trusted for X-Forwarded-…"),
-    "SMTP_URL": ("", "smtp://user:password@host:587, smtps://…, smtp+starttls://…"),
-    "MAIL_FROM": ("CAC <no-responder@localhost>", "sender of the mails"),
-    "DINEROMAIL_URL": ("https://argentina.dineromail.com", "base address of DineroMail"),
-    "DINEROMAIL_ACCOUNT": ("", "all 8 digits; without it DineroMail is not offered"),
-    "DINEROMAIL_PASSWORD": ("", "the IPN key, with which operations are queried"),
-    "MERCADOPAGO_URL": ("https://api.mercadopago.com", "base address of Mercado Pago"),
-    "MERCADOPAGO_TOKEN": ("", "access token; without it Mercado Pago is not offered"),
-    "MERCADOPAGO_SECRET": ("", "with which its notices are signed"),
-    "JOBS": ("on", "off = this process does no chores: mail, payments …; another has to"),
-    "LITESTREAM": ("off", "on = Litestream copies the database and is the one to empty its -wal"),
-    "DEMO": ("", "set by the demo alone: the folder of its mails"),
+def escaped(text) -> str:
+    """Escape what commands a terminal, hides words or is no character: strangers may send it."""
+    return re.sub(r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069"
+                  r"\ud800-\udfff]",
+                  lambda match: match[0].encode("unicode_escape").decode(), str(text))
+
+
+# === Settings =====================================================================================
+# Of the process: the environment (CAC_…), else the TOML file in CAC_CONFIG, else the default.
+# Of the company: the table setting, changed with the command `set`.
+
+SETTINGS = {  # name: (default, what a value looks like, what it is)
+    "SECRET_KEY": ("", r".*", "signs cookies and links: 32 random characters or more"),
+    "SECRET_KEY_FALLBACKS": ("", r".*",
+                             "earlier keys, comma-separated: what they signed stays good"),
+    "DATABASE": ("cac.db", r".+", "the SQLite file"),
+    "DOCUMENTS": ("documents", r".+", "folder of the vouchers' PDFs"),
+    "BASE_URL": ("", r"\S*",
+                 "public address of the portal, for the links in mails and the way back"),
+    "PROXIES": ("0", r"[0-9]", "how many proxies in front are trusted for X-Forwarded-…, 0 to 9"),
+    "SMTP_URL": ("", r"((smtp|smtps|smtp\+starttls)://([^/?#\s]*@)?[^/?#:@\s]+(:[0-9]{1,5})?/?)?",
+                 "smtp://user:password@host:587, smtps://…, smtp+starttls://…; in a password,"
+                 " / ? # are written %2F %3F %23"),
+    "MAIL_FROM": ("CAC <no-responder@localhost>", r"""([^\r\n@<]*<)?[^\s@,;:<>()[\]\\"]+@[\w-]+(\.[\w-]+)*>?""",
+                  "sender of the mails, such as CAC <cac@example.com>"),
+    "DINEROMAIL_URL": ("https://argentina.dineromail.com", r"https?://\S+",
+                       "base address of DineroMail, such as https://argentina.dineromail.com"),
+    "DINEROMAIL_ACCOUNT": ("", r"([0-9]{8})?",
+                           "all 8 digits, without the slash; without it DineroMail is not offered"),
+    "DINEROMAIL_PASSWORD": ("", r".*", "the IPN key, with which operations are queried"),
+    "MERCADOPAGO_URL": ("https://api.mercadopago.com", r"https?://\S+",
+                        "base address of Mercado Pago, such as https://api.mercadopago.com"),
+    "MERCADOPAGO_TOKEN": ("", r".*", "access token; without it Mercado Pago is not offered"),
+    "MERCADOPAGO_SECRET": ("", r".*", "with which its notices are signed"),
+    "JOBS": ("on", r"on|off", "off = this process does no jobs (mail, payments …): another has to"),
+    "LITESTREAM": ("off", r"on|off", "on = Litestream copies the database and empties its -wal"),
+    "DEMO": ("", r".*", "set by the demo alone: the folder of its mails"),
 }
 SECRETS = {"SECRET_KEY", "SECRET_KEY_FALLBACKS", "SMTP_URL", "DINEROMAIL_PASSWORD",
            "MERCADOPAGO_TOKEN", "MERCADOPAGO_SECRET"}
+KINDS_OF_SETTING = {  # of the company: (what a value looks like, what `set` says that it takes)
+    "text": (r".*\S.*", "a line of text"),
+    "count": (r"[1-9][0-9]{0,5}", "a whole number from 1 to 999999"),
+    "length": (r"[89]|[1-5][0-9]|6[0-4]", "a whole number from 8 to 64"),
+    "hour": (r"off|1?[0-9]|2[0-3]", "an hour from 0 to 23, or off"),
+    "money": (r".*", "an amount such as 5000,00"), "email": (r".*", "an e-mail address"),
+    "cuit": (r".*", "a CUIT with the right check digit"),
+}
 
 
 class Refused(click.ClickException):
     """What is refused, and why: nothing was changed. A command ends with exit code 1."""
 
     def format_message(self) -> str:
-        """As it is printed."""
+        """Return it as it is printed."""
         return "\n".join(map(escaped, self.message.split("\n")))
 
 
 def echo(text="", *, err: bool = False) -> None:
-    """Print what a command tells, whatever strangers wrote into it."""
+    """Print what a command says, whatever strangers wrote into it."""
     click.echo("\n".join(map(escaped, str(text).split("\n"))), err=err)
 
 
-def read_settings(**given) -> dict:
-    """The process's settings; `given`, in lower case, wins. Refused names what cannot be used."""
-    settings = {name: default for name, (default, _) in SETTINGS.items()}
-    settings |= settings_file(os.environ.get("CAC_CONFIG"))
-    settings |= {n: os.environ[f"CAC_{n}"] for n in SETTINGS if f"CAC_{n}" in os.environ}
-    settings |= {name.upper(): value for name, value in given.items()}
-    for name, pattern, advice in (
-            ("PROXIES", r"[0-9]", "say how many proxies, 0 to 9"),
-            ("DINEROMAIL_ACCOUNT", r"([0-9]{8})?", "give all 8 digits, without the slash"),
-            ("JOBS", "on|off", "say on or off"), ("LITESTREAM", "on|off", "say on or off"),
-            ("MAIL_FROM", r"[^\r\n@]*[^\s@<]@[\w.-]+>?", "such as CAC <cac@example.com>"),
-            ("DINEROMAIL_URL", r"https?://\S+", "such as https://argentina.dineromail.com"),
-            ("MERCADOPAGO_URL", r"https?://\S+", "such as https://api.mercadopago.com"),
-            ("SMTP_URL", r"((smtp|smtps|smtp\+starttls)://([^/?#\s]*@)?[^/?#:@\s]+(:[0-9]{1,5})?/?)?",
-             "such as smtp://user:password@localhost:25; in a password, / ? # are %2F %3F %23")):
-        if not re.fullmatch(pattern, str(settings[name])):
-            raise Refused(f"CAC_{name}: {advice}.")
-    fallbacks = [key for key in settings["SECRET_KEY_FALLBACKS"].split(",") if key]
-    return settings | {"SECRET_KEY_FALLBACKS": fallbacks}
+def configure(app: Flask, **given) -> None:
+    """Read the process's settings; `given`, in lower case, wins. Refused names what is wrong."""
+    config, file = app.config, os.environ.get("CAC_CONFIG", "").strip()
+    config.from_mapping({name: default for name, (default, _, _) in SETTINGS.items()})
+    if file and (Path(file).exists() or not click.get_current_context(silent=True)):
+        try:    # else `init` is about to make it, and `command` refuses all others
+            config.from_file(str(Path(file).absolute()), load=load_settings, text=False)
+        except (OSError, ValueError) as error:
+            raise Refused(f"CAC_CONFIG: {file}: {error}") from error
+    config.from_prefixed_env("CAC", loads=str.strip)
+    config.from_mapping({name.upper(): value for name, value in given.items()})
+    for name, (_, pattern, about) in SETTINGS.items():
+        if not re.fullmatch(pattern, config[name]):
+            raise Refused(f"CAC_{name}: {about}.")
+    config["SECRET_KEY_FALLBACKS"] = [*filter(None, config["SECRET_KEY_FALLBACKS"].split(","))]
 
 
-def is_looking_up_command() -> bool:
-    """Whether the application is made only to see which command was meant: it may be `init`."""
-    context = click.get_current_context(silent=True)
-    return context is not None and context.parent is None
-
-
-def settings_file(path: str | None) -> dict:
-    """The settings in a TOML file, named as in the environment or without CAC_, in any case."""
-    if path and not Path(path).exists() and is_looking_up_command():
-        return {}
-    try:
-        found = tomllib.loads(Path(path).read_text(encoding="utf-8")) if path else {}
-    except (OSError, ValueError) as error:
-        raise Refused(f"CAC_CONFIG: {path}: {error}") from error
+def load_settings(file) -> dict:
+    """Read a TOML file's settings, named as in the environment or without CAC_, in any case."""
     settings = {name.upper().removeprefix("CAC_"):
-                ",".join(value) if isinstance(value, list) else str(value)
-                for name, value in found.items()}
+                ",".join(value) if isinstance(value, list) else str(value).strip()
+                for name, value in tomllib.load(file).items()}
     if unknown := settings.keys() - SETTINGS.keys():
-        raise Refused(f"CAC_CONFIG: {path}: no such setting: {', '.join(sorted(unknown))}")
+        raise ValueError(f"no such setting: {', '.join(sorted(unknown))}")
     return settings
 
 
-def is_weak_key(key: str) -> bool:
-    """Whether a secret key can be guessed: too short, too uniform, or from an example.
+def unsafe_settings(config) -> list[str]:
+    """Return what keeps the portal from serving customers, a line each."""
+    def is_weak(key):
+        sample = re.search("change.?(me|this)|cambi[ae]|example|ejemplo|insecure", key.lower())
+        return not re.fullmatch(r"\S{32,}", key) or len(set(key)) < 8 or sample
 
-    >>> is_weak_key("x" * 40), is_weak_key("change-me-to-32-random-characters")
-    (True, True)
-    """
-    is_sample = re.search("change.?(me|this)|cambi[ae]|example|ejemplo|insecure", key.lower())
-    return not re.fullmatch(r"\S{32,}", key) or len(set(key)) < 8 or bool(is_sample)
-
-
-def unsafe_settings(settings) -> list[str]:
-    """What keeps the portal from serving customers, a line each."""
-    problems = []
-    for name, keys in (("SECRET_KEY", [settings["SECRET_KEY"]]),
-                       ("SECRET_KEY_FALLBACKS", settings["SECRET_KEY_FALLBACKS"])):
-        if any(map(is_weak_key, keys)):
-            problems.append(f"CAC_{name}: needs 32 random characters or more; make one with "
-                            "python3 -c 'import secrets; print(secrets.token_urlsafe(48))'")
-    if settings["DINEROMAIL_ACCOUNT"] and not settings["DINEROMAIL_PASSWORD"]:
-        problems.append("CAC_DINEROMAIL_PASSWORD: without it no payment can be confirmed")
-    if not re.fullmatch(r"https?://[^/?#\s]+(/[^?#\s]*)?", settings["BASE_URL"]):
-        problems.append("CAC_BASE_URL: the public address, as https://www.example.com/clientes/")
-    if settings["DEMO"]:
-        problems.append("CAC_DEMO: is for the demo alone")
-    return problems
-
-
-SETTING_TAKES = {  # kind: what `set` accepts
-    "text": "a line of text", "money": "an amount such as 5000,00",
-    "length": "a whole number from 8 to 64",
-    "count": "a whole number from 1 to 999999", "hour": "an hour from 0 to 23, or off",
-    "cuit": "a CUIT with the right check digit", "email": "an e-mail address",
-}
+    how = "make one with python3 -c 'import secrets; print(secrets.token_urlsafe(48))'"
+    return [advice for is_wrong, advice in (
+        (is_weak(config["SECRET_KEY"]),
+         f"CAC_SECRET_KEY: needs 32 random characters or more; {how}"),
+        (any(map(is_weak, config["SECRET_KEY_FALLBACKS"])),
+         f"CAC_SECRET_KEY_FALLBACKS: each needs 32 random characters or more; {how}"),
+        (config["DINEROMAIL_ACCOUNT"] and not config["DINEROMAIL_PASSWORD"],
+         "CAC_DINEROMAIL_PASSWORD: without it no payment can be confirmed"),
+        (not re.fullmatch(r"https?://[^/?#\s]+(/[^?#\s]*)?", config["BASE_URL"]),
+         "CAC_BASE_URL: the public address, as https://www.example.com/clientes/"),
+        (config["DEMO"], "CAC_DEMO: is for the demo alone")) if is_wrong]
 
 
 def parse_setting(kind: str, text: str) -> str:
-    """What `set` stores; ValueError if it is not what the kind of setting takes."""
-    if kind == "money":
-        return str(parse_money(text))
-    if kind == "cuit":
-        return cuit.validate(text)
-    patterns = {"text": r".*\S.*", "count": r"[1-9][0-9]{0,5}",
-                "length": r"[89]|[1-5][0-9]|6[0-4]", "hour": r"off|1?[0-9]|2[0-3]"}
-    if not (canonical_email(text) if kind == "email" else re.fullmatch(patterns[kind], text)):
-        raise ValueError(text)
-    return text
+    """Return what `set` stores of a company's setting; ValueError says what it takes."""
+    pattern, takes = KINDS_OF_SETTING[kind]
+    with suppress(ValueError):
+        if kind == "money":
+            return str(parse_money(text))
+        if kind == "cuit":
+            return cuit.validate(text)
+        if canonical_email(text) if kind == "email" else re.fullmatch(pattern, text):
+            return text
+    raise ValueError(takes)
+
 
 # === Database =====================================================================================
 # A connection for each thread, one way to write, schema and upgrades; and what every part writes:
-# the account's log, limits, rows of the outbox.
+# the account's log, limits, rows of the outbox. Writes are short, and never wait for the network.
 
-SCHEMA_VERSION = 2
-UPGRADES = {  # version: what changes of an older database; all that is new comes from schema.sql
-    2: ["ALTER TABLE review ADD closed_at TEXT",
-        "ALTER TABLE outbox ADD held INTEGER NOT NULL DEFAULT 0 CHECK (held IN (0, 1))",
-        "ALTER TABLE outbox ADD needless TEXT",
-        "ALTER TABLE customer ADD wants_reminders INTEGER NOT NULL DEFAULT 1"
-        " CHECK (wants_reminders IN (0, 1))",
-        """CREATE TABLE setting_2 (name TEXT PRIMARY KEY, kind TEXT NOT NULL
-            CHECK (kind IN ('text', 'money', 'count', 'length', 'hour', 'cuit', 'mark')),
-            value TEXT NOT NULL, about TEXT NOT NULL, CONSTRAINT numbers_are_numbers CHECK
-            (kind NOT IN ('money', 'count', 'length') OR value NOT GLOB '*[^0-9]*')
-            ) STRICT, WITHOUT ROWID""",
-        "INSERT INTO setting_2 SELECT * FROM setting", "DROP TABLE setting",
-        "ALTER TABLE setting_2 RENAME TO setting"],
-}
+SCHEMA_VERSION = 1
+UPGRADES = {}           # version: the SQL statements that bring a database there from the last
 PATIENCE_SECONDS = 5    # how long a write waits for the others, then it is refused
-POLL_SECONDS = 0.002    # how often it looks whether they are done
-WRITING = threading.Lock()
+BESIDE = "-shm", "-wal" # SQLite's files beside a database; without the first, it reads the second
+LOCAL = threading.local()       # this thread's connection, and the file that it has open
+WRITING = threading.RLock()     # one thread of a process waits for SQLite's lock: that is fair
+LIMITS = {              # what: (how often, in how many seconds)
+    "sign-in": (10, 900),       # refused passwords of an account, from clients it does not know
+    "network": (200, 900),      # refused passwords from one network
+    "password": (10, 900),      # refused current passwords of who is signed in
+    "refused": (1, 900),        # lines about refused tries in an account's log, a network
+    "reset": (3, 3600),         # links to choose a password that an account asks for
+    "forgot": (20, 3600),       # and those that a network asks for
+    "emails": (30, 3600),       # changes of e-mails: each is mailed to every address
+    "payment": (300, 3600),     # payments begun: each is asked about
+    "download": (600, 3600),
+    "notice": (6000, 3600),     # from a network; of long ones, as many KiB
+}
 
 
 def now(seconds: float = 0) -> str:
-    """The time, so many seconds from now, as the database keeps it."""
+    """Return the time, so many seconds from now, as the database keeps it."""
     return (datetime.now(UTC) + timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def age_of(at: str) -> float:
-    """Seconds since a time of the database; 0 if it is to come, as after a clock that was ahead."""
+    """Return the seconds since a time of the database; 0 if it is to come: a clock was ahead."""
     return max(0, (datetime.now(UTC) - datetime.fromisoformat(at)).total_seconds())
 
 
-def counted(count: int, what: str) -> str:
-    """How many there are, as the operator reads it.
+def retry_at(since: str, first: int, give_up: int) -> str | None:
+    """Return when to try again what has waited since then; None once it waited `give_up` seconds.
 
-    >>> counted(1, "line"), counted(20, "line")
-    ('1 line', '20 lines')
+    The pause is as long as the wait so far: from `first` seconds to six hours.
     """
-    return f"{count} {what}{'s' * (count != 1)}"
-
-
-def next_try(age: float, first: int) -> float:
-    """Seconds until what has waited `age` seconds is tried again: the wait doubles, up to 6 hours.
-
-    >>> [next_try(age, 60) for age in (0, 60, 120, 10**6)]
-    [60, 60, 120, 21600]
-    """
-    return min(max(age, first), 6 * 3600)
-
-
-def due_again(since: str, first: int, give_up: int) -> str | None:
-    """When what has waited since then is tried again; None once it is so many seconds old."""
     age = age_of(since)
-    return now(next_try(age, first)) if age < give_up else None
+    return now(min(max(age, first), 6 * 3600)) if age < give_up else None
 
 
 def today() -> str:
-    """The day in Argentina."""
+    """Return the day in Argentina."""
     return datetime.now(ARGENTINA).date().isoformat()
 
 
 @cache
 def row_type(*columns: str):
-    """A named tuple for these columns: templates read it faster than sqlite3.Row."""
+    """Return a named tuple for these columns: templates read it faster than sqlite3.Row."""
     return namedtuple("Row", columns, rename=True)
 
 
-def as_row(cursor, values):
-    """The row factory: columns are attributes."""
-    return row_type(*(column[0] for column in cursor.description))(*values)
-
-
 def connect(path) -> sqlite3.Connection:
-    """A connection as all of CAC uses it: what is committed survives a power cut."""
+    """Open a database as all of CAC does: what is committed survives a power cut."""
     db = sqlite3.connect(path, isolation_level=None, cached_statements=256)
     for pragma in (f"busy_timeout = {PATIENCE_SECONDS * 1000}", "journal_mode = WAL",
                    "synchronous = FULL", "foreign_keys = ON"):
         db.execute(f"PRAGMA {pragma}")
-    db.row_factory = as_row
+    db.row_factory = lambda cursor, values: row_type(*(c[0] for c in cursor.description))(*values)
     return db
 
 
-def get_db() -> sqlite3.Connection:
-    """This thread's connection to the application's database."""
-    if "db" not in g:
-        g.db = kept_connection(Path(current_app.config["DATABASE"]))
-    return g.db
-
-
-BESIDE = "-shm", "-wal"     # SQLite's files beside a database; the second alone it would read anew
+def open_readonly(path) -> sqlite3.Connection:
+    """Open a database to look at it and change nothing."""
+    db = sqlite3.connect(f"{Path(path).absolute().as_uri()}?mode=ro", uri=True)
+    db.row_factory = lambda cursor, values: row_type(*(c[0] for c in cursor.description))(*values)
+    return db
 
 
 def inode_of(path) -> int | None:
-    """Which file has this name; None if there is none."""
+    """Return which file has this name; None if there is none."""
     with suppress(FileNotFoundError):
         return Path(path).stat().st_ino
     return None
 
 
-def leave_exchanged(db, path: Path, beside: dict) -> None:
-    """Close the connection to a database in whose place another file was put.
+def get_db() -> sqlite3.Connection:
+    """Return this thread's connection; Refused if there is no database.
 
-    Its -wal is taken into the old file, and is gone: SQLite would apply it to the new one. If
-    another worker was faster, what is there is the new one's. Ours are open: no number is reused.
+    If another file was put in its place, the -wal of the old one must not be taken for the new
+    one's: it goes into the old file, and both names beside it are freed.
     """
-    with suppress(sqlite3.Error):
-        db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
-    for suffix, inode in beside.items():
-        if inode and inode_of(f"{path}{suffix}") == inode:
-            Path(f"{path}{suffix}").unlink()
-    db.close()
-
-
-def kept_connection(path: Path) -> sqlite3.Connection:
-    """The connection of this thread, unless the file is gone, or another one has its name now."""
-    kept = current_app.extensions["cac.connections"]
-    if not path.is_file():
+    if "db" in g:
+        return g.db
+    path = current_app.config["DATABASE"]
+    file = path, inode_of(path)
+    if not file[1]:
         raise Refused(f"There is no database at {path}: `python cac.py init` makes one.")
-    file = path.stat().st_ino
-    if getattr(kept, "file", None) != file:
-        if hasattr(kept, "file"):
-            leave_exchanged(kept.db, path, kept.beside)
-            del kept.file
-        kept.db = connect(path)
-        kept.beside = {suffix: inode_of(f"{path}{suffix}") for suffix in BESIDE}
-        if inode_of(path) != file:  # exchanged meanwhile: which of both was opened is unknown
-            raise sqlite3.OperationalError("the database's file was exchanged")
-        kept.file = file
-        if current_app.config["LITESTREAM"] == "on":  # else its copy loses rows, and says nothing
-            kept.db.execute("PRAGMA wal_autocheckpoint = 0")
-    return kept.db
+    if getattr(LOCAL, "file", None) != file:
+        if getattr(LOCAL, "file", ("",))[0] == path:
+            with suppress(sqlite3.Error):
+                LOCAL.db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+            for name, inode in LOCAL.beside.items():
+                if inode and inode_of(name) == inode:   # no other thread was faster
+                    Path(name).unlink()
+        LOCAL.file, LOCAL.db = None, connect(path)
+        LOCAL.beside = {f"{path}{suffix}": inode_of(f"{path}{suffix}") for suffix in BESIDE}
+        if inode_of(path) != file[1]:
+            raise sqlite3.OperationalError("the database's file was exchanged just now")
+        LOCAL.file = file
+        if current_app.config["LITESTREAM"] == "on":    # else its copy loses rows, and says nothing
+            LOCAL.db.execute("PRAGMA wal_autocheckpoint = 0")
+    g.db = LOCAL.db
+    return g.db
 
 
 def fetch_one(sql: str, *values):
-    """The first row, or None."""
+    """Return the first row of a query, or None."""
     return get_db().execute(sql, values).fetchone()
 
 
 def fetch_all(sql: str, *values) -> list:
-    """All rows. Their columns are looked up once, which halves the time."""
+    """Return all rows. Their columns are looked up once, which halves the time."""
     cursor = get_db().execute(sql, values)
     cursor.row_factory = None
     return list(map(row_type(*(column[0] for column in cursor.description))._make, cursor))
 
 
-def begins(db, *, may_wait: bool) -> bool:
-    """Whether a write transaction begins now; False if it `may_wait` and has to."""
-    try:
-        db.execute("BEGIN IMMEDIATE")
-    except sqlite3.OperationalError as error:
-        if not may_wait or error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
-            raise
-        return False
-    return True
-
-
 @contextmanager
-def turn_to_write(db, patience: float):
-    """A write transaction that begins within so many seconds; of a process's threads one waits.
-
-    SQLite's own waiting sleeps longer and longer: among many writers, a few would starve.
-    """
-    deadline = time.monotonic() + patience
-    if not WRITING.acquire(timeout=patience):
+def transaction(db=None, kind: str = "IMMEDIATE", patience: float = PATIENCE_SECONDS):
+    """Do all or nothing. IMMEDIATE is to write; DEFERRED to read all from one moment."""
+    db, is_writing = db or get_db(), kind == "IMMEDIATE"
+    if is_writing and not WRITING.acquire(timeout=patience):
         raise sqlite3.OperationalError("database is locked, and another thread waits for it")
     try:
-        db.execute("PRAGMA busy_timeout = 0")
-        while not begins(db, may_wait=time.monotonic() < deadline):
-            time.sleep(POLL_SECONDS)
-        yield
-    finally:
-        db.execute(f"PRAGMA busy_timeout = {PATIENCE_SECONDS * 1000}")
-        WRITING.release()
-
-
-@contextmanager
-def transaction(db: sqlite3.Connection | None = None, kind: str = "IMMEDIATE",
-                patience: float = PATIENCE_SECONDS):
-    """All or nothing. IMMEDIATE is to write; DEFERRED to read all from one moment."""
-    db = db or get_db()
-    if kind == "DEFERRED":
-        db.execute("BEGIN")
-    with turn_to_write(db, patience) if kind == "IMMEDIATE" else nullcontext():
+        if is_writing:
+            db.execute(f"PRAGMA busy_timeout = {patience * 1000:.0f}")
+        db.execute(f"BEGIN {kind}")
         try:
             yield db
             db.execute("COMMIT")
         finally:
             if db.in_transaction:
                 db.execute("ROLLBACK")
+    finally:
+        if is_writing:
+            WRITING.release()
+
+
+def known_version(db) -> int:
+    """Return a database's version, this program's or older; Refused if it is neither."""
+    version = db.execute("PRAGMA user_version").fetchone()[0]
+    if not version:
+        raise Refused("It is no CAC database. Nothing was changed.")
+    if version > SCHEMA_VERSION:
+        raise Refused(f"The database has version {version}, this program knows {SCHEMA_VERSION}:"
+                      " use a newer program. Nothing was changed.")
+    return version
+
+
+def upgrade_database(db) -> list[int]:
+    """Bring an older database to this version, step by step; return the steps."""
+    steps = range(known_version(db) + 1, SCHEMA_VERSION + 1)
+    for version in steps:
+        with transaction(db):
+            for statement in UPGRADES[version]:
+                db.execute(statement)
+            db.execute(f"PRAGMA user_version = {version}")
+    return list(steps)
+
+
+def former(path: Path) -> Path:
+    """Return a dated name beside a database, for what it was."""
+    return path.with_name(f"{path.name}.before-{datetime.now(UTC):%Y%m%d-%H%M%S-%f}")
+
+
+def move_beside(old: Path, new: Path) -> None:
+    """Rename what a crash left beside a database: it would spoil another one of that name."""
+    for suffix in BESIDE:
+        with suppress(FileNotFoundError):
+            Path(f"{old}{suffix}").rename(f"{new}{suffix}")
+
+
+def make_database(path: Path, *scripts: str) -> None:
+    """Make a database from these SQL files, which nobody else may read."""
+    if not path.exists():
+        move_beside(path, former(path))
+    with atomic_write(path) as draft, closing(sqlite3.connect(draft)) as db:
+        for script in scripts:
+            db.executescript((HERE / script).read_text(encoding="utf-8"))
+
+
+def is_demo_data(db) -> bool:
+    """Tell whether a database holds the demo's cast."""
+    return bool(db.execute("SELECT 1 FROM setting WHERE name = 'demo'").fetchone())
+
+
+def company():
+    """Return the company's settings as attributes; money and counts are int."""
+    if "company" not in g:
+        rows = fetch_all("SELECT name, kind, value FROM setting")
+        values = [int(row.value) if row.kind in ("money", "count", "length") else row.value
+                  for row in rows]
+        g.company = row_type(*(row.name for row in rows))(*values)
+    return g.company
+
+
+def emails_of(number: int, *, only_confirmed: bool = False) -> list[str]:
+    """Return a customer's addresses, the oldest first."""
+    rows = fetch_all("SELECT address, confirmed_at FROM email WHERE customer = ? ORDER BY id",
+                     number)
+    return [row.address for row in rows if row.confirmed_at or not only_confirmed]
+
+
+def client_address() -> str:
+    """Return the client's address, without a port; '' if there is no request, or it is not told."""
+    address = request.remote_addr or "" if request else ""
+    match = re.fullmatch(r"\[(.*)\](?::[0-9]+)?|([0-9.]+):[0-9]+", address)
+    return match[1] or match[2] if match else address
+
+
+def log_event(db, customer: int, kind: str, actor: str = "customer", **change) -> None:
+    """Write in the account's log what happened; `change` may have field, old and new."""
+    row = {"at": now(), "customer": customer, "kind": kind, "actor": actor,
+           "address": client_address(), "field": None, "old": None, "new": None} | change
+    db.execute("INSERT INTO event (at, customer, kind, actor, address, field, old, new)"
+               " VALUES (:at, :customer, :kind, :actor, :address, :field, :old, :new)", row)
+    log.info("event=%s customer=%s actor=%s address=%s", kind, customer, actor, row["address"])
+
+
+def seconds_to_wait(db, what: str, who, uses: int = 1) -> int:
+    """Count uses of what LIMITS limits; return how long to wait if there were too many, else 0."""
+    times, seconds = LIMITS[what]
+    row = db.execute(
+        "INSERT INTO throttle VALUES (?1, ?2, ?3) ON CONFLICT DO UPDATE SET"
+        " count = iif(started_at BETWEEN ?4 AND ?2, count, 0) + ?3,"
+        " started_at = iif(started_at BETWEEN ?4 AND ?2, started_at, ?2) RETURNING *",
+        (f"{what}:{who}", now(), uses, now(-seconds))).fetchone()
+    return max(1, int(seconds - age_of(row.started_at))) if row.count > times else 0
+
+
+def allow(db, what: str, who, uses: int = 1) -> None:
+    """Count uses of what LIMITS limits; TooManyRequests, told to error.html, if too many."""
+    if wait := seconds_to_wait(db, what, who, uses):
+        log.warning("event=throttled what=%s who=%s address=%s", what, who, client_address())
+        raise TooManyRequests(what, retry_after=wait)
+
+
+def enqueue(db, template: str, recipients, customer: int, **data) -> None:
+    """Put a mail for each recipient in the outbox; templates/mail/ tells what `data` it needs."""
+    db.executemany(
+        "INSERT INTO outbox (template, recipient, customer, data, created_at, due_at)"
+        " VALUES (?, ?, ?, ?, ?, ?)",
+        [(template, to, customer, json.dumps(data), now(), now()) for to in recipients])
 
 
 def sha256(content: str | bytes) -> str:
-    """Of a token, or of what a file holds; in hex."""
+    """Return the hash of a token, or of what a file holds, in hex."""
     return hashlib.sha256(content.encode() if isinstance(content, str) else content).hexdigest()
 
 
-def file_sha256(path: Path) -> str:
-    """Of a file, however large; in hex."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def reason_of(error: Exception) -> str:
-    """What went wrong, without the number and the name that the system puts beside it."""
-    return getattr(error, "strerror", None) or str(error)
+def counted(count: int, what: str) -> str:
+    """Say how many there are, as the operator reads it: 1 line, 20 lines."""
+    return f"{count} {what}{'s' * (count != 1)}"
 
 
 @contextmanager
 def refused_by(place, outcome: str = "Nothing was changed."):
-    """What cannot be done there is refused, in a sentence: no space, no permission, damaged."""
+    """Refuse, in a sentence, what cannot be done there: no space, no permission, damaged."""
     try:
         yield
     except Refused as error:
         raise Refused(f"{place}: {error.message}") from error
-    except UnicodeEncodeError as error:  # in its name: SQLite takes no other
-        raise Refused(f"{place}: its name is no UTF-8. {outcome}") from error
     except (OSError, sqlite3.Error) as error:
-        raise Refused(f"{place}: {reason_of(error)}. {outcome}") from error
+        raise Refused(f"{place}: {getattr(error, 'strerror', None) or error}. {outcome}") from error
+
+
+def give_to_owner(path: Path) -> None:
+    """Give what root makes to whom its folder belongs: the service has to read it."""
+    if os.geteuid() == 0:
+        owner = path.parent.stat()
+        os.chown(path, owner.st_uid, owner.st_gid)
+
+
+def private_folder(path: Path) -> None:
+    """Make a folder that only its owner may read, unless it is there."""
+    if not path.exists():
+        path.mkdir(mode=0o700, parents=True)
+        give_to_owner(path)
 
 
 def flush(path: Path) -> None:
@@ -767,23 +737,9 @@ def flush(path: Path) -> None:
         os.close(handle)
 
 
-def give_to_owner(path: Path) -> None:
-    """What root makes belongs to whom its folder belongs: the service has to read it."""
-    if os.geteuid() == 0:
-        owner = path.parent.stat()
-        os.chown(path, owner.st_uid, owner.st_gid)
-
-
-def private_folder(path: Path) -> None:
-    """Have a folder that only its owner may read."""
-    if not path.exists():
-        path.mkdir(mode=0o700, parents=True)
-        give_to_owner(path)
-
-
 @contextmanager
 def atomic_write(target: Path):
-    """A draft that becomes `target` once it is whole and on the disk, and is gone otherwise.
+    """Yield a draft that becomes `target` once it is whole and on the disk, and else is gone.
 
     Only its owner may read it.
     """
@@ -800,295 +756,113 @@ def atomic_write(target: Path):
         draft.unlink(missing_ok=True)
 
 
-def dated() -> str:
-    """What makes a file's name its own: the time, to the microsecond."""
-    return datetime.now(UTC).strftime("%Y%m%d-%H%M%S-%f")
-
-
-def former(path: Path) -> Path:
-    """Where what a database was is kept, beside it."""
-    return path.with_name(f"{path.name}.before-{dated()}")
-
-
-def move_beside(old: Path, new: Path) -> None:
-    """Rename what a crash left beside a database: it would spoil another one of that name."""
-    for suffix in BESIDE:
-        with suppress(FileNotFoundError):
-            Path(f"{old}{suffix}").rename(f"{new}{suffix}")
-
-
-def make_database(path: Path, *scripts: str) -> None:
-    """A new database from these SQL files, which nobody else may read."""
-    if not path.exists():
-        move_beside(path, former(path))
-    with atomic_write(path) as draft, closing(sqlite3.connect(draft)) as db:
-        for script in scripts:
-            db.executescript((HERE / script).read_text(encoding="utf-8"))
-
-
-def is_demo_data(db) -> bool:
-    """Whether a database holds the demo's cast."""
-    return bool(db.execute("SELECT 1 FROM setting WHERE name = 'demo'").fetchone())
-
-
-def known_version(db) -> int:
-    """A database's version, this program's or older; else Refused."""
-    version = db.execute("PRAGMA user_version").fetchone()[0]
-    if not version:
-        raise Refused("It is no CAC database. Nothing was changed.")
-    if version > SCHEMA_VERSION:
-        raise Refused(f"The database has version {version}, this program knows {SCHEMA_VERSION}:"
-                      " use a newer program. Nothing was changed.")
-    return version
-
-
-def add_what_is_new(db) -> None:
-    """Bring what schema.sql has and a database lacks."""
-    names = {row.name for row in db.execute("SELECT name FROM sqlite_schema").fetchall()}
-    with closing(sqlite3.connect(":memory:")) as fresh:
-        fresh.executescript((HERE / "schema.sql").read_text(encoding="utf-8"))
-        found = fresh.execute("SELECT name, type, sql FROM sqlite_schema WHERE sql > ''").fetchall()
-        for name, kind, sql in (part for part in found if part[0] not in names):
-            db.execute(sql)
-            rows = fresh.execute(f"SELECT * FROM {name}").fetchall() if kind == "table" else []
-            for row in rows:
-                db.execute(f"INSERT INTO {name} VALUES ({', '.join('?' * len(row))})", row)
-        db.executemany("INSERT INTO setting VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE"
-                       " SET about = excluded.about", fresh.execute("SELECT * FROM setting"))
-
-
-def upgrade_database() -> list[int]:
-    """Bring an older database to this version, whole or not at all; return the steps."""
-    steps = list(range(known_version(get_db()) + 1, SCHEMA_VERSION + 1))
-    if not steps:
-        return steps
-    with transaction() as db:
-        for view in db.execute("SELECT name FROM sqlite_schema WHERE type = 'view'").fetchall():
-            db.execute(f"DROP VIEW {view.name}")  # they are all made anew
-        for statement in (statement for step in steps for statement in UPGRADES[step]):
-            db.execute(statement)
-        add_what_is_new(db)
-        db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
-    return steps
-
-
-def company():
-    """The business's settings, as attributes; money and counts are int. Read once a request."""
-    if "company" not in g:
-        found = fetch_all("SELECT name, kind, value FROM setting")
-        numbers = ("money", "count", "length")
-        values = [int(s.value) if s.kind in numbers else s.value for s in found]
-        g.company = row_type(*(s.name for s in found))(*values)
-    return g.company
-
-
-def emails_of(number: int, *, only_confirmed: bool = False) -> list[str]:
-    """A customer's addresses, the oldest first."""
-    found = fetch_all("SELECT address, confirmed_at FROM email WHERE customer = ? ORDER BY id", number)
-    return [email.address for email in found if email.confirmed_at or not only_confirmed]
-
-
-def client_address() -> str:
-    """Whence the request comes; '' if the server does not tell, or there is none."""
-    return request.remote_addr or "" if request else ""
-
-
-def log_event(db, customer: int, kind: str, actor: str = "customer", **change) -> None:
-    """Write in the account's log what happened; `change` may have field, old and new."""
-    row = {"at": now(), "customer": customer, "kind": kind, "actor": actor,
-           "address": client_address(), "field": None, "old": None, "new": None} | change
-    db.execute("INSERT INTO event (at, customer, kind, actor, address, field, old, new)"
-               " VALUES (:at, :customer, :kind, :actor, :address, :field, :old, :new)", row)
-    log.info("event=%s customer=%s actor=%s address=%s", kind, customer, actor, row["address"])
-
-
-PAYMENTS_AN_HOUR = 300                          # that a customer begins: each is asked about
-EMAIL_CHANGES_AN_HOUR = 30                      # of a customer: each is mailed to every address
-
-
-def seconds_over(db, key: str, allowed: int, uses: int = 1) -> float:
-    """Count uses of what is allowed so often an hour; the seconds to wait if it is too often."""
-    used = db.execute(
-        "INSERT INTO throttle VALUES (?1, ?2, ?3) ON CONFLICT DO UPDATE SET"
-        " tries = iif(last_at > ?4, tries, 0) + ?2, last_at = iif(last_at > ?4, last_at, ?3)"
-        " RETURNING tries, last_at", (key, uses, now(), now(-3600))).fetchone()
-    return max(1, 3600 - age_of(used.last_at)) if used.tries > allowed else 0
-
-
-def allow(db, key: str, allowed: int, uses: int = 1) -> None:
-    """Count what is allowed so often an hour; TooManyRequests if it is too often.
-
-    Its page is that of ERRORS under the key's first word, if there is one.
-    """
-    if wait := seconds_over(db, key, allowed, uses):
-        raise TooManyRequests(key.partition(":")[0], retry_after=int(wait) + 1)
-
-
-class Seats:
-    """Seats for who takes long: so many in all, and of them so many for each."""
-
-    def __init__(self, total: int, each: int):
-        """All are free."""
-        self.total, self.each, self.taken, self.lock = total, each, [], threading.Lock()
-
-    def take(self, who) -> bool:
-        """Whether there is one; it is taken."""
-        with self.lock:
-            is_free = len(self.taken) < self.total and self.taken.count(who) < self.each
-            self.taken += [who] * is_free
-        return is_free
-
-    def leave(self, who) -> None:
-        """Another may take it."""
-        with self.lock:
-            self.taken.remove(who)
-
-
-def enqueue(db, template: str, recipients, customer: int, **data) -> None:
-    """Put a mail for each recipient in the outbox; templates/mail/ tells what `data` it needs."""
-    db.executemany(
-        "INSERT INTO outbox (template, recipient, customer, data, created_at, due_at)"
-        " VALUES (?, ?, ?, ?, ?, ?)",
-        [(template, to, customer, json.dumps(data), now(), now()) for to in recipients])
-
-
-@contextmanager
-def time_limit(connection, seconds: float):
-    """Hang up a connection of HTTP or SMTP that takes longer: TimeoutError.
-
-    The timeout of its socket begins again with each byte, so that a server that drips would hold us.
-    """
-    is_done, is_over = threading.Event(), threading.Event()
-
-    def hang_up():
-        wait = seconds
-        while not is_done.wait(wait):   # again and again: it may be between TCP and TLS
-            is_over.set()
-            wait = 0.1
-            with suppress(OSError, AttributeError):
-                connection.sock.shutdown(socket.SHUT_RDWR)
-
-    threading.Thread(target=hang_up, daemon=True).start()
-    try:
-        yield
-    finally:
-        is_done.set()
-        if is_over.is_set():
-            raise TimeoutError(f"no whole answer in {seconds} seconds")
-
 # === Pages ========================================================================================
-# What all pages and commands share: forms, answers, errors; and the pages without rules.
+# What all pages and commands share: forms, answers, errors; and the pages that follow no rule.
+# A form that is not right is shown again, with 422; the words of errors are in error.html.
 
 STATIC_SECONDS = 365 * 86400            # what never changes under its address is kept by browsers
+JOBS_LATE_SECONDS = 60                  # without their sign of life: nothing can be written
+FORMULA = re.compile(r"[=+@\t\r\n\0]|-(?![0-9]+,[0-9]{2}$)")      # an amount is none
+NUMBER = click.IntRange(1, 999999999)   # a user number
+
 bp = Blueprint("cac", __name__, cli_group=None)
-
-
-def stripped(text: str | None) -> str:
-    """Without the spaces around it."""
-    return (text or "").strip()
-
-
-def text_field(label: str, most: int, *validators) -> StringField:
-    """A line of text of at most so many characters."""
-    length = Length(max=most, message=f"Escriba {most} caracteres o menos")
-    return StringField(label, [*validators, length], filters=[stripped])
-
-
-def password_field(label: str, *validators) -> PasswordField:
-    """A password, which may hold spaces at its ends."""
-    length = Length(max=256, message="La clave tiene 256 caracteres o menos")
-    return PasswordField(label, [*validators, length])
 
 
 class Form(FlaskForm):
     """What all forms share."""
 
     class Meta(FlaskForm.Meta):
-        """Where no message of ours says it, WTForms says it in Spanish."""
+        """Have WTForms say it in Spanish where no message of ours does."""
 
         locales = ["es"]
 
     def problems(self) -> list[tuple[str, str]]:
-        """(the field's id, what to do) for the summary on top."""
+        """Return (the field's id, what to do) for the summary on top."""
         parts = [(part.id, part) for field in self for part in getattr(field, "entries", [field])]
         parts += [(f"{field.id}-0", field) for field in self if isinstance(field, FieldList)]
-        return [(place, error) for place, part in parts for error in part.errors
+        return [(id_, error) for id_, part in parts for error in part.errors
                 if isinstance(error, str)]  # the rest of a list's are its parts' own, again
 
 
+def text_field(label: str, most: int, *validators) -> StringField:
+    """Return a field for a line of text of at most so many characters."""
+    length = Length(max=most, message=f"Escriba {most} caracteres o menos")
+    return StringField(label, [*validators, length], filters=[lambda text: (text or "").strip()])
+
+
+def password_field(label: str, *validators) -> PasswordField:
+    """Return a field for a password, which may hold spaces at its ends."""
+    length = Length(max=256, message="La clave tiene 256 caracteres o menos")
+    return PasswordField(label, [*validators, length])
+
+
 def form_page(template: str, form: Form, **values):
-    """A page with a form: new, or to be corrected."""
+    """Show a page with a form: new, or to be corrected."""
     return render_template(template, form=form, **values), 422 if form.problems() else 200
 
 
-def done(message: str, page: str) -> Response:
-    """To that page, which says first what was done."""
+def done(message: str, page: str, **values) -> Response:
+    """Go to that page, which says first what was done."""
     flash(message)
-    return redirect(url_for(f".{page}"), 303)
+    return redirect(url_for(f".{page}", **values), 303)
 
 
 def is_page(url: str) -> bool:
-    """Whether it is a page of this site, and one that can be asked for."""
+    """Tell whether it is a page of this site, and one that can be asked for."""
+    if not is_local(url):
+        return False
     path = unquote(urlsplit(url).path).removeprefix(request.script_root)
-    pages = current_app.create_url_adapter(request)
     with suppress(HTTPError):
-        return is_local(url) and bool(pages.match(path, "GET"))
+        return bool(current_app.create_url_adapter(request).match(path, "GET"))
     return False
 
 
 def asked_page() -> int | None:
-    """The page that the address asks for; None = none, or what is no number."""
+    """Return the page that the address asks for; None if none, or if it is no number."""
     asked = request.args.get("pagina", "")
     return int(asked) if re.fullmatch("[0-9]{1,9}", asked) else None
 
 
-FORMULA = re.compile(r"[=+@\t\r\n\0]|-(?![0-9]+,[0-9]{2}$)")      # an amount is none
-
-
 def csv_file(head: tuple, rows) -> bytes:
-    """Rows of texts for a spreadsheet, none a formula: UTF-8 with BOM, semicolons."""
-    file = io.StringIO()
-    is_formula = FORMULA.match
+    """Write rows of texts for a spreadsheet, none a formula: UTF-8 with BOM, semicolons."""
+    file, is_formula = io.StringIO(), FORMULA.match
     csv.writer(file, delimiter=";").writerows(
         [f"'{cell}" if is_formula(cell) else cell for cell in row] for row in (head, *rows))
     return file.getvalue().encode("utf-8-sig")
 
 
-NUMBER = click.IntRange(1, 999999999)   # a user number
-
-
-def hint() -> str:
-    """What to do about a database that an older program made; '' if it is not that."""
-    with suppress(sqlite3.Error, Refused):
-        version = fetch_one("PRAGMA user_version").user_version
-        return f"It has version {version}: run `init`. " if version < SCHEMA_VERSION else ""
-    return ""
-
-
 def command(name: str, example: str):
-    """A command whose help ends with an example."""
+    """Make a function a command whose help ends with an example."""
     def decorate(function):
         @wraps(function)
-        def refusing(**words):
-            """What SQLite cannot do is refused without a trace; so is a missing CAC_CONFIG."""
-            if name != "init":
-                settings_file(os.environ.get("CAC_CONFIG"))
+        def refusing(**options):
+            """Refuse what SQLite cannot do without a trace; a missing CAC_CONFIG, too."""
+            file = os.environ.get("CAC_CONFIG", "").strip()
+            if file and name != "init" and not Path(file).exists():
+                raise Refused(f"CAC_CONFIG: {file}: there is no such file.")
             try:
-                return function(**words)
+                return function(**options)
             except sqlite3.Error as error:
-                raise Refused(f"The database: {error}. {hint()}Nothing was changed.") from error
-            except UnicodeEncodeError as error:
-                raise Refused(f"{error.object!r} is no UTF-8. Nothing was changed.") from error
+                raise Refused(f"The database: {error}. Nothing was changed.") from error
         return bp.cli.command(name, epilog=f"Example: python cac.py {example}")(refusing)
     return decorate
 
 
 def known_customer(number: int):
-    """The customer, or Refused."""
+    """Return the customer; Refused if there is none."""
     customer = fetch_one("SELECT * FROM customer WHERE number = ?", number)
     if not customer:
         raise Refused(f"There is no customer {number}. Nothing was changed.")
     return customer
+
+
+def print_rows(rows: list, nothing: str) -> None:
+    """Print rows of a query, or dicts, under the names of their columns."""
+    from tabulate import tabulate
+    rows = [row if isinstance(row, dict) else row._asdict() for row in rows]
+    rows = [{name: "" if value is None else escaped(value) for name, value in row.items()}
+            for row in rows]
+    echo(tabulate(rows, headers="keys", disable_numparse=True) if rows else nothing)
 
 
 def tables():
@@ -1109,119 +883,62 @@ def print_table(rows, nothing: str, *amounts: str) -> None:
     echo(tabulate(rows, headers="keys", disable_numparse=True) if rows else nothing)
 
 
-class Trouble(NamedTuple):
-    """What the page of an error says, and where its button leads."""
-
-    title: str
-    advice: str
-    page: str = "home"
-    button: str = "Ir al inicio"
-
-
-ERRORS = {  # by status, or by what abort() is told
-    400: Trouble("No entendimos el pedido", "Vuelva a la página anterior e intente de nuevo."),
-    403: Trouble("Ese pago no está disponible",
-                 "No se registró nada. En PAGO ONLINE puede ver cómo pagar."),
-    404: Trouble("No encontramos esa página", "Revise la dirección o vuelva al inicio."),
-    410: Trouble("El enlace ya no sirve", "Venció, ya se usó o se pidió otro más nuevo.",
-                 "forgot", "Pedir otro enlace"),
-    413: Trouble("El envío es demasiado grande", "No se guardó nada."),
-    429: Trouble("Hizo demasiados intentos",
-                 "Espere y pruebe de nuevo, o use «¿Olvidó su Clave?»."),
-    500: Trouble("Hay un problema con el sitio", "Pruebe de nuevo en unos minutos. Si recién hizo"
-                 " un pago, no lo repita: fíjese primero en su cuenta corriente."),
-    503: Trouble("El sitio está ocupado", "No se guardó nada. Pruebe de nuevo en un minuto."),
-    "document": Trouble("No encontramos el archivo de este comprobante",
-                        "Escríbanos y se lo enviamos."),
-    "download": Trouble("Descargó demasiados archivos", "Espere y pruebe de nuevo."),
-    "payment": Trouble("Empezó demasiados pagos", "No se registró nada. Espere y pruebe de nuevo, o"
-                       " transfiera a las cuentas que están en PAGO ONLINE."),
-    "emails": Trouble("Cambió sus correos demasiadas veces",
-                      "No se guardó nada. Espere y pruebe de nuevo.", "profile", "Modificar Datos"),
-    "email": Trouble("El enlace ya no sirve", "Venció, o ese correo ya está confirmado. Si le falta"
-                     " confirmarlo, quítelo en Modificar Datos y escríbalo de nuevo: le enviamos"
-                     " otro.", "profile", "Modificar Datos"),
-    "old form": Trouble("El formulario venció",
-                        "No se guardó nada. Abra la página de nuevo y repítalo."),
-    "no service": Trouble("El servicio de pago no responde", "No se le cobró nada. Pruebe en unos"
-                          " minutos, o transfiera a las cuentas que están en PAGO ONLINE."),
-}
-ERRORS["sign-in"] = ERRORS[429]._replace(page="forgot", button="¿Olvidó su Clave?")
-
-
-def error_page(status: int, trouble: Trouble | None = None, **headers):
-    """The page of an error."""
-    trouble = trouble or ERRORS.get(status, ERRORS[500 if status >= 500 else 400])
+def error_page(status: int, kind: str = "", wait: int = 0, **headers):
+    """Show the page of an error, whose kind error.html may know; `wait` is in seconds."""
+    values = {"kind": kind, "status": status, "minutes": -(-wait // 60)}
     try:
-        page = render_template("error.html", trouble=trouble, status=status)
+        page = render_template("error.html", **values)
     except (sqlite3.Error, Refused):  # not even the company's name can be read
-        page = current_app.jinja_env.get_template("down.html").render(trouble=trouble)
+        page = current_app.jinja_env.get_template("down.html").render(values)
     return page, status, headers
 
 
 @bp.app_errorhandler(HTTPError)
 def http_error(error):
-    """What Flask, or a view, refused."""
+    """Show what Flask, or a view, refused; its description may be a kind that error.html knows."""
     if error.code < 400:  # Werkzeug's redirects
         return error
-    trouble = ERRORS.get("old form" if isinstance(error, CSRFError) else error.description)
-    if error.code == 429:
-        minutes, trouble = -(-error.retry_after // 60), trouble or ERRORS[429]
-        wait = "un minuto" if minutes == 1 else f"{minutes} minutos"
-        trouble = trouble._replace(advice=trouble.advice.replace("Espere", f"Espere {wait}"))
+    kind = "old form" if isinstance(error, CSRFError) else error.description
     headers = {name: value for name, value in error.get_headers() if name != "Content-Type"}
-    page = error_page(error.code, trouble, **headers)   # it looks up who asks
+    page = error_page(error.code, kind, getattr(error, "retry_after", None) or 0, **headers)
     if error.code != 404 or g.get("customer"):
         log.warning("event=denied status=%s method=%s page=%s customer=%s address=%s", error.code,
                     request.method, request.endpoint, g.get("customer"), client_address())
     return page
 
 
-@bp.app_errorhandler(sqlite3.IntegrityError)
-@bp.app_errorhandler(sqlite3.ProgrammingError)
+@bp.app_errorhandler(Refused)
 @bp.app_errorhandler(Exception)
 def fault(error):
-    """A fault of ours: its trace is for the log."""
+    """Show that something is wrong: 503 if the database is locked, full, gone or damaged."""
+    is_database = isinstance(error, Refused | sqlite3.DatabaseError) and not isinstance(
+        error, sqlite3.IntegrityError | sqlite3.ProgrammingError)
+    if is_database and getattr(error, "sqlite_errorname", "") != "SQLITE_ERROR":  # = our own SQL
+        log.error("event=database-error page=%s error=%s", request.endpoint, error)
+        return error_page(503, **{"Retry-After": 60})
     log.error("event=fault page=%s", request.endpoint, exc_info=error)
     return error_page(500)
-
-
-def is_wrong_sql(error) -> bool:
-    """Whether SQLite does not understand what we ask of a database of this very version."""
-    with suppress(sqlite3.Error, Refused):
-        return (getattr(error, "sqlite_errorname", "") == "SQLITE_ERROR"
-                and known_version(get_db()) == SCHEMA_VERSION)
-    return False
-
-
-@bp.app_errorhandler(Refused)
-@bp.app_errorhandler(sqlite3.DatabaseError)
-def database_busy(error):
-    """The database cannot be written now, locked, full or read-only; it is gone, or damaged."""
-    if is_wrong_sql(error):
-        return fault(error)
-    log.error("event=database-error page=%s error=%s", request.endpoint, error)
-    return error_page(503, **{"Retry-After": 60})
 
 
 @bp.get("/noticias")
 @login_required
 def news():
     """Noticias, the newest first."""
-    return render_template("news.html", news=fetch_all("SELECT * FROM news ORDER BY date DESC, id DESC"))
+    rows = fetch_all("SELECT * FROM news ORDER BY date DESC, id DESC")
+    return render_template("news.html", news=rows)
 
 
 @bp.get("/servicios")
 @login_required
 def services():
     """Servicios: what the customer has contracted."""
-    found = fetch_all("SELECT * FROM service WHERE customer = ? ORDER BY name", current_user.number)
-    return render_template("services.html", services=found)
+    rows = fetch_all("SELECT * FROM service WHERE customer = ? ORDER BY name", current_user.number)
+    return render_template("services.html", services=rows)
 
 
 @bp.get("/preguntas")
 def questions():
-    """Preguntas frecuentes: the manual's five, answered for this portal."""
+    """Preguntas frecuentes: the manual's, answered for this portal."""
     return render_template("questions.html")
 
 
@@ -1233,7 +950,7 @@ def contact():
 
 @cache
 def static_text(name: str) -> str:
-    """What is in a file of static/."""
+    """Return what is in a file of static/."""
     return (HERE / "static" / name).read_text(encoding="utf-8")
 
 
@@ -1251,16 +968,16 @@ def style_sheet(code):
 
 @bp.get("/salud")
 def health():
-    """For monitors: whether the database answers, and can be written: chores renew their lease."""
+    """For monitors: whether the database answers, and can be written, as the jobs do."""
     try:
-        renewed = fetch_one("SELECT coalesce(max(ends_at), '') AS at FROM lease").at
+        beat = fetch_one("SELECT value FROM setting WHERE name = 'jobs_at'").value
     except (sqlite3.Error, Refused):
         return {"status": "unavailable"}, 503
     if not current_app.config["SECRET_KEY"]:    # nobody could sign in
         return {"status": "unavailable"}, 503
-    since = current_app.extensions.get("cac.chores_since")
-    if since and age_of(max(since, renewed)) > CHORES_LATE_SECONDS:
-        return {"status": "chores are late"}, 503
+    started = current_app.extensions.get("cac.jobs")
+    if started and age_of(max(started, beat)) > JOBS_LATE_SECONDS:
+        return {"status": "jobs are late"}, 503
     return {"status": "ok"}
 
 
@@ -1271,6 +988,7 @@ def demo_mail():
     files = sorted(Path(folder).glob("*.eml"), key=lambda file: file.stat().st_mtime_ns)
     mails = [message_from_bytes(file.read_bytes(), policy=email_policy) for file in files[::-1]]
     return render_template("demo_mail.html", mails=mails)
+
 
 # === Sign-in ======================================================================================
 # Passwords, sessions, tries; Accesos a su cuenta. Of the cookie's token only the hash is kept.
@@ -1307,15 +1025,8 @@ KNOWN_SECONDS = 180 * 86400                     # whence a customer signed in la
 
 def count_try(db, key: str, allowed: int) -> float:
     """Count a try, before its outcome is known; the seconds to wait if there were too many."""
-    kept = db.execute("SELECT tries, last_at FROM throttle WHERE key = ?", (key,)).fetchone()
-    tries, age = (kept.tries, age_of(kept.last_at)) if kept else (0, 0)
-    blocked = seconds_blocked(tries, allowed)
-    if age < blocked:
-        return blocked - age
-    tries = 1 if age > blocked + FORGET_SECONDS else tries + 1
-    db.execute("INSERT INTO throttle VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET"
-               " tries = excluded.tries, last_at = excluded.last_at", (key, tries, now()))
-    return 0
+    LIMITS["old"] = (allowed, 900)
+    return seconds_to_wait(db, "old", key)
 
 
 def throttle_keys(deed: str, account) -> dict[str, str]:
@@ -1349,8 +1060,9 @@ def throttle(deed: str, account) -> None:
 def forgive(db, deed: str, account) -> None:
     """A try was right: the account starts afresh, the place on the net gets this one back."""
     keys = throttle_keys(deed, account)
-    db.execute("DELETE FROM throttle WHERE key = ?", (keys["account"],))
-    db.execute("UPDATE throttle SET tries = max(tries - 1, 0) WHERE key = ?", (keys["address"],))
+    db.execute("DELETE FROM throttle WHERE key = ?", ("old:" + keys["account"],))
+    db.execute("UPDATE throttle SET count = max(count - 1, 0) WHERE key = ?",
+               ("old:" + keys["address"],))
 
 
 def note_refused(customer, account) -> None:
@@ -1369,7 +1081,7 @@ def forget_tries(db, number: int) -> None:
     """Let a customer try again at once, from everywhere."""
     for deed in ("sign-in", "password"):
         db.execute("DELETE FROM throttle WHERE key = ?1 OR key GLOB ?1 || '@*'",
-                   (f"{deed}:{number}",))
+                   (f"old:{deed}:{number}",))
 
 
 HASHER = PasswordHasher(time_cost=2, memory_cost=19456, parallelism=1)  # OWASP's least: 30 ms
@@ -1751,7 +1463,7 @@ def ask_for_link(usuario: str, email: str) -> None:
     log.info("event=link-asked address=%s", client_address())
 
 
-def mail_forgotten() -> None:
+def mail_reset_links() -> None:
     """Mail links to those who asked for one; an hour later they need none any more."""
     for asked in fetch_all("SELECT * FROM forgotten ORDER BY id LIMIT 50"):
         with transaction() as db:
@@ -1766,8 +1478,8 @@ def mail_asked(db, asked) -> None:
         return None
     found = (mailable("number", customer_number(asked.usuario))
              or mailable("canonical", canonical_email(asked.email)))
-    mails, most = by_recipient(found), MAILS_AN_HOUR["address"]
-    if seconds_over(db, f"forgot:{asked.address}", most, min(len(mails), most)):
+    mails = by_recipient(found)
+    if seconds_to_wait(db, "forgot", asked.address, min(len(mails), 20)):
         return log.warning("event=forgot-limit address=%s", asked.address)
     customers = {row.number: row for row in found}
     links = {number: link_to_mail(db, customer, actor="customer", address=asked.address)
@@ -2121,7 +1833,7 @@ def save_profile(form: ProfileForm) -> bool:
         if set(before.values()) != set(form.on_file["emails"]):
             abort(400, "old form")  # another tab was faster: no password was asked for this change
         if typed.keys() != before.keys():
-            allow(db, f"emails:{number}", EMAIL_CHANGES_AN_HOUR)    # before anything is logged
+            allow(db, "emails", number)    # before anything is logged
             new_link(db, number)
             recipients = (before | typed).values()
             enqueue(db, "emails_changed", recipients, number, name=customer.name)
@@ -3065,7 +2777,7 @@ def payment_service(name: str):
 def no_service(error):
     """A payment cannot be begun now."""
     log.warning("event=service-error page=%s error=%s", request.endpoint, error)
-    return error_page(503, ERRORS["no service"], **{"Retry-After": 60})
+    return error_page(503, "no service", **{"Retry-After": 60})
 
 # === Payments =====================================================================================
 # PAGO ONLINE. A notice, or the customer coming back, is only a hint: what counts is the service's
@@ -3079,7 +2791,6 @@ UNDER_WAY = f"""
     WHERE state = 'pending' OR is_in_review ORDER BY id"""
 FIRST_QUERY_SECONDS = 180           # a new payment is asked about if there was no notice by then
 ASK_AGAIN_SECONDS = 5               # a payment's page does not ask more often
-ASKING = Seats(2, 1)                # pages of a worker, and of a customer, that ask at once
 REFRESH_SECONDS = 15                # it asks by itself while the customer waits
 GIVE_UP_SECONDS = 30 * 86400
 NOTICE_BYTES = 64 * 1024
@@ -3180,7 +2891,7 @@ def start_attempt(number: int, service: str, purpose: str, amount: int):
     """
     reference = "CAC" + b32encode(secrets.token_bytes(10)).decode()
     with transaction() as db:
-        allow(db, f"payment:{number}", PAYMENTS_AN_HOUR)
+        allow(db, "payment", number)
         return db.execute(
             "INSERT INTO payment (reference, customer, service, purpose, amount, created_at,"
             " query_at) VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (customer, service, purpose,"
@@ -3277,7 +2988,7 @@ def act_on_all(service: str, operations: list[Operation]) -> None:
 
 def postpone_query(payment) -> None:
     """Plan the next query of a payment that was not begun anew meanwhile; it expires in 30 days."""
-    later = due_again(payment.created_at, FIRST_QUERY_SECONDS, GIVE_UP_SECONDS)
+    later = retry_at(payment.created_at, FIRST_QUERY_SECONDS, GIVE_UP_SECONDS)
     with transaction() as db:
         db.execute("UPDATE payment SET queried_at = ?1, query_at = ?2, state ="
                    " iif(?2 IS NULL AND state IN ('new', 'pending'), 'expired', state)"
@@ -3318,13 +3029,10 @@ def settle_at_once(payment) -> None:
 
     Few pages at once wait for a service, as they keep the threads on which others pay.
     """
-    if not may_be_asked(payment) or not ASKING.take(payment.customer):
+    if not may_be_asked(payment):
         return
-    try:
-        with suppress(ServiceError, sqlite3.OperationalError):
-            settle(payment)
-    finally:
-        ASKING.leave(payment.customer)
+    with suppress(ServiceError, sqlite3.OperationalError):
+        settle(payment)
 
 
 def checkout_form(payment) -> tuple[str, dict] | None:
@@ -3365,7 +3073,7 @@ def store_notice(service: str, query: str, body: bytes) -> int:
     """Keep what a payment service sent, as it came; its id."""
     place = network_of(client_address())
     with transaction() as db:
-        allow(db, f"notice:{place}", NOTICES_AN_HOUR, 1 + (len(query) + len(body)) // 1024)
+        allow(db, "notice", place, 1 + (len(query) + len(body)) // 1024)
         if fetch_one("SELECT count(*) AS n FROM notice WHERE query_at > ''").n >= NOTICES_WAITING:
             abort(503)
         return db.execute(
@@ -3415,7 +3123,7 @@ def settle_notice(notice: int) -> None:
     kept = fetch_one("SELECT * FROM notice WHERE id = ? AND query_at IS NOT NULL", notice)
     if not kept:  # another worker has done it
         return
-    later = due_again(kept.received_at, 15, GIVE_UP_SECONDS)
+    later = retry_at(kept.received_at, 15, GIVE_UP_SECONDS)
     with transaction() as db:
         is_ours = db.execute("UPDATE notice SET query_at = ? WHERE id = ? AND query_at = ?",
                              (later, notice, kept.query_at)).rowcount == 1
@@ -3458,12 +3166,14 @@ def settle_due_notices() -> None:
         settle_notice(notice.id)
 
 
-def forget_notices(db, is_old: str, seconds: int, count: int) -> None:
+def forget_notices(db) -> None:
     """Delete the notices that are done with and too old or too many; no id is given again."""
-    db.execute(f"DELETE FROM notice WHERE {is_old} AND query_at IS NULL"
-               " AND id < (SELECT max(id) FROM notice) AND (received_at < ? OR id <="
-               f" (SELECT id FROM notice WHERE {is_old} AND query_at IS NULL"
-               " ORDER BY id DESC LIMIT 1 OFFSET ?))", (now(-seconds), count))
+    for is_old, seconds, count in (("outcome LIKE 'refused:%'", *KEEP_REFUSED),
+                                   ("outcome NOT LIKE 'refused:%'", *KEEP_SETTLED)):
+        db.execute(f"DELETE FROM notice WHERE {is_old} AND query_at IS NULL"
+                   " AND id < (SELECT max(id) FROM notice) AND (received_at < ? OR id <="
+                   f" (SELECT id FROM notice WHERE {is_old} AND query_at IS NULL"
+                   " ORDER BY id DESC LIMIT 1 OFFSET ?))", (now(-seconds), count))
 
 
 @command("settle", "settle --pending")
@@ -3561,49 +3271,34 @@ def voucher_type(code, dineromail):
     echo(f"{code} {types.get(code)['name']}: DineroMail {dineromail}")
 
 # === Mail =========================================================================================
-# Reminders, and what becomes of the rows of the outbox: each mail is written when it is sent, of what
-# is so then. A row is claimed before it is sent, so that a dead process neither loses nor repeats it.
+# Reminders, and the sending of what the outbox holds. A mail is written when it is sent, of what is
+# so then; its row is claimed before, so that a dead process neither loses nor repeats another one.
 
-SMTP_SECONDS = 10                   # for each answer of the server
-CONNECTION_SECONDS = 15             # for all of them, however slowly they drip
+SMTP_SECONDS, CONNECTION_SECONDS = 10, 15   # for each answer of the server, for all of them
 SMTP_PORTS = {"smtp": 25, "smtps": 465, "smtp+starttls": 587}
-ROUND_SECONDS = 5                   # of sending or reminding; then the other jobs have their turn
-OUTAGE_SECONDS = 5, 600             # between tries of a server that takes no mail: at least, at most
+ROUND_SECONDS = 5                   # of sending, or reminding: then other jobs have their turn
+OUTAGE_SECONDS = 5, 600             # between tries of a server that takes no mail: least, most
 GIVE_UP_MAIL_SECONDS = 3 * 86400
 KEEP_MAIL_SECONDS = 30 * 86400      # once it is sent, skipped or given up
 CUT_SHORT = "it was cut short while it was sent: it may have arrived"
 NOT_PRINTED = re.compile(r"[^\n\x20-\x7e\xa0-\u2027\u202a-\U0010ffff]")   # in a mail
-ENHANCED_CODE = re.compile(r"\b[45]\.\d{1,3}\.\d{1,3}\b")
-OURS_TO_MEND = re.compile(          # in a refusal without such a code: it is not about the recipient
-    r"\b(quota|exceed\w*|limit\w*|max|rate|too many|relay\w*|sender|polic\w+|spam\w*|block\w*|"
-    r"black\w*|list\w*|rcpthosts|authent\w+|authori\w+|denied|prohibit\w+|starttls)\b", re.I)
-REMINDERS = {  # kind: the movements of which it tells on the day ?1
-    "new": "origin = 'imported' AND kind <> 'receipt' AND date >= date(?1, '-7 days')",
-    "due": "amount > 0 AND due_date BETWEEN ?1 AND date(?1, '+3 days')",
-    "overdue": "amount > 0 AND due_date BETWEEN date(?1, '-7 days') AND date(?1, '-1 day')",
-    "overdue-15": "amount > 0 AND due_date BETWEEN date(?1, '-21 days') AND date(?1, '-15 days')",
-    "overdue-30": "amount > 0 AND due_date BETWEEN date(?1, '-36 days') AND date(?1, '-30 days')",
-}
+ABOUT_US = re.compile(r"\b(quota|exceed\w*|limit\w*|max|rate|too many|relay\w*|sender|polic\w+|spam"
+                      r"|block\w*|black\w*|list\w*|rcpthosts|authent\w+|authori\w+|denied)\b", re.I)
+REMINDER_KINDS = "new", "due", "overdue", "overdue-15", "overdue-30"
 
 
-class SkippedMail(Exception):
+class SkippedMail(Exception):  # noqa: N818 - it is no error
     """Why a mail is not needed any more."""
 
 
-class UnfoldedHeader(UnstructuredHeader):
-    """A header in one line: folded, a long link would be encoded, and mail programs not find it."""
-
-    def fold(self, *, policy) -> str:
-        """Return the header as it is sent."""
-        return f"{self.name}: {self}{policy.linesep}"
+class MailRefused(Exception):  # noqa: N818
+    """A server's refusal: (its words, whether it is about the recipient, whether it is final)."""
 
 
-MAIL_HEADERS = HeaderRegistry()
-MAIL_HEADERS.map_to_type("List-Unsubscribe", UnfoldedHeader)
-
-
-def open_lines(kind: str, number: int, vouchers: list) -> list[tuple]:
-    """Return (voucher, what is owed of it) of those of which this reminder is still to tell."""
+def open_lines(kind: str, number: int, movements: list[int]) -> list[tuple]:
+    """Return (voucher, what is owed of it) of those of which the reminder is still to tell."""
+    vouchers = fetch_all(f"{VOUCHER} WHERE customer = ? AND movement.id IN (SELECT value FROM"
+                         " json_each(?)) ORDER BY date, movement.id", number, json.dumps(movements))
     if kind == "new":
         return [(voucher, voucher.amount) for voucher in vouchers]
     debits = get_db().execute(OPEN_DEBITS, (number,))
@@ -3612,73 +3307,51 @@ def open_lines(kind: str, number: int, vouchers: list) -> list[tuple]:
             if voucher.id in owed and (voucher.due_date >= today()) == (kind == "due")]
 
 
-def unsent_reminders():
-    """Yield (kind, customer's number, open lines) of what customers were not told of yet."""
-    for kind, condition in REMINDERS.items():
-        rows = fetch_all(f"""
-            SELECT * FROM ({VOUCHER}) AS movement
-            WHERE {condition}
-            AND customer IN (SELECT number FROM customer WHERE active = 1 AND wants_reminders = 1)
-            AND customer IN (SELECT customer FROM email WHERE confirmed_at IS NOT NULL)
-            AND NOT EXISTS (
-                SELECT 1 FROM reminder WHERE reminder.customer = movement.customer
-                AND reminder.kind = ?2 AND (reminder.type, reminder.point_of_sale, reminder.number)
-                    = (movement.type, movement.point_of_sale, movement.number))
-            ORDER BY customer, date, id""", today(), kind)
-        for number, vouchers in groupby(rows, key=lambda row: row.customer):
-            if lines := open_lines(kind, number, list(vouchers)):
-                yield kind, number, lines
+def remind(seconds: float = 3600, *, dry_run: bool = False) -> list[tuple]:
+    """Enqueue what customers were not told of, a mail for each customer and kind, for some seconds.
 
-
-def remind(kind: str, number: int, lines: list) -> bool:
-    """Enqueue one mail about what the customer was not told of; False if another process just did."""
-    with transaction() as db:
-        new = [voucher.id for voucher, _ in lines if db.execute(
-            "INSERT INTO reminder VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
-            (number, voucher.type, voucher.point_of_sale, voucher.number, kind, now())).rowcount]
-        if new:
-            enqueue(db, kind.partition("-")[0], emails_of(number, only_confirmed=True), number,
-                    kind=kind, movements=new)
-    return bool(new)
+    Return (kind, customer's number, open lines) of each.
+    """
+    sent, deadline = [], time.monotonic() + seconds
+    rows = fetch_all("SELECT * FROM due_reminder WHERE ? BETWEEN since AND until"
+                     " ORDER BY kind, customer", today())
+    for (kind, number), group in groupby(rows, key=lambda row: (row.kind, row.customer)):
+        lines = open_lines(kind, number, [row.movement for row in group])
+        if not lines or time.monotonic() > deadline:
+            continue
+        with transaction() as db:   # another process may just have told it
+            new = [voucher.id for voucher, _ in lines if dry_run or db.execute(
+                "INSERT INTO reminder VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING", (
+                    number, voucher.type, voucher.point_of_sale, voucher.number, kind, now())
+                ).rowcount]
+            if new and not dry_run:
+                enqueue(db, kind.partition("-")[0], emails_of(number, only_confirmed=True), number,
+                        kind=kind, movements=new)
+        sent += [(kind, number, lines)] if new else []
+    return sent
 
 
 def remind_daily() -> None:
-    """Remind customers once a day, from the hour on that the business's setting says."""
+    """Remind customers once a day, from the hour on that the setting says, until all are told."""
     hour, day_done = company().notify_hour, company().notified_on
     if hour == "off" or datetime.now(ARGENTINA).hour < int(hour) or day_done == today():
         return
-    deadline = time.monotonic() + ROUND_SECONDS
-    for reminder in unsent_reminders():
-        if time.monotonic() > deadline:
-            return  # the next round goes on
-        remind(*reminder)
-    with transaction() as db:
-        db.execute("UPDATE setting SET value = ? WHERE name = 'notified_on'", (today(),))
+    if not remind(ROUND_SECONDS):
+        with transaction() as db:
+            db.execute("UPDATE setting SET value = ? WHERE name = 'notified_on'", (today(),))
 
 
-def reminder_values(mail, kind: str) -> dict:
-    """Return what a reminder tells, as it is now; SkippedMail if there is nothing to tell any more."""
+def reminder_values(mail, kind: str, movements: list[int]) -> dict:
+    """Return what a reminder tells, as it is now; SkippedMail if that is nothing any more."""
     customer = fetch_one("SELECT * FROM customer WHERE number = ? AND active = 1"
                          " AND wants_reminders = 1", mail.customer)
     if not customer:
         raise SkippedMail("the customer was blocked, or wants no reminders any more")
-    vouchers = fetch_all(f"{VOUCHER} WHERE customer = ? AND movement.id IN"
-                         " (SELECT value FROM json_each(?, '$.movements'))"
-                         " ORDER BY date, movement.id", mail.customer, mail.data)
-    lines = open_lines(kind, mail.customer, vouchers)
+    lines = open_lines(kind, mail.customer, movements)
     if not lines:
-        raise SkippedMail("its vouchers were paid, fell due or are no longer on file")
+        raise SkippedMail("it was paid meanwhile, fell due, or is no longer on file")
     return {"name": customer.name, "lines": lines, "total": sum(owed for _, owed in lines),
             "balance": balance_of(mail.customer), "unsubscribe": unsubscribe_link(mail.customer)}
-
-
-def mail_sender() -> tuple[str, str]:
-    """Return name and address of CAC_MAIL_FROM, which needs no quotes around a name with a comma."""
-    name, _, address = current_app.config["MAIL_FROM"].rpartition("<")
-    try:
-        return unquote_name(name.strip()), deliverable(address.strip(" >"))
-    except ValueError as error:
-        raise Refused(f"CAC_MAIL_FROM: {error}") from error
 
 
 def write_mail(mail) -> EmailMessage:
@@ -3687,37 +3360,59 @@ def write_mail(mail) -> EmailMessage:
     SkippedMail if it is not needed any more, Refused if a setting is missing, ValueError if the
     recipient is no address.
     """
+    data, templates = json.loads(mail.data), current_app.jinja_env
     brand = fetch_one("SELECT brand.* FROM brand LEFT JOIN customer ON customer.brand = brand.code"
                       " AND customer.number = ? ORDER BY customer.number IS NULL, position",
                       mail.customer)
-    name, address = mail_sender()
-    data = json.loads(mail.data)
     values = {"company": company(), "brand": brand, "absolute": absolute, "site": absolute("home"),
               "password_link": password_link, "confirmation_link": confirmation_link,
-              "INVITATION_SECONDS": INVITATION_SECONDS, **data,
-              **(reminder_values(mail, data["kind"]) if "kind" in data else {})}
-    templates = current_app.jinja_env
+              "INVITATION_SECONDS": INVITATION_SECONDS, **data}
+    if "movements" in data:
+        values |= reminder_values(mail, data["kind"], data["movements"])
     text = templates.get_template(f"mail/{mail.template}.txt").render(values)
     subject, _, text = NOT_PRINTED.sub(" ", text).partition("\n")
     text = re.sub(r"\n\s*\n", "\n\n", text.strip())
-    local, _, domain = address.rpartition("@")
+    name, _, sender = current_app.config["MAIL_FROM"].rpartition("<")
+    name = brand.name if mail.customer else unquote_name(name.strip())
+    local, _, domain = deliverable(sender.strip(" >")).rpartition("@")
     serial = f"{mail.id}.{sha256(mail.created_at + mail.recipient)[:16]}"
-    headers = {
-        "Subject": subject, "From": Address(brand.name if mail.customer else name, local, domain),
-        "To": deliverable(mail.recipient), "Date": datetime.now(ARGENTINA),
-        "Message-ID": f"<{serial}@{domain}>", "Auto-Submitted": "auto-generated"}
+    message = EmailMessage()
+    message["Subject"] = subject
+    message["From"], message["To"] = Address(name, local, domain), deliverable(mail.recipient)
+    message["Date"], message["Message-ID"] = datetime.now(ARGENTINA), f"<{serial}@{domain}>"
+    message["Auto-Submitted"] = "auto-generated"
     if canonical_email(company().admin_email):
-        headers["Reply-To"] = company().admin_email
+        message["Reply-To"] = company().admin_email
     if "unsubscribe" in values:     # RFC 8058
-        headers |= {"List-Unsubscribe": f"<{values['unsubscribe']}>",
-                    "List-Unsubscribe-Post": "List-Unsubscribe=One-Click"}
-    message = EmailMessage(policy=email_policy.clone(header_factory=MAIL_HEADERS))
-    for header, value in headers.items():
-        message[header] = value
+        message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
+        message["List-Unsubscribe"] = f"<{values['unsubscribe']}>"
+        link = message["List-Unsubscribe"]  # folded, it would be encoded, and programs not find it
+        link.fold = lambda *, policy: f"{link.name}: {link}{policy.linesep}"
     message.set_content(text + "\n", cte="quoted-printable")
     page = templates.get_template("mail/layout.html").render(values, subject=subject, text=text)
     message.add_alternative(page, "html", cte="quoted-printable")
     return message
+
+
+@contextmanager
+def connection_limit(connection, seconds: float):
+    """Hang up after so many seconds: TimeoutError. A socket's own timeout begins with each byte."""
+    is_over = []
+
+    def hang_up():
+        is_over.append(True)
+        with suppress(OSError, TypeError):  # there is none yet, or it is changing to TLS
+            socket.socket.shutdown(connection.sock, socket.SHUT_RDWR)
+
+    timer = threading.Timer(seconds, hang_up)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+        if is_over:
+            raise TimeoutError(f"no whole answer in {seconds} seconds")
 
 
 @contextmanager
@@ -3734,8 +3429,8 @@ def mail_server():
         return
     smtp = (smtplib.SMTP_SSL(timeout=SMTP_SECONDS, context=tls) if url.scheme == "smtps"
             else smtplib.SMTP(timeout=SMTP_SECONDS))
-    smtp._host = url.hostname   # noqa: SLF001 - whom the certificate has to name: connect() forgets it
-    with closing(smtp), time_limit(smtp, CONNECTION_SECONDS):
+    smtp._host = url.hostname   # whom the certificate has to name: connect() does not set it
+    with closing(smtp), connection_limit(smtp, CONNECTION_SECONDS):
         code, said = smtp.connect(url.hostname, url.port or SMTP_PORTS[url.scheme])
         if code != 220:
             raise smtplib.SMTPConnectError(code, said)
@@ -3753,32 +3448,50 @@ def keep_demo_mail(message: EmailMessage) -> str:
     folder, name = current_app.config["DEMO"], message["Message-ID"].strip("<>")
     Path(folder, f"{int(time.time())}-{name}.eml").write_bytes(message.as_bytes())
     text = message.get_body(["plain"]).get_content()
-    click.echo(f"\n--- mail to {message['To']}: {message['Subject']}\n\n{text}---")
+    echo(f"\n--- mail to {message['To']}: {message['Subject']}\n\n{text}---")
     return "kept for /demo/correo"
 
 
 def deliver(smtp, message: EmailMessage) -> str:
-    """Hand a message over and return the server's answer; smtplib's exceptions if it takes none."""
+    """Hand a message over and return what the server said; OSError if it takes no other now."""
     sender, recipient = (message[header].addresses[0].addr_spec for header in ("From", "To"))
     smtp.ehlo_or_helo_if_needed()
     options = [] if recipient.isascii() else ["SMTPUTF8"]
-    policy = message.policy.clone(linesep="\r\n", utf8=bool(options))
-    code, said = smtp.mail(sender, options)
-    if code >= 400:
-        raise smtplib.SMTPSenderRefused(code, said, sender)
-    code, said = smtp.rcpt(recipient)
-    if code >= 400:
-        smtp.rset()     # the next mail is another one
-        raise smtplib.SMTPResponseException(code, said)
-    code, said = smtp.data(message.as_bytes(policy=policy))
-    if code >= 400:
-        raise smtplib.SMTPDataError(code, said)
-    return f"{code} {said.decode('utf-8', 'replace')}"
+    if options and not smtp.has_extn("smtputf8"):
+        raise MailRefused("the server takes no address with accents", True, True)
+    content = message.as_bytes(policy=message.policy.clone(linesep="\r\n", utf8=bool(options)))
+    smtp.rset()     # whatever happened to the mail before
+    for step, ask in (("MAIL", lambda: smtp.mail(sender, options)),
+                      ("RCPT", lambda: smtp.rcpt(recipient)), ("DATA", lambda: smtp.data(content))):
+        try:
+            code, said = ask()
+        except smtplib.SMTPDataError as error:
+            code, said = error.args
+        words = f"{code} {said.decode('utf-8', 'replace')}"
+        if code in (421, 452) or (code >= 400 and step == "MAIL"):  # it would take no other, either
+            raise ConnectionError(words)
+        if code >= 400:
+            raise refusal(words, step)
+    return words
+
+
+def refusal(words: str, step: str) -> MailRefused:
+    """Judge a refusal: about the recipient, else about us, as quota and policy are; final or not."""
+    plain_words = re.sub(r"\S*@\S*", "", words)
+    enhanced = re.search(r"\b[45](\.\d{1,3}\.\d{1,3})\b", plain_words)
+    if enhanced and enhanced[1] not in (".0.0", ".1.0"):    # those say nothing
+        is_about_recipient = bool(re.match(r"\.1\.(?!7$|8$)|\.2\.", enhanced[1]))
+    else:
+        is_about_recipient = (step == "RCPT" and words[:3] in ("450", "550", "553")
+                              and not ABOUT_US.search(plain_words))
+    is_full = enhanced and enhanced[1] == ".2.2"
+    return MailRefused(words, is_about_recipient,
+                       is_about_recipient and words[0] == "5" and not is_full)
 
 
 def smtp_words(error: Exception) -> str:
-    """Tell what went wrong, in the server's own words if it said any."""
-    if isinstance(error, ValueError) and not isinstance(error, OSError):    # could tell the password
+    """Say what went wrong with the server, without its password."""
+    if isinstance(error, ValueError) and not isinstance(error, OSError):
         return "CAC_SMTP_URL: its port, its user or its password cannot be used"
     words = getattr(error, "strerror", None) or str(error) or type(error).__name__
     if isinstance(error, smtplib.SMTPResponseException):
@@ -3788,76 +3501,40 @@ def smtp_words(error: Exception) -> str:
     return words
 
 
-def is_about_recipient(error) -> bool:
-    """Tell whether a refusal is about the recipient; else it is about us, as quota and policy are."""
-    words = re.sub(r"\S*@\S*", "", error.smtp_error.decode("utf-8", "replace"))
-    code = ENHANCED_CODE.search(words)
-    if code and code[0][1:] not in (".0.0", ".1.0"):    # those say nothing
-        return bool(re.match(r"[45]\.(1\.(?!7$|8$)|2\.)", code[0]))
-    is_answer_to_rcpt = type(error) is smtplib.SMTPResponseException
-    return is_answer_to_rcpt and error.smtp_code in (450, 550, 553) and not OURS_TO_MEND.search(words)
-
-
-def takes_no_more(error, taken: int) -> bool:
-    """Tell whether an exception is about the server as a whole, from which `taken` mails went out."""
-    code = getattr(error, "smtp_code", 0)
-    if code and not isinstance(error, smtplib.SMTPSenderRefused):   # the sender is that of all mails
-        return code == 421 or (code == 452 and taken > 0)
-    return (isinstance(error, (OSError, Refused))
-            and not isinstance(error, (smtplib.SMTPNotSupportedError, TemplateError)))
-
-
-def mail_outcome(error, retry: str | None, taken: int) -> dict:
-    """Return what to write down about a mail after a try, by what it raised: None if it was sent."""
-    row = {"due_at": None, "sent_at": None, "skipped": None, "error": None, "bad_address": 0}
-    if not error:
-        row["sent_at"] = now()
-    elif isinstance(error, SkippedMail):
-        row["skipped"] = str(error)
-    elif takes_no_more(error, taken):   # cut off in the middle, it may have arrived: no hurry then
-        is_answer = hasattr(error, "smtp_code") or isinstance(error, Refused)
-        row |= {"error": smtp_words(error), "due_at": now() if is_answer else retry}
-    elif isinstance(error, smtplib.SMTPNotSupportedError):      # for an address with accents
-        row |= {"error": smtp_words(error), "bad_address": 1}
-    elif isinstance(error, smtplib.SMTPResponseException):
-        bad_address = is_about_recipient(error)
-        is_final = bad_address and error.smtp_code >= 500 and b"5.2.2" not in error.smtp_error
-        row |= {"error": smtp_words(error), "bad_address": bad_address,
-                "due_at": None if is_final else retry}          # 5.2.2: the mailbox is full
-    else:
-        log.error("event=mail-fault", exc_info=error)
-        words = f"it cannot be sent: {type(error).__name__}: {error}"
-        row["error"] = words.encode("utf-8", "backslashreplace").decode()
-    return row
-
-
-def send_mail(send, mail, taken: int) -> None:
-    """Send a mail and write down what became of it; `taken` went out by this connection before.
-
-    OSError or Refused if the server takes no other.
-    """
-    retry, error = due_again(mail.created_at, 60, GIVE_UP_MAIL_SECONDS), None
+def send_mail(send, mail) -> None:
+    """Send a mail and write down what became of it; OSError or Refused if no other can be sent."""
+    retry, trouble = retry_at(mail.created_at, 60, GIVE_UP_MAIL_SECONDS), None
     with transaction() as db:   # whoever dies after this leaves it to be tried again
-        claimed = db.execute("UPDATE outbox SET tries = tries + 1, due_at = ?, error = ?"
-                             " WHERE id = ? AND tries = ? AND due_at IS NOT NULL",
-                             (retry, CUT_SHORT, mail.id, mail.tries)).rowcount
-    if not claimed:
-        return
+        if not db.execute("UPDATE outbox SET tries = tries + 1, due_at = ?, error = ?"
+                          " WHERE id = ? AND tries = ? AND due_at IS NOT NULL",
+                          (retry, CUT_SHORT, mail.id, mail.tries)).rowcount:
+            return
+    row = {"due_at": None, "sent_at": None, "skipped": None, "error": None, "bad_address": False}
     try:
         send(write_mail(mail))
+        row["sent_at"] = now()
+    except SkippedMail as why:
+        row["skipped"] = str(why)
+    except MailRefused as refused:
+        row["error"], row["bad_address"], is_final = refused.args
+        row["due_at"] = None if is_final else retry
     except sqlite3.Error:
         raise
-    except Exception as why:    # whatever it is, the mails behind it have to go out
-        error = why
-    row = mail_outcome(error, retry, taken)
-    log.info("event=mail mail=%s template=%s sent=%s tried_again=%s", mail.id, mail.template,
+    except Exception as error:  # whatever it is, the mails behind it have to go out
+        if isinstance(error, (OSError, Refused)) and not isinstance(error, TemplateError):
+            trouble, row["due_at"], row["error"] = error, retry, smtp_words(error)
+        else:
+            log.exception("event=mail-fault mail=%s", mail.id)
+            words = f"it cannot be sent: {type(error).__name__}: {error}"
+            row["error"] = words.encode("utf-8", "backslashreplace").decode()
+    log.info("event=mail mail=%s template=%s sent_at=%s due_at=%s", mail.id, mail.template,
              row["sent_at"], row["due_at"])
     with transaction() as db:
         db.execute("UPDATE outbox SET due_at = :due_at, sent_at = :sent_at, skipped = :skipped,"
                    " error = :error, bad_address = :bad_address WHERE id = :id AND sent_at IS NULL",
                    row | {"id": mail.id})
-    if takes_no_more(error, taken):
-        raise error
+    if trouble:
+        raise trouble
 
 
 def send_due_mail() -> None:
@@ -3874,7 +3551,7 @@ def send_due_mail() -> None:
     try:
         with mail_server() as send:
             for mail in takewhile(lambda _: time.monotonic() < deadline, due):
-                send_mail(send, mail, taken)
+                send_mail(send, mail)
                 taken += 1
     except (OSError, ValueError, Refused) as error:
         if taken:
@@ -3899,19 +3576,19 @@ def mail(action, address):
         with transaction() as db:
             due = db.execute("UPDATE outbox SET due_at = ?, bad_address = 0"
                              " WHERE sent_at IS NULL AND skipped IS NULL", (now(),)).rowcount
-        return click.echo(f"Due again now: {due}. The running service sends them.")
-    row = fetch_one("SELECT 0 AS id, 'test' AS template, '{}' AS data, NULL AS customer,"
-                    " ? AS recipient, ? AS created_at", address, now())
-    try:
-        message = write_mail(row)
-        url = urlsplit(current_app.config["SMTP_URL"])
-        click.echo(f"from: {message['From']}\nto: {message['To']}\n"
-                   f"server: {url.scheme}://{url.netloc.rpartition('@')[2]}")
-    except ValueError as error:
-        raise Refused(f"{error}. Nothing was sent.") from error
+        return echo(f"Due again now: {due}. The running service sends them.")
+    if not canonical_email(address):
+        raise Refused(f"{address!r} is no e-mail address. Nothing was sent.")
+    message = write_mail(fetch_one("SELECT 0 AS id, 'test' AS template, '{}' AS data, NULL AS"
+                                   " customer, ? AS recipient, ? AS created_at", address, now()))
+    url = urlsplit(current_app.config["SMTP_URL"])
+    echo(f"from: {message['From']}\nto: {message['To']}\n"
+         f"server: {url.scheme}://{url.netloc.rpartition('@')[2]}")
     try:
         with mail_server() as send:
-            return click.echo(f"it said: {send(message)}")
+            return echo(f"it said: {send(message)}")
+    except MailRefused as refused:
+        raise Refused(f"{refused.args[0]}. Nothing was sent.") from refused
     except (OSError, ValueError) as error:
         raise Refused(f"{smtp_words(error)}. Nothing was sent.") from error
 
@@ -3920,16 +3597,15 @@ def mail(action, address):
 @click.option("--dry-run", is_flag=True, help="List what would be told, and change nothing.")
 def notify(dry_run):
     """Mail customers what is new, falls due within 3 days or is overdue, each thing once."""
-    sent = [reminder for reminder in unsent_reminders() if dry_run or remind(*reminder)]
-    rows = [{"kind": kind, "customer": number, "due": voucher.due_date, "amount": owed,
-             "voucher": f"{voucher.type_name} {voucher_number(voucher)}"}
-            for kind, number, lines in sent for voucher, owed in lines]
-    if dry_run and rows:
-        print_table(rows, "", "amount")
-        click.echo()
+    sent = remind(dry_run=dry_run)
+    if dry_run and sent:
+        print_rows([{"kind": kind, "customer": number, "due": voucher.due_date,
+                     "voucher": f"{voucher.type_name} {voucher_number(voucher)}",
+                     "amount": plain_money(owed)}
+                    for kind, number, lines in sent for voucher, owed in lines], "")
     counts = Counter(kind for kind, _, _ in sent)
     what = "Customers that would be told" if dry_run else "Customers told"
-    click.echo(f"{what}: " + ", ".join(f"{kind} {counts[kind]}" for kind in REMINDERS))
+    echo(f"{what}: " + ", ".join(f"{kind} {counts[kind]}" for kind in REMINDER_KINDS))
 
 # === Import =======================================================================================
 # A file of an accounting program is read whole before anything is changed; then one transaction
@@ -4332,7 +4008,7 @@ class CsvFile:
 
     def phones(self, text: str) -> list[tuple]:
         """Phones, in any format, each as (phone,)."""
-        return [(phone,) for phone in dict.fromkeys(map(stripped, re.split(r"[|,;]", text)))
+        return [(phone,) for phone in dict.fromkeys(map(str.strip, re.split(r"[|,;]", text)))
                 if phone]
 
     def brand(self, text: str) -> str | None:
@@ -4912,7 +4588,7 @@ def read_folder(folder: Path) -> tuple[list[Pdf], list]:
         try:
             pdfs.append(read_pdf(path))
         except (ValueError, OSError) as error:
-            problems.append((path.name, reason_of(error)))
+            problems.append((path.name, getattr(error, "strerror", None) or str(error)))
     return pdfs, problems
 
 
@@ -4947,7 +4623,7 @@ def match_pdfs(pdfs: list[Pdf]) -> tuple[dict, list]:
 def copy_unchanged(pdf: Pdf, draft: Path) -> None:
     """Copy a PDF; Refused if it is no longer what was looked at."""
     shutil.copyfile(pdf.path, draft)
-    if file_sha256(draft) != Path(pdf.document).stem:
+    if sha256(draft.read_bytes()) != Path(pdf.document).stem:
         raise Refused("it changed while it was read. Nothing was saved.")
 
 
@@ -5051,13 +4727,6 @@ NO_OR_YES = "no", "yes"
 SQLITE_LOCK = 510, 2**30 + 2    # bytes, first byte: whoever has a database open has a lock there
 
 
-def open_readonly(path) -> sqlite3.Connection:
-    """A connection that changes nothing."""
-    db = sqlite3.connect(f"{Path(path).absolute().as_uri()}?mode=ro", uri=True)
-    db.row_factory = as_row
-    return db
-
-
 def snapshot(path, draft: Path) -> None:
     """Copy a database as it is at one moment, whoever writes to it meanwhile."""
     with closing(open_readonly(path)) as db:
@@ -5115,8 +4784,8 @@ def copy_documents(db, source: Path, target: Path) -> tuple[list[Path], str]:
 
 def write_manifest(copy: Path, content: Path, documents: list[Path]) -> None:
     """What a copy consists of, for `sha256sum -c`."""
-    lines = [f"{file_sha256(content)}  {copy.name}"]
-    lines += [f"{file_sha256(file)}  {file.relative_to(copy.parent)}" for file in documents]
+    lines = [f"{sha256(content.read_bytes())}  {copy.name}"]
+    lines += [f"{sha256(file.read_bytes())}  {file.relative_to(copy.parent)}" for file in documents]
     with atomic_write(copy.with_suffix(".sha256")) as draft:
         draft.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
@@ -5134,7 +4803,7 @@ def forget_copies(folder: Path, keep: int) -> None:
 def make_copy(folder: Path) -> str:
     """Copy the database, while others write to it, and its documents; what the copy is."""
     private_folder(folder)
-    copy, source = folder / f"cac-{dated()}.db", Path(current_app.config["DOCUMENTS"])
+    copy, source = folder / f"cac-{datetime.now(UTC):%Y%m%d-%H%M%S-%f}.db", Path(current_app.config["DOCUMENTS"])
     with atomic_write(copy) as draft:
         snapshot(current_app.config["DATABASE"], draft)
         with closing(open_readonly(draft)) as db:
@@ -5328,7 +4997,7 @@ def shown_setting(setting: dict) -> str:
 @command("settings", "settings")
 def settings():
     """List the settings of the process, secrets masked, and of the business."""
-    for name, (_, about) in SETTINGS.items():
+    for name, (_, _, about) in SETTINGS.items():
         value = current_app.config[name]
         value = ("(set)" if value else "") if name in SECRETS else value
         echo(f"CAC_{name:22} {value or '(not set)':32} {about}")
@@ -5345,12 +5014,10 @@ def set_setting(name, value):
     before = next(settings.rows_where("name = ? AND kind <> 'mark'", [name]), None)
     if not before:
         raise Refused(f"There is no setting {name}: see `settings`. Nothing was changed.")
-    kind = "email" if name.endswith("_email") else before["kind"]
     try:
-        parsed = parse_setting(kind, value)
+        parsed = parse_setting(before["kind"], value)
     except ValueError as error:
-        takes = SETTING_TAKES[kind]
-        raise Refused(f"{name} takes {takes}, not {value!r}. Nothing was changed.") from error
+        raise Refused(f"{name} takes {error}, not {value!r}. Nothing was changed.") from error
     settings.update(name, {"value": parsed})
     after = shown_setting(settings.get(name))
     echo(f"{name}: {after} (before: {shown_setting(before)})")
@@ -5359,12 +5026,12 @@ def set_setting(name, value):
 def write_settings(path: Path) -> None:
     """A file of settings as they are now, with a key; what need not be set is a comment."""
     config, lines = current_app.config, ["# The settings of CAC; the environment, CAC_…, wins."]
-    chosen = {name: config[name] for name, (default, _) in SETTINGS.items()
+    chosen = {name: config[name] for name, (default, _, _) in SETTINGS.items()
               if config[name] and config[name] != default}
     chosen |= {name: str(Path(config[name]).absolute()) for name in ("DATABASE", "DOCUMENTS")}
     chosen |= {"SECRET_KEY": config["SECRET_KEY"] or secrets.token_urlsafe(48),
                "BASE_URL": config["BASE_URL"]}
-    for name, (default, about) in SETTINGS.items():
+    for name, (default, _, about) in SETTINGS.items():
         if name == "DEMO":
             continue
         value = json.dumps(chosen.get(name, default), ensure_ascii=False)
@@ -5387,71 +5054,16 @@ def init():
         return echo(f"Made {path}.")
     with refused_by(path):
         kept = keep_older(path)
-    steps = upgrade_database()
+    steps = upgrade_database(get_db())
     return echo(f"{path} is up to date." + f" As it was: {kept}." * bool(steps))
 
 # === Application ==================================================================================
-# create_app, what every page has and what the running service does by itself.
+# create_app, what every page and every line of the log has, and the background thread. To create
+# it has no side effect: what opens, starts or writes waits for a request, or for the server.
 
 REQUEST_BYTES = 2**20               # of a request: more is refused
 MAX_FIELDS = 500                    # of a form
-LOG_LINES = 10_000                  # that wait to be written
-
-
-@cache
-def asset_version(*names: str) -> str:
-    """A few characters that change with the content of files in static/."""
-    return sha256("".join(map(static_text, names)))[:10]
-
-
-@lru_cache(1000)
-def kept_url(root: str, endpoint: str, values: tuple) -> str:
-    """An address under the prefix `root` at which a proxy mounts the portal."""
-    return url_for(endpoint, **dict(values))
-
-
-def page_url(endpoint: str, **values) -> str:
-    """url_for as pages call it, again and again for the same: it takes a tenth of the time."""
-    return kept_url(request.script_root, endpoint, tuple(values.items()))
-
-
-def asset(name: str) -> str:
-    """The address of a file in static/, which browsers may keep for a year."""
-    return page_url("static", filename=name, v=asset_version(name))
-
-
-def style(brand: str) -> str:
-    """The address of the style sheet with a brand's colours, which browsers may keep too."""
-    version = asset_version("cac.css", f"brands/{brand}.css")
-    return page_url("cac.style_sheet", code=brand, v=version)
-
-
-@cache
-def brand_mark(brand: str) -> Markup:
-    """A brand's mark, to be drawn in the page itself."""
-    return Markup(static_text(f"brands/{brand}.svg").strip())  # noqa: S704 - a file of ours
-
-
-def page_values() -> dict:
-    """What every page has at hand."""
-    brands = fetch_all("SELECT * FROM brand ORDER BY position")
-    code = current_user.brand if current_user.is_authenticated else brands[0].code
-    brand = next(brand for brand in brands if brand.code == code)
-    return {"company": company(), "brands": brands, "brand": brand}
-
-
-def content_policy(config) -> str:
-    """The Content-Security-Policy: this site only; forms lead to the payment services, too."""
-    services = [config["DINEROMAIL_URL"]] if config["DINEROMAIL_ACCOUNT"] else []
-    if config["MERCADOPAGO_TOKEN"]:
-        services += [config["MERCADOPAGO_URL"], "https://www.mercadopago.com.ar"]
-    sites = dict.fromkeys("{0.scheme}://{0.netloc}".format(urlsplit(url)) for url in services)
-    forms = " ".join(["'self'", *sites])
-    return ("default-src 'none'; style-src 'self'; img-src 'self'; script-src 'self';"
-            f" connect-src 'self'; form-action {forms};"
-            " base-uri 'none'; frame-ancestors 'none'")
-
-
+FOREIGN_FORMS = {"cac.receive_notice", "cac.unsubscribe"}    # what others send, and may look odd
 HEADERS = {
     "X-Content-Type-Options": "nosniff", "Referrer-Policy": "same-origin",
     "X-Frame-Options": "DENY",      # for browsers that do not know frame-ancestors
@@ -5460,11 +5072,87 @@ HEADERS = {
 }
 
 
+@lru_cache(1000)
+def cached_url(root: str, endpoint: str, values: tuple) -> str:
+    """Return an address under the prefix `root` at which a proxy mounts the portal."""
+    return url_for(endpoint, **dict(values))
+
+
+def page_url(endpoint: str, **values) -> str:
+    """Return an address for templates, which ask the same again: url_for takes ten times as long."""
+    return cached_url(request.script_root, endpoint, tuple(values.items()))
+
+
+@cache
+def version_of(*names: str) -> str:
+    """Return a few characters that change with the content of files in static/."""
+    return sha256("".join(map(static_text, names)))[:10]
+
+
+def asset(name: str) -> str:
+    """Return the address of a file in static/, which browsers may keep for a year."""
+    return page_url("static", filename=name, v=version_of(name))
+
+
+def style(brand: str) -> str:
+    """Return the address of the style sheet with a brand's colours, which browsers may keep too."""
+    version = version_of("cac.css", f"brands/{brand}.css")
+    return page_url("cac.style_sheet", code=brand, v=version)
+
+
+@cache
+def brand_mark(brand: str) -> Markup:
+    """Return a brand's mark, to be drawn in the page itself."""
+    return Markup(static_text(f"brands/{brand}.svg").strip())  # noqa: S704 - a file of ours
+
+
+def page_values() -> dict:
+    """Return what every page has at hand."""
+    brands = fetch_all("SELECT * FROM brand ORDER BY position")
+    code = current_user.brand if current_user.is_authenticated else brands[0].code
+    brand = next(brand for brand in brands if brand.code == code)
+    return {"company": company(), "brands": brands, "brand": brand}
+
+
+def refuse_odd_form() -> None:
+    """Refuse a form of another site, and what no page of ours sends: JSON, a field twice, NUL."""
+    if request.mimetype not in ("", "application/x-www-form-urlencoded", "multipart/form-data"):
+        abort(415)
+    fields = list(request.form.items(multi=True))
+    if len(fields) > MAX_FIELDS:
+        abort(413)
+    origin = request.headers.get("Origin")
+    with suppress(ValueError):      # of an Origin that is no address
+        origin = origin and urlsplit(origin).netloc
+    ours = {None, request.host, urlsplit(current_app.config["BASE_URL"]).netloc}
+    if origin not in ours or request.headers.get("Sec-Fetch-Site") == "cross-site":
+        abort(400)
+    if len(fields) != len(request.form) or any("\0" in value or not name.isascii()
+                                               for name, value in fields):
+        abort(400)
+
+
+def guard():
+    """Refuse, before each request, what is odd; under another server, start the jobs."""
+    g.request_id = secrets.token_hex(4)
+    if request.script_root and not is_local(request.script_root):   # links would lead there
+        return Response("No entendimos el pedido.", 400, mimetype="text/plain")
+    if request.method == "POST" and request.endpoint not in FOREIGN_FORMS:
+        refuse_odd_form()
+    start_jobs(current_app._get_current_object())
+    return None
+
+
 def add_headers(answer: Response) -> Response:
-    """What every answer carries."""
+    """Add what every answer carries."""
+    config = current_app.config
     answer.headers.update(HEADERS)
-    answer.headers["Content-Security-Policy"] = content_policy(current_app.config)
-    if current_app.config["SESSION_COOKIE_SECURE"]:
+    checkout = urlsplit(config["DINEROMAIL_URL"] if config["DINEROMAIL_ACCOUNT"] else "")
+    form_action = f"'self' {checkout.scheme}://{checkout.netloc}" if checkout.netloc else "'self'"
+    answer.headers["Content-Security-Policy"] = (
+        "default-src 'none'; style-src 'self'; img-src 'self'; script-src 'self'; connect-src"
+        f" 'self'; form-action {form_action}; base-uri 'none'; frame-ancestors 'none'")
+    if config["SESSION_COOKIE_SECURE"]:
         answer.headers["Strict-Transport-Security"] = "max-age=63072000; includeSubDomains"
     if request.endpoint not in ("static", "cac.style_sheet") or answer.status_code >= 400:
         answer.headers["Cache-Control"] = "no-store"
@@ -5472,122 +5160,53 @@ def add_headers(answer: Response) -> Response:
     return answer
 
 
-def refuse_odd_form() -> None:
-    """Refuse a form of another site, and what no page of ours sends: a field twice, or NUL."""
-    values = [value for _, value in request.form.items(multi=True)]
-    if len(values) > MAX_FIELDS:
-        abort(413)
-    ours = {request.host, urlsplit(current_app.config["BASE_URL"]).netloc}
-    theirs = request.headers.get("Origin")
-    is_foreign = theirs and urlsplit(theirs).netloc not in ours
-    if is_foreign or request.headers.get("Sec-Fetch-Site") == "cross-site":
-        abort(400)
-    if len(values) != len(request.form) or any("\0" in value for value in values):
-        abort(400)
-
-
-FOREIGN_FORMS = {"cac.receive_notice", "cac.unsubscribe"}    # what others send, and may look odd
-
-
-def guard():
-    """Before each request: refuse what is odd; under a foreign server, start the chores."""
-    g.request_id = secrets.token_hex(4)
-    if request.script_root and not is_local(request.script_root):  # links would lead there
-        return Response(". ".join(ERRORS[400][:2]), 400, mimetype="text/plain")
-    if request.environ.get("cac.is_refused"):
-        abort(503)
-    if request.method == "POST" and request.endpoint not in FOREIGN_FORMS:
-        refuse_odd_form()
-    if current_app.config["JOBS"] == "on":
-        start_chores(current_app._get_current_object())
-    return None
-
-
-def equip_templates(app: Flask) -> None:
-    """What templates use besides a view's values, by the function's own name mostly."""
-    jinja = app.jinja_env
-    jinja.trim_blocks = jinja.lstrip_blocks = True
-    filters = (money, plain_money, day, moment, month_name, voucher_number, device, likely_address,
-               in_words)
-    jinja.filters |= {function.__name__: function for function in filters}
-    jinja.filters["cuit"] = cuit.format
-    functions = (asset, brand_mark, has_pdf, style, today)
-    jinja.globals |= {function.__name__: function for function in functions}
-    jinja.globals["url_for"] = page_url
-    app.context_processor(page_values)
-
-
-LEASE_SECONDS = 15      # a dead worker's chores are taken over after this
-
-
 def tidy() -> None:
     """Forget what nobody will ask for any more: ended sessions, tries, old mail, old notices."""
     with transaction() as db:
         db.execute("DELETE FROM session WHERE seen_at < ? OR created_at < ?",
                    (now(-IDLE_SECONDS), now(-SESSION_SECONDS)))
-        db.execute("DELETE FROM throttle WHERE last_at < ?", (now(-86400),))
+        db.execute("DELETE FROM throttle WHERE started_at < ?", (now(-86400),))
         db.execute("DELETE FROM outbox WHERE due_at IS NULL AND created_at < ?",
                    (now(-KEEP_MAIL_SECONDS),))
-        forget_notices(db, "outcome LIKE 'refused:%'", *KEEP_REFUSED)
-        forget_notices(db, "outcome NOT LIKE 'refused:%'", *KEEP_SETTLED)
+        forget_notices(db)
 
 
-CHORES = {  # what the running service does, each in one worker at a time: (deed, seconds between)
-    "links": (mail_forgotten, 1), "mail": (send_due_mail, 1), "notices": (settle_due_notices, 1),
-    "payments": (settle_due_payments, 1), "reminders": (remind_daily, 5), "tidy": (tidy, 600),
-}
-
-
-def holds_lease(chore: str, holder: str) -> bool:
-    """Whether this worker does the chore: it does already, or whoever did died.
-
-    A lease that ends too late is of a clock that was ahead.
-    """
-    lease = fetch_one("SELECT * FROM lease WHERE chore = ?", chore)
-    if lease and lease.holder != holder and now() < lease.ends_at <= now(LEASE_SECONDS):
-        return False
-    if lease and lease.holder == holder and lease.ends_at > now(LEASE_SECONDS / 2):
-        return True
+def beat() -> None:
+    """Give a sign of life, for /salud and `check`: the jobs are done, and the database written."""
     with transaction() as db:
-        return db.execute("INSERT INTO lease VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET"
-                          " holder = excluded.holder, ends_at = excluded.ends_at"
-                          " WHERE holder = excluded.holder OR ends_at <= ?"
-                          " OR ends_at > excluded.ends_at",
-                          (chore, holder, now(LEASE_SECONDS), now())).rowcount == 1
+        db.execute("UPDATE setting SET value = ? WHERE name = 'jobs_at'", (now(),))
 
 
-def do_chore(app: Flask, chore: str) -> None:
-    """Do a chore, round after round."""
-    holder = secrets.token_hex(8)
-    while True:
-        time.sleep(CHORES[chore][1])
-        with app.app_context():
-            do_round(chore, holder)
+JOBS = [(mail_reset_links, 1), (settle_due_notices, 1), (settle_due_payments, 1),
+        (send_due_mail, 1), (remind_daily, 10), (beat, 10), (tidy, 600)]   # (job, seconds between)
 
 
-def do_round(chore: str, holder: str) -> None:
-    """Do a chore once, if this worker holds its lease."""
-    try:
-        if holds_lease(chore, holder):
-            CHORES[chore][0]()
-    except Exception:  # whatever it was: the trace is logged, the chore goes on
-        log.exception("event=chore-failed chore=%s", chore)
+def run_jobs(app: Flask) -> None:
+    """Do each job again and again; one process does them all, and if it dies another one."""
+    due = dict.fromkeys(JOBS, 0)
+    with Path(f"{app.config['DATABASE']}.jobs").open("a") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)    # another process waits here, until this one ends
+        while True:
+            for job, seconds in [entry for entry in JOBS if due[entry] <= time.monotonic()]:
+                due[job, seconds] = time.monotonic() + seconds
+                try:
+                    with app.app_context():
+                        job()
+                except Exception:   # whatever it was: the trace is logged, the other jobs go on
+                    log.exception("event=job-failed job=%s", job.__name__)
+            time.sleep(1)
 
 
-def start_chores(app: Flask) -> None:
-    """Start this worker's chores, once."""
-    with app.extensions["cac.starting"]:
-        if app.config["JOBS"] == "off":
-            return
-        app.config["JOBS"], app.extensions["cac.chores_since"] = "off", now()
-    for chore in CHORES:
-        threading.Thread(target=do_chore, args=(app, chore), daemon=True).start()
+def start_jobs(app: Flask) -> None:
+    """Start this process's background thread, once, unless another process is to do the jobs."""
+    if app.config["JOBS"] == "on" and app.extensions.setdefault("cac.jobs", at := now()) is at:
+        threading.Thread(target=run_jobs, args=[app], daemon=True).start()
 
 
 def create_app(**settings) -> Flask:
-    """The WSGI application. Settings in lower case, as database="…", win over the environment."""
+    """Make the WSGI application. Settings in lower case, as database="…", win over all others."""
     app = Flask(__name__, root_path=str(HERE))
-    app.config.from_mapping(read_settings(**settings))
+    configure(app, **settings)
     is_https = app.config["BASE_URL"].startswith("https://")
     app.config.update(
         SESSION_COOKIE_NAME="__Host-cac" if is_https else "cac", SESSION_COOKIE_SECURE=is_https,
@@ -5597,8 +5216,15 @@ def create_app(**settings) -> Flask:
         WTF_CSRF_TIME_LIMIT=None,   # as long as the session
         WTF_CSRF_SSL_STRICT=False)  # guard() does it without the Referer, which some browsers omit
     app.url_map.merge_slashes = False   # Werkzeug would redirect to the Host that was named
-    app.extensions |= {"cac.connections": threading.local(), "cac.starting": threading.Lock()}
-    equip_templates(app)
+    jinja = app.jinja_env
+    jinja.trim_blocks = jinja.lstrip_blocks = True
+    jinja.filters |= {function.__name__: function for function in (
+        money, plain_money, day, moment, voucher_number, month_name, device, in_words,
+        likely_address)}
+    jinja.filters["cuit"] = cuit.format
+    jinja.globals |= {function.__name__: function for function in (
+        asset, brand_mark, has_pdf, style, today)} | {"url_for": page_url}
+    app.context_processor(page_values)
     app.before_request(guard)
     app.after_request(add_headers)
     login_manager.init_app(app)
@@ -5609,155 +5235,63 @@ def create_app(**settings) -> Flask:
     return app
 
 
+LINE = "%(asctime)s %(levelname)s request=%(request)s %(message)s"
+LINE_TIME = "%Y-%m-%dT%H:%M:%SZ"
+
+
 class OneLine(logging.Formatter):
-    """An event is a line: nothing that a visitor typed, and no trace, begins another."""
+    """A log whose events are a line each: nothing that a visitor typed begins another."""
 
     converter = time.gmtime
 
     def format(self, record) -> str:
-        """With the id of the request, which the page of a fault tells the customer."""
+        """Add the id of the request, which the page of a fault tells the customer."""
         record.request = g.get("request_id", "-") if has_app_context() else "-"
         return escaped(super().format(record))
 
 
-def line_format() -> OneLine:
-    """How `serve` and `demo` write their log."""
-    return OneLine("%(asctime)s %(levelname)s request=%(request)s %(message)s",
-                   "%Y-%m-%dT%H:%M:%SZ")
-
-
-class LogQueue(QueueHandler):
-    """Hands lines to a thread that writes them: a log that nobody reads stops no request."""
-
-    def enqueue(self, record) -> None:
-        """What nobody reads for so long is lost."""
-        with suppress(Full):
-            self.queue.put_nowait(record)
-
-
-def start_log() -> None:
-    """Write this process's log to standard error."""
-    handler = LogQueue(Queue(LOG_LINES))
-    handler.setFormatter(line_format())
-    logging.basicConfig(level="WARNING", handlers=[handler])
-    log.setLevel("INFO")
-    QueueListener(handler.queue, logging.StreamHandler()).start()
-
 # === Serving ======================================================================================
 # The server, and the demo with its stand-ins.
 
-THREADS = 128                       # of a worker: on each somebody waits, sends or is sent to
-SEATS = 112, 32                     # of them for more than a page: in all, for a place on the net
-LANES = (                           # who waits for whom: (which requests, how many at once)
-    ("(GET|HEAD) /pago/|POST /pago$|POST /aviso/", 4),      # ask a payment service
-    (r"(GET|HEAD) .*\.(csv|pdf|zip)$", 2),                  # make a document
-    ("POST /(ingresar|clave)", 2),                          # hash a password
-    ("POST ", 2), ("", 1))                                  # write; show a page
+THREADS = 16            # of a process: as many requests may wait for something slow
 HEADER_BYTES = 64 * 1024
-READY = []      # the application for the workers: made before them, they share its memory
+
+
+def run_server(app: Flask, host: str, port: int, *, workers: int, stop_seconds: int) -> None:
+    """Serve until told to stop; requests under way then have so many seconds to end."""
+    from granian import Granian
+    from granian.constants import HTTPModes, Interfaces
+    from granian.http import HTTP1Settings
+
+    def in_worker(_target):
+        handler = logging.StreamHandler()
+        handler.setFormatter(OneLine(LINE, LINE_TIME))
+        logging.basicConfig(level="WARNING", handlers=[handler])
+        log.setLevel("INFO")
+        start_jobs(app)
+        return app
+
+    for name in app.jinja_env.list_templates():     # else each thread does it, in the first second
+        app.jinja_env.get_template(name)
+    multiprocessing.set_start_method("fork", force=True)    # workers share what is made by now
+    logging.getLogger("_granian").addFilter(lambda line: "Python threads" not in str(line.msg))
+    server = Granian("cac", host, port, interface=Interfaces.WSGI, workers=workers,
+                     http=HTTPModes.http1, blocking_threads=THREADS,
+                     http1_settings=HTTP1Settings(max_buffer_size=HEADER_BYTES),
+                     respawn_failed_workers=True, respawn_interval=2,
+                     workers_kill_timeout=stop_seconds, log_level="warning")
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:   # the terminal of a demo was closed
+        server.on_startup(lambda: signal.signal(signal.SIGHUP, server.signal_handler_interrupt))
+    server.serve(target_loader=in_worker)
 
 
 def refuse_used_port(host: str, port: int) -> None:
-    """Granian would share the port with whoever has it already."""
+    """Refuse a port that somebody has: granian would share it."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         socket.create_server((host, port), family=family).close()
     except OSError as error:
         raise Refused(f"{host}:{port}: {error.strerror}. Choose another with --port.") from error
-
-
-def has_body(environ) -> bool:
-    """Whether something is sent."""
-    return environ.get("CONTENT_LENGTH", "") not in ("", "0") or "HTTP_TRANSFER_ENCODING" in environ
-
-
-def receive(environ) -> None:
-    """Await what is sent, of a length that was told or not; what is too long counts for nothing."""
-    length = environ.get("CONTENT_LENGTH", "")
-    most = int(length) if length.isdecimal() else REQUEST_BYTES + 1
-    body = environ["wsgi.input"].read(most) if most <= REQUEST_BYTES + 1 else b""
-    if environ.pop("HTTP_TRANSFER_ENCODING", None):
-        environ["CONTENT_LENGTH"] = str(len(body))
-    environ["wsgi.input"] = io.BytesIO(body)
-
-
-class Turnstile:
-    """In a worker each kind of request waits for its own kind only, and none for a body.
-
-    So nobody who looks, signs in or pays waits for a crowd that does something else; and threads
-    that share Python's lock are the slower the more they are. Whoever does more than look at a
-    page has a seat until the answer is sent: who sends or reads slowly keeps nobody else waiting.
-    """
-
-    def __init__(self, app):
-        """In front of this WSGI application; behind ProxyFix, which tells whence a request is."""
-        self.app, self.seats = app, Seats(*SEATS)
-        self.lanes = [(re.compile(which), ThreadPoolExecutor(count)) for which, count in LANES]
-        self.pages = self.lanes[-1][1]
-
-    def __call__(self, environ, start_response):
-        """The answer; guard() refuses who gets no seat, or no turn in time."""
-        line = f"{environ['REQUEST_METHOD']} {environ['PATH_INFO']}"
-        lane = next(lane for which, lane in self.lanes if which.match(line))
-        if lane is self.pages and not has_body(environ):
-            return lane.submit(self.app, environ, start_response).result()
-        place = network_of(environ.get("REMOTE_ADDR") or "")
-        if not self.seats.take(place):
-            return self.refuse(environ, start_response)
-        with ExitStack() as leaving:
-            leaving.callback(self.seats.leave, place)
-            answer = self.seated(lane, environ, start_response)
-            return ClosingIterator(answer, leaving.pop_all().close)
-
-    def seated(self, lane, environ, start_response):
-        """Await the body, then the turn."""
-        if has_body(environ):
-            receive(environ)
-        turn = lane.submit(self.app, environ, start_response)
-        with suppress(TimeoutError):
-            return turn.result(PATIENCE_SECONDS)
-        return self.refuse(environ, start_response) if turn.cancel() else turn.result()
-
-    def refuse(self, environ, start_response):
-        """Have guard() say that there is no room."""
-        environ |= {"cac.is_refused": True, "wsgi.input": io.BytesIO(), "CONTENT_LENGTH": "0"}
-        environ.pop("HTTP_TRANSFER_ENCODING", None)
-        return self.pages.submit(self.app, environ, start_response).result()
-
-
-def new_server(host: str, port: int, *, workers: int, stop_seconds: int):
-    """A server that, told to stop, gives the requests under way so long to end.
-
-    Dead workers are replaced; on SIGHUP all are, one after the other, by some that read code and
-    settings anew.
-    """
-    from granian import Granian
-    from granian.constants import Interfaces
-    from granian.http import HTTP1Settings
-    server = Granian(f"{HERE / 'cac.py'}:serving_app", host, port, factory=True,
-                     interface=Interfaces.WSGI, workers=workers, blocking_threads=THREADS,
-                     respawn_failed_workers=True, respawn_interval=2, log_level="warning",
-                     workers_kill_timeout=stop_seconds,
-                     http1_settings=HTTP1Settings(max_buffer_size=HEADER_BYTES))
-    logging.getLogger("_granian").addFilter(lambda line: "Python threads" not in str(line.msg))
-    server.on_reload(lambda: sys.modules.pop("cac", None))
-    return server
-
-
-def unfit_database(path: str) -> list[str]:
-    """What keeps a database from serving customers. Its connection ends here: workers are forks."""
-    if not Path(path).is_file():
-        return [f"CAC_DATABASE: there is no {path}; `python cac.py init` makes it"]
-    try:
-        with closing(connect(path)) as db:
-            version, is_demo = known_version(db), is_demo_data(db)
-    except (sqlite3.Error, Refused) as error:
-        return [f"CAC_DATABASE: {path}: {error}"]
-    if is_demo:
-        return [f"CAC_DATABASE: {path} holds the demo's data"]
-    if version != SCHEMA_VERSION:
-        return [f"CAC_DATABASE: {path} has version {version}: see `python cac.py init`"]
-    return []
 
 
 @command("serve", "serve --port 8000 --workers 2")
@@ -5767,39 +5301,44 @@ def unfit_database(path: str) -> list[str]:
               help="Processes; as many as there are cores, but 2 to 4, unless told.")
 def serve(host, port, workers):
     """Serve customers; refuses while a setting is missing or unsafe."""
-    config = current_app.config
-    if problems := unsafe_settings(config) + unfit_database(config["DATABASE"]):
+    config, path = current_app.config, current_app.config["DATABASE"]
+    problems = unsafe_settings(config)
+    try:
+        if not Path(path).is_file():
+            raise Refused("it is not there; `python cac.py init` makes it")
+        with closing(open_readonly(path)) as db:    # and closed: workers are forks
+            if known_version(db) != SCHEMA_VERSION:
+                raise Refused("it is of an older version: see `python cac.py init`")
+            if is_demo_data(db):
+                raise Refused("it holds the demo's data")
+    except (sqlite3.Error, Refused) as error:
+        problems.append(f"CAC_DATABASE: {path}: {getattr(error, 'message', error)}")
+    if problems:
         raise Refused("not started.\n" + "\n".join(f"  {problem}" for problem in problems))
     refuse_used_port(host, port)
     echo(f"Serving {config['BASE_URL']} on http://{host}:{port}", err=True)
-    READY.append(current_app._get_current_object())
-    new_server(host, port, workers=workers, stop_seconds=30).serve()
+    run_server(current_app._get_current_object(), host, port, workers=workers, stop_seconds=30)
 
 
 def make_demo_database(path: Path) -> None:
-    """A fresh database with the cast, in the place of an earlier demo's."""
+    """Make a database with the cast, in the place of an earlier demo's and of nothing else."""
     if not path.parent.is_dir():
         raise Refused(f"There is no folder {path.parent}. Nothing was changed.")
     if path.exists():
-        remove_demo_database(path)
+        is_ours = False
+        with suppress(sqlite3.DatabaseError), closing(open_readonly(path)) as db:
+            is_ours = is_demo_data(db)
+        if not is_ours:
+            raise Refused(f"{path} is not an earlier demo's database. Nothing was changed.")
+        with closed_database(path):
+            for suffix in ("", "-wal", "-shm"):
+                Path(f"{path}{suffix}").unlink(missing_ok=True)
     make_database(path, "schema.sql", "seed_data.sql")
-
-
-def remove_demo_database(path: Path) -> None:
-    """Remove an earlier demo's database; Refused if it is another file, or in use."""
-    is_ours = False
-    with suppress(sqlite3.DatabaseError), closing(open_readonly(path)) as db:
-        is_ours = is_demo_data(db)
-    if not is_ours:
-        raise Refused(f"{path} is not an earlier demo's database. Nothing was changed.")
-    with closed_database(path):
-        for suffix in ("", "-wal", "-shm"):
-            Path(f"{path}{suffix}").unlink(missing_ok=True)
 
 
 @contextmanager
 def demo_services(base_url: str):
-    """The settings of the payment services' stand-ins, a process that ends with this one."""
+    """Yield the settings of the payment services' stand-ins, a process that ends with this one."""
     account, key, secret = "11925320", "demo-ipn-key", "demo-secret"
     command = [sys.executable, str(HERE / "tests" / "standins.py"), "--with-parent", "--notify",
                base_url, "--account", account, "--key", key, "--secret", secret]
@@ -5809,23 +5348,6 @@ def demo_services(base_url: str):
                "DINEROMAIL_PASSWORD": key, "MERCADOPAGO_URL": address,
                "MERCADOPAGO_TOKEN": "demo-token", "MERCADOPAGO_SECRET": secret}
         run.terminate()
-
-
-def introduce_demo(path: Path, base_url: str) -> None:
-    """Print where the demo is, and who can sign in."""
-    echo(f"CAC demo: {base_url}\nMails:    {base_url}/demo/correo\nStop it with Ctrl-C.\n")
-    with closing(connect(path)) as db:
-        for row in db.execute("SELECT * FROM customer ORDER BY number"):
-            state = "clave demo-2010" if row.password and row.active else "cannot sign in"
-            echo(f"  usuario {row.number}  {state:15}  {row.name}")
-
-
-def serve_demo(host: str, port: int) -> None:
-    """Serve until told to stop, or until the terminal closes, unless nohup is to prevent that."""
-    server = new_server(host, port, workers=1, stop_seconds=1)
-    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
-        server.on_startup(lambda: signal.signal(signal.SIGHUP, server.signal_handler_interrupt))
-    server.serve()
 
 
 @command("demo", "demo --port 8000")
@@ -5841,30 +5363,21 @@ def demo(host, port, database):
     with tempfile.TemporaryDirectory(prefix="cac-demo-") as folder:
         path = (database or Path(folder, "cac.db")).absolute()
         make_demo_database(path)
-        with demo_services(base_url) as settings:
-            settings |= {"SECRET_KEY": secrets.token_urlsafe(48), "BASE_URL": base_url,
-                         "DOCUMENTS": folder}
-            os.environ |= {f"CAC_{name}": value for name, value in settings.items()
-                           if current_app.config[name] == SETTINGS[name][0]}  # else it was given
-            os.environ |= {"CAC_DATABASE": str(path), "CAC_DEMO": folder}
-            introduce_demo(path, base_url)
-            serve_demo(host, port)
-
-
-def serving_app() -> Flask:
-    """The application in a worker of `serve` and `demo`: its chores start with it."""
-    start_log()
-    sys.setswitchinterval(0.0005)   # or each SQL statement of a form waits 5 ms for pages that show
-    app = READY.pop() if READY else create_app()    # none after SIGHUP: settings are read anew
-    app.wsgi_app.app = Turnstile(app.wsgi_app.app)
-    start_chores(app)
-    return app
+        echo(f"CAC demo: {base_url}\nMails:    {base_url}/demo/correo\nStop it with Ctrl-C.\n")
+        with closing(open_readonly(path)) as db:
+            for row in db.execute("SELECT * FROM customer ORDER BY number"):
+                state = "clave demo-2010" if row.password and row.active else "cannot sign in"
+                echo(f"  usuario {row.number}  {state:15}  {row.name}")
+        with demo_services(base_url) as standins:
+            settings = {name.lower(): value for name, value in standins.items()
+                        if current_app.config[name] == SETTINGS[name][0]}   # else a real one is set
+            app = create_app(**settings, secret_key=secrets.token_urlsafe(48), base_url=base_url,
+                             documents=folder, database=str(path), demo=folder)
+            run_server(app, host, port, workers=1, stop_seconds=1)
 
 
 cli = FlaskGroup(create_app=create_app, add_default_commands=False, add_version_option=False,
                  help="CAC, Centro de Atención al Cliente: the operator's commands.")
 
-
 if __name__ == "__main__":
-    sys.modules["cac"] = sys.modules["__main__"]    # the workers are forks: read and made once
     cli()

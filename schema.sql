@@ -7,7 +7,7 @@
 --   who      (imported) comes from the accounting program, (portal) is written here, (operator) by a command.
 -- What can be computed is a view, never a column. Customers are never deleted, only blocked (but by undoing the import that brought them).
 
-PRAGMA user_version = 2;
+PRAGMA user_version = 1;
 
 -- ── People ──────────────────────────────────────────────────────────────────────────────────────
 
@@ -82,12 +82,11 @@ CREATE TABLE common_password (
     password  TEXT PRIMARY KEY               -- in small letters
 ) STRICT, WITHOUT ROWID;
 
--- How often something was tried lately, by what and whom ('sign-in:1001', 'sign-in:203.0.113.9', …), and what is limited an
--- hour ('notice:…', 'forgot:…').
+-- How often something limited was tried, by whom or from where, in the window that is open: 'sign-in:1001', 'notice:203.0.113.9' …
 CREATE TABLE throttle (
-    key      TEXT PRIMARY KEY,
-    tries    INTEGER NOT NULL,
-    last_at  TEXT NOT NULL             -- the wait counts from here, and then the tries are forgotten; or the hour
+    key         TEXT PRIMARY KEY,
+    started_at  TEXT NOT NULL,               -- of the window
+    count       INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
 -- What happened to each account, for its customer and for the operator. Nothing here is ever changed.
@@ -284,6 +283,19 @@ CREATE TABLE reminder (
     PRIMARY KEY (customer, type, point_of_sale, number, kind)
 ) STRICT, WITHOUT ROWID;
 
+-- What a customer is to be told of, from which day until which: a week for what is new, or is overdue for the 1st, 15th or 30th day.
+CREATE VIEW due_reminder AS
+WITH reminder_kind (kind, first_day, last_day) AS (VALUES ('new', 0, 7), ('due', -3, 0), ('overdue', 1, 7), ('overdue-15', 15, 21), ('overdue-30', 30, 36))
+SELECT reminder_kind.kind, movement.customer, movement.id AS movement,
+       date(iif(reminder_kind.kind = 'new', date, due_date), first_day || ' days') AS since,
+       date(iif(reminder_kind.kind = 'new', date, due_date), last_day || ' days') AS until
+FROM movement JOIN voucher_type ON voucher_type.code = type JOIN reminder_kind
+    ON iif(reminder_kind.kind = 'new', origin = 'imported' AND voucher_type.kind IN ('invoice', 'debit note', 'credit note'), amount > 0 AND due_date IS NOT NULL)
+WHERE customer IN (SELECT number FROM customer WHERE active = 1 AND wants_reminders = 1)
+AND customer IN (SELECT customer FROM email WHERE confirmed_at IS NOT NULL)
+AND NOT EXISTS (SELECT 1 FROM reminder WHERE reminder.kind = reminder_kind.kind AND reminder.customer = movement.customer
+                AND (reminder.type, reminder.point_of_sale, reminder.number) = (movement.type, movement.point_of_sale, movement.number));
+
 -- For `list mail`, which shows no links and no texts: what was not sent, and the last that were.
 CREATE VIEW list_mail AS
 SELECT id, CASE WHEN sent_at IS NOT NULL THEN 'sent' WHEN skipped IS NOT NULL THEN 'skipped'
@@ -322,17 +334,10 @@ CREATE INDEX service_customer ON service (customer);        -- Servicios
 -- The settings of the business, changed with the command `set`.
 CREATE TABLE setting (
     name   TEXT PRIMARY KEY,
-    kind   TEXT NOT NULL CHECK (kind IN ('text', 'money', 'count', 'length', 'hour', 'cuit', 'mark')),
+    kind   TEXT NOT NULL CHECK (kind IN ('text', 'money', 'count', 'length', 'hour', 'cuit', 'email', 'mark')),
     value  TEXT NOT NULL,                    -- kind money: centavos
     about  TEXT NOT NULL,
     CONSTRAINT numbers_are_numbers CHECK (kind NOT IN ('money', 'count', 'length') OR value NOT GLOB '*[^0-9]*')
-) STRICT, WITHOUT ROWID;
-
--- Which worker does a chore. Whoever holds a row has to renew it; a dead worker's row runs out.
-CREATE TABLE lease (
-    chore    TEXT PRIMARY KEY,
-    holder   TEXT NOT NULL,
-    ends_at  TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
 
 -- For the command `check`: what would be wrong if there were any, how bad, and how many there are.
@@ -369,8 +374,8 @@ SELECT 'WARN', 'active customers whose e-mail addresses all refuse mail', count(
 FROM customer WHERE active = 1 AND number IN (SELECT customer FROM email)
 AND NOT EXISTS (SELECT 1 FROM email WHERE email.customer = customer.number AND address NOT IN (SELECT address FROM dead_address))
 UNION ALL
-SELECT 'WARN', 'chores not done for an hour, as when the service does not run', count(*)
-FROM lease WHERE ends_at < strftime('%Y-%m-%dT%H:%M:%SZ', 'now', '-1 hour')
+SELECT 'WARN', 'jobs not done for an hour, as when the service does not run', count(*)
+FROM setting WHERE name = 'jobs_at' AND value < strftime('%Y-%m-%dT%H:%M:%SZ', 'now', '-1 hour')
 UNION ALL
 SELECT 'WARN', 'the clock is behind what was last recorded', count(*)
 FROM event WHERE id = (SELECT max(id) FROM event) AND at > strftime('%Y-%m-%dT%H:%M:%SZ', 'now', '+1 minute')
@@ -426,6 +431,7 @@ INSERT INTO setting (name, kind, value, about) VALUES
     ('statement_window', 'count', '120',    'how many last movements the statement shows'),
     ('page_size',        'count', '20',     'movements on a page of the statement'),
     ('notify_hour',      'hour',  'off',    'from this hour on, in Argentina, the service reminds customers once a day'),
+    ('jobs_at',          'mark',  '',       'when the background thread was last at work'),
     ('notified_on',      'mark',  '',       'the day on which it did so last'),
     ('password_min',     'length', '8',     'characters that a new password needs, never below 8'),
     ('company_name',     'text',  'NetOne', 'the company, in titles, mails and PDFs'),
@@ -438,9 +444,9 @@ INSERT INTO setting (name, kind, value, about) VALUES
     ('company_phone',    'text',  '4460-1500', 'its telephone'),
     ('company_hours',    'text',  'de lunes a viernes de 9 a 18', 'when it answers'),
     ('admin_contact',    'text',  'int. 101', 'administrative questions: the extension'),
-    ('admin_email',      'text',  'administracion@netone.com.ar', 'administrative questions: the e-mail'),
+    ('admin_email',      'email', 'administracion@netone.com.ar', 'administrative questions: the e-mail'),
     ('support_contact',  'text',  'int. 110', 'technical support: the extension'),
-    ('support_email',    'text',  'soporte@netone.com.ar', 'technical support: the e-mail'),
+    ('support_email',    'email', 'soporte@netone.com.ar', 'technical support: the e-mail'),
     ('dbu_label',        'text',  'Depósito bancario (DBU)', 'the heading over the bank accounts'),
     ('dbu_note',         'text',  'El depósito se acredita dentro de las 48 horas hábiles.', 'the sentence under the bank accounts');
 

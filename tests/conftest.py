@@ -129,7 +129,7 @@ def mails(app, db):
     """mails(): what waits in the outbox, as messages."""
     def written():
         with app.app_context():
-            cac.mail_forgotten()
+            cac.mail_reset_links()
             return [cac.write_mail(mail) for mail in db.execute("SELECT * FROM outbox ORDER BY id")]
     return written
 
@@ -366,7 +366,7 @@ def send(app):
     """send(seconds): send what is due, so many seconds from now."""
     def sent(seconds=0):
         with clock.travel(time.time() + seconds), app.app_context():
-            cac.mail_forgotten()
+            cac.mail_reset_links()
             cac.send_due_mail()
     return sent
 

@@ -75,7 +75,7 @@ def axe():
         return archive.extractfile("package/axe.min.js").read().decode()
 
 
-SETTINGS = {"secret_key": "x" * 40, "chores": "off"}
+SETTINGS = {"secret_key": "x" * 40, "jobs": "off"}
 STAGE = (  # Gloria can sign in; a user tried too often; Fabián's payments; an address to confirm
     "UPDATE customer SET password = (SELECT password FROM customer WHERE number = 1001)"
     " WHERE number = 1007",
