@@ -3307,28 +3307,25 @@ def open_lines(kind: str, number: int, movements: list[int]) -> list[tuple]:
             if voucher.id in owed and (voucher.due_date >= today()) == (kind == "due")]
 
 
-def remind(seconds: float = 3600, *, dry_run: bool = False) -> list[tuple]:
-    """Enqueue what customers were not told of, a mail for each customer and kind, for some seconds.
-
-    Return (kind, customer's number, open lines) of each.
-    """
-    sent, deadline = [], time.monotonic() + seconds
+def unsent_reminders():
+    """Yield (kind, customer's number, open lines) of what customers were not told of yet."""
     rows = fetch_all("SELECT * FROM due_reminder WHERE ? BETWEEN since AND until"
                      " ORDER BY kind, customer", today())
     for (kind, number), group in groupby(rows, key=lambda row: (row.kind, row.customer)):
-        lines = open_lines(kind, number, [row.movement for row in group])
-        if not lines or time.monotonic() > deadline:
-            continue
-        with transaction() as db:   # another process may just have told it
-            new = [voucher.id for voucher, _ in lines if dry_run or db.execute(
-                "INSERT INTO reminder VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING", (
-                    number, voucher.type, voucher.point_of_sale, voucher.number, kind, now())
-                ).rowcount]
-            if new and not dry_run:
-                enqueue(db, kind.partition("-")[0], emails_of(number, only_confirmed=True), number,
-                        kind=kind, movements=new)
-        sent += [(kind, number, lines)] if new else []
-    return sent
+        if lines := open_lines(kind, number, [row.movement for row in group]):
+            yield kind, number, lines
+
+
+def remind(kind: str, number: int, lines: list) -> bool:
+    """Enqueue one mail about these vouchers; False if another process told all of it just now."""
+    with transaction() as db:
+        new = [voucher.id for voucher, _ in lines if db.execute(
+            "INSERT INTO reminder VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+            (number, voucher.type, voucher.point_of_sale, voucher.number, kind, now())).rowcount]
+        if new:
+            enqueue(db, kind.partition("-")[0], emails_of(number, only_confirmed=True), number,
+                    kind=kind, movements=new)
+    return bool(new)
 
 
 def remind_daily() -> None:
@@ -3336,9 +3333,13 @@ def remind_daily() -> None:
     hour, day_done = company().notify_hour, company().notified_on
     if hour == "off" or datetime.now(ARGENTINA).hour < int(hour) or day_done == today():
         return
-    if not remind(ROUND_SECONDS):
-        with transaction() as db:
-            db.execute("UPDATE setting SET value = ? WHERE name = 'notified_on'", (today(),))
+    deadline = time.monotonic() + ROUND_SECONDS
+    for reminder in unsent_reminders():
+        if time.monotonic() > deadline:
+            return
+        remind(*reminder)
+    with transaction() as db:
+        db.execute("UPDATE setting SET value = ? WHERE name = 'notified_on'", (today(),))
 
 
 def reminder_values(mail, kind: str, movements: list[int]) -> dict:
@@ -3478,15 +3479,16 @@ def deliver(smtp, message: EmailMessage) -> str:
 def refusal(words: str, step: str) -> MailRefused:
     """Judge a refusal: about the recipient, else about us, as quota and policy are; final or not."""
     plain_words = re.sub(r"\S*@\S*", "", words)
-    enhanced = re.search(r"\b[45](\.\d{1,3}\.\d{1,3})\b", plain_words)
+    enhanced = re.search(r"(?<![\d.])[45](\.\d{1,3}\.\d{1,3})(?![\d.])", plain_words)
     if enhanced and enhanced[1] not in (".0.0", ".1.0"):    # those say nothing
-        is_about_recipient = bool(re.match(r"\.1\.(?!7$|8$)|\.2\.", enhanced[1]))
+        is_about_recipient = bool(re.match(r"\.1\.(?![78]$)|\.2\.", enhanced[1]))
+        may_be_final = enhanced[1].startswith(".1.") or enhanced[1] == ".2.1"   # .2.2: it is full
     else:
-        is_about_recipient = (step == "RCPT" and words[:3] in ("450", "550", "553")
-                              and not ABOUT_US.search(plain_words))
-    is_full = enhanced and enhanced[1] == ".2.2"
-    return MailRefused(words, is_about_recipient,
-                       is_about_recipient and words[0] == "5" and not is_full)
+        is_about_recipient = may_be_final = (
+            step == "RCPT" and words[:3] in ("450", "550", "553")
+            and not ABOUT_US.search(plain_words))
+    is_final = is_about_recipient and may_be_final and words[0] == "5"
+    return MailRefused(words, is_about_recipient, is_final)
 
 
 def smtp_words(error: Exception) -> str:
@@ -3597,7 +3599,7 @@ def mail(action, address):
 @click.option("--dry-run", is_flag=True, help="List what would be told, and change nothing.")
 def notify(dry_run):
     """Mail customers what is new, falls due within 3 days or is overdue, each thing once."""
-    sent = remind(dry_run=dry_run)
+    sent = [reminder for reminder in unsent_reminders() if dry_run or remind(*reminder)]
     if dry_run and sent:
         print_rows([{"kind": kind, "customer": number, "due": voucher.due_date,
                      "voucher": f"{voucher.type_name} {voucher_number(voucher)}",
@@ -5063,6 +5065,7 @@ def init():
 
 REQUEST_BYTES = 2**20               # of a request: more is refused
 MAX_FIELDS = 500                    # of a form
+FORM_TYPES = {"", "application/x-www-form-urlencoded", "multipart/form-data"}
 FOREIGN_FORMS = {"cac.receive_notice", "cac.unsubscribe"}    # what others send, and may look odd
 HEADERS = {
     "X-Content-Type-Options": "nosniff", "Referrer-Policy": "same-origin",
@@ -5115,20 +5118,20 @@ def page_values() -> dict:
 
 
 def refuse_odd_form() -> None:
-    """Refuse a form of another site, and what no page of ours sends: JSON, a field twice, NUL."""
-    if request.mimetype not in ("", "application/x-www-form-urlencoded", "multipart/form-data"):
-        abort(415)
-    fields = list(request.form.items(multi=True))
+    """Refuse a form of another site, and what no page of ours sends: a field twice, NUL, a file,
+    JSON, which Flask-WTF would read as a form, and names of which WTForms makes odd numbers.
+    """
+    fields, origin = list(request.form.items(multi=True)), request.headers.get("Origin")
     if len(fields) > MAX_FIELDS:
         abort(413)
-    origin = request.headers.get("Origin")
     with suppress(ValueError):      # of an Origin that is no address
         origin = origin and urlsplit(origin).netloc
     ours = {None, request.host, urlsplit(current_app.config["BASE_URL"]).netloc}
     if origin not in ours or request.headers.get("Sec-Fetch-Site") == "cross-site":
         abort(400)
-    if len(fields) != len(request.form) or any("\0" in value or not name.isascii()
-                                               for name, value in fields):
+    if request.mimetype not in FORM_TYPES or request.files or len(fields) != len(request.form):
+        abort(400)
+    if any("\0" in value or not name.isascii() or len(name) > 40 for name, value in fields):
         abort(400)
 
 

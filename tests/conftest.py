@@ -12,12 +12,12 @@ import sys
 import time
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email import message_from_bytes, policy
 from pathlib import Path
-from threading import Thread
+from threading import Event, Thread
 from urllib.parse import urlsplit
 
 import pypdf
@@ -469,6 +469,27 @@ def http(app, port=0):
     yield f"http://127.0.0.1:{server.port}"
     server.shutdown()
     server.server_close()
+
+
+@contextmanager
+def dripping(beginning: bytes, drop: bytes):
+    """A server that answers this, and then a drop five times a second without end; its port."""
+    def drip(caller):
+        with caller, suppress(OSError):
+            caller.sendall(beginning)
+            while not is_over.wait(0.2):
+                caller.sendall(drop)
+
+    def listen():
+        with suppress(OSError):
+            while True:
+                Thread(target=drip, args=[listener.accept()[0]], daemon=True).start()
+    is_over = Event()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        Thread(target=listen, daemon=True).start()
+        yield listener.getsockname()[1]
+        is_over.set()
+        listener.shutdown(socket.SHUT_RDWR)     # so that accept() ends
 
 
 @pytest.fixture

@@ -8,14 +8,15 @@ import json
 import re
 import time
 from functools import partial
+from urllib.request import Request as HttpRequest
 from urllib.request import urlopen
 
 import cac
 import pytest
 import time_machine
 from conftest import (
-    OWED, PAID, SECRET, TOKEN, eight_at_once, free_port, http, mail_text, pdf_text, text_of,
-    wait_for,
+    OWED, PAID, SECRET, TOKEN, dripping, eight_at_once, free_port, http, mail_text, pdf_text,
+    text_of, wait_for,
 )
 from werkzeug import Request, Response
 
@@ -191,6 +192,36 @@ def test_a_service_that_hangs_is_not_awaited(app, visit):
         assert time.monotonic() - began < 5
 
 
+@pytest.mark.parametrize(("beginning", "drop"), [
+    (b"", b"H"), (b"HTTP/1.1 200 OK\r\n", b"A: b\r\n"), (b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
+    (b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n", b" "),
+    (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"1\r\n \r\n")])
+def test_a_service_that_drips_its_answer_is_not_awaited(app, visit, monkeypatch, beginning, drop):
+    monkeypatch.setattr(cac, "PAGE_SECONDS", 1)
+    began = time.monotonic()
+    with dripping(beginning, drop) as port:
+        app.config["MERCADOPAGO_URL"] = f"http://127.0.0.1:{port}"
+        assert visit("Ana").send("/pago", concepto="saldo", medio="mercadopago").status_code == 503
+        assert time.monotonic() - began < 3
+
+
+def test_what_came_of_an_answer_that_was_too_slow_counts_for_nothing(app, visit, monkeypatch):
+    monkeypatch.setattr(cac, "PAGE_SECONDS", 1)
+    whole = b'HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n{"init_point": "https://mp.example/ir"}'
+    with dripping(whole, b" ") as port:
+        app.config["MERCADOPAGO_URL"] = f"http://127.0.0.1:{port}"
+        assert visit("Ana").send("/pago", concepto="saldo", medio="mercadopago").status_code == 503
+
+
+def test_a_service_that_leads_elsewhere_is_not_followed(app, visit):
+    elsewhere, questions = answering(as_json({"init_point": "https://mp.example/ir"}))
+    with http(elsewhere) as address:
+        service, _ = answering(Response("", 307, {"Location": address}))
+        with http(service) as app.config["MERCADOPAGO_URL"]:
+            answer = visit("Ana").send("/pago", concepto="saldo", medio="mercadopago")
+    assert (answer.status_code, questions) == (503, [])
+
+
 def test_with_both_services_off_all_but_paying_goes_on(app, visit):
     app.config["MERCADOPAGO_URL"] = app.config["DINEROMAIL_URL"] = "http://127.0.0.1:9"
     ana = visit("Ana")
@@ -350,7 +381,7 @@ def notice(site):
         timestamp = str(int(time.time() * 1000))
         headers |= {"X-Request-Id": "r-1", "Content-Type": "application/json",
                     "X-Signature": f"ts={timestamp},v1={sign(subject, 'r-1', timestamp)}"}
-        question = cac.Request(f"{site}/aviso/mercadopago?{query}", body, headers, method="POST")
+        question = HttpRequest(f"{site}/aviso/mercadopago?{query}", body, headers, method="POST")
         with urlopen(question) as answer:
             return answer.status
     return sent
@@ -816,7 +847,7 @@ def test_settle_says_whom_it_could_not_ask(shop, begin, run, books):
     for words in ([reference], ["--pending"]):
         settled = run("settle", *words)
         assert settled.exit_code == 1
-        assert f"{reference}: HTTPError: HTTP Error 503" in settled.stderr
+        assert f"{reference}: HTTP 503" in settled.stderr
         assert "Traceback" not in settled.stderr
 
 

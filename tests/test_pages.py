@@ -312,8 +312,8 @@ def test_the_questions_are_the_manuals_five_with_this_portals_numbers(browser, r
 
 def test_contact_tells_whom_to_ask_for_what(browser):
     text = text_of(browser.get("/contacto"))
-    assert "4460-1500, int. 101 administracion@netone.com.ar" in text
-    assert "4460-1500, int. 110 soporte@netone.com.ar" in text
+    assert "4460-1500 int. 101 Correo administracion@netone.com.ar" in text
+    assert "4460-1500 int. 110 Correo soporte@netone.com.ar" in text
 
 
 def test_health_is_ok_and_tells_nothing_else(browser):

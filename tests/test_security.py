@@ -4,12 +4,14 @@ At the end REQUIREMENTS says which test, of any file, shows which requirement.
 """
 
 import logging
+import random
 import re
 import statistics
 import time
-from itertools import cycle, islice
+from io import BytesIO
+from itertools import cycle, islice, product
 from pathlib import Path
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 import pytest
 from conftest import CAST, HERE, PASSWORD, SECRET_KEY, cac, everything, link_in, mail_text, text_of
@@ -292,7 +294,8 @@ def test_a_link_of_the_near_future_is_good_because_clocks_are_set_back(
 # --- Forms, methods, headers ----------------------------------------------------------------------
 
 @pytest.mark.parametrize("origin", ["https://evil.example", "null", "http://localhost.evil.example",
-                                    "http://localhost:81", "http://cac.example.com.evil.example"])
+                                    "http://localhost:81", "http://cac.example.com.evil.example",
+                                    "http://[", "//[", "["])
 def test_a_form_sent_from_another_origin_is_refused_even_with_its_token(ana, db, origin):
     token = ana.page("/").find(attrs={"name": "csrf_token"})["value"]
     before = everything(db)
@@ -350,10 +353,46 @@ def test_of_a_parameter_twice_in_an_address_the_first_counts(visit):
     assert without_token(both) == without_token(second)
 
 
-def test_json_is_no_form(ana, db):
+@pytest.mark.parametrize("kind", ["application/json", "application/x+json", "text/plain"])
+@pytest.mark.parametrize("body", ["5", "null", "[1]", '{"usuario": 5}',
+                                  '{"domicilio": "a\\u0000b"}'])
+def test_json_is_no_form(ana, db, kind, body):
+    token = ana.page("/").find(attrs={"name": "csrf_token"})["value"]
     before = everything(db)
-    assert ana.post("/datos", json={"domicilio": "x"}).status_code == 415
+    for address in ("/ingresar", "/datos", "/pago", "/clave", "/olvido", "/salir"):
+        answer = ana.post(address, data=body, content_type=kind, headers={"X-CSRFToken": token})
+        assert answer.status_code == 400, address
     assert everything(db) == before
+
+
+@pytest.mark.parametrize("name", ["emails-²", "emails-٣", f"emails-{'9' * 5000}", "ñ"])
+def test_a_field_that_no_page_has_is_refused(ana, db, name):
+    before = everything(db)
+    assert ana.send("/datos", **{name: "ana@example.com"}).status_code == 400
+    assert everything(db) == before
+
+
+@pytest.mark.parametrize("name", ["usuario", "emails-0", "domicilio", "csrf_token-"])
+def test_a_file_in_a_form_is_refused(ana, name):
+    for address in ("/ingresar", "/datos"):
+        assert ana.send(address, **{name: (BytesIO(b"x"), "x.txt")}).status_code == 400
+
+
+def test_an_address_with_two_slashes_in_front_is_none(app, ana, addresses, db):
+    before = everything(db)
+    for rule in app.url_map.iter_rules():
+        path = "/" + addresses.get(rule.endpoint, rule.rule).partition("?")[0]
+        for method in ("GET", "POST"):
+            answer = ana.open("/", method=method, environ_overrides={"PATH_INFO": path})
+            assert (answer.status_code, answer.location) == (404, None), path
+    assert everything(db) == before
+
+
+@pytest.mark.parametrize("target", ["//[", "/[", "http://[", "/%5B", "/pago/%00",
+                                    f"/comprobantes/{'1' * 5000}.pdf"])
+def test_wherever_one_wants_to_go_after_signing_in_is_no_fault(browser, target):
+    address = f"/ingresar?{urlencode({'next': target})}"
+    assert browser.send(address, usuario="1001", clave=PASSWORD).status_code == 303
 
 
 def test_too_many_fields_are_too_much(browser):
@@ -503,6 +542,28 @@ def test_no_byte_is_a_fault(browser, ana, db, address, field):
 def test_no_header_is_a_fault(browser, name, value):
     environ = {f"HTTP_{name.upper().replace('-', '_')}": value}
     assert browser.get("/ingresar", environ_overrides=environ).status_code < 500
+
+
+ODD = ["[", "//[", "http://[", "http://x:y", "²", "9" * 5000, "bytes=0-²", "a..b", "%00", "/%5B",
+       "ts=²,v1=²", "x:99999999", "[::1]:9"]
+
+
+ODD_HEADERS = ["HTTP_HOST", "HTTP_ORIGIN", "HTTP_REFERER", "HTTP_COOKIE", "HTTP_RANGE",
+               "HTTP_X_FORWARDED_FOR", "HTTP_X_CSRFTOKEN", "HTTP_X_SIGNATURE", "CONTENT_TYPE",
+               "HTTP_IF_MODIFIED_SINCE", "HTTP_AUTHORIZATION"]
+
+
+@pytest.mark.parametrize("who", ["browser", "ana"])
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_nothing_odd_is_a_fault_at_any_address(app, request, addresses, who, method):
+    visitor, chance = request.getfixturevalue(who), random.Random(who)  # noqa: S311 - repeatable
+    for rule, header in product(app.url_map.iter_rules(), ODD_HEADERS):
+        address = addresses.get(rule.endpoint, re.sub("<.*?>", "²", rule.rule)).partition("?")[0]
+        query = {name: chance.choice(ODD) for name in ("next", "pagina", "id", "vuelta", "v")}
+        environ = {header: chance.choice(ODD)}
+        answer = visitor.open(address, method=method, environ_overrides=environ, query_string=query,
+                              data=chance.choice(ODD), buffered=True)
+        assert answer.status_code < 500 or answer.status_code == 503, (address, environ, query)
 
 
 def test_endless_input_takes_no_endless_time(ana, db):

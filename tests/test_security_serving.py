@@ -174,6 +174,13 @@ def test_a_request_that_no_browser_sends_is_refused(address, request_, expected)
     assert Visitor(address).get("/salud") == 200
 
 
+def test_http_2_is_not_spoken(address):
+    preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes.fromhex("000000040000000000")
+    answer = raw(address, preface)
+    assert answer == b"" or answer.startswith(b"HTTP/1.1 4")
+    assert Visitor(address).get("/salud") == 200
+
+
 def test_no_answer_tells_which_version_serves(address):
     for path in ("/ingresar", "/nada", "/static/cac.css"):
         told = Visitor(address).ask("GET", path)[1]

@@ -120,7 +120,7 @@ def test_no_file_of_a_page_comes_from_elsewhere(file):
 
 def test_the_style_sheet_is_short_and_shouts_at_nobody():
     css = (ROOT / "static" / "cac.css").read_text(encoding="utf-8")
-    assert len(css.splitlines()) <= 400
+    assert len(css.splitlines()) <= 450
     assert "!important" not in css
 
 
@@ -131,12 +131,14 @@ def test_each_class_of_the_style_sheet_is_used():
     markup = [*TEMPLATES, ROOT / "static" / "cac.js"]
     used = "".join(file.read_text(encoding="utf-8") for file in markup)
     assert len(names) > 50
-    assert [name for name in names if not re.search(rf"[\" ]{name}[\" {{]", used)] == []
+    assert [name for name in names if not re.search(rf"[\" }}]{name}[\" {{]", used)] == []
 
 
-@pytest.mark.parametrize("file", PAGES, ids=lambda file: file.name)
-def test_each_page_is_short(file):
-    assert len(file.read_text(encoding="utf-8").splitlines()) <= 40
+@pytest.mark.parametrize("file", [file for file in TEMPLATES if file.parent.name == "templates"],
+                         ids=lambda file: file.name)
+def test_each_template_is_short(file):
+    lines = file.read_text(encoding="utf-8").splitlines()
+    assert len(lines) <= (40 if file in PAGES else 60) and max(map(len, lines)) <= 160
 
 
 # --- schema.sql -----------------------------------------------------------------------------------
