@@ -346,7 +346,8 @@ SETTINGS = {  # name: (default, what a value looks like, what it is)
     "SMTP_URL": ("", r"((smtp|smtps|smtp\+starttls)://([^/?#\s]*@)?[^/?#:@\s]+(:[0-9]{1,5})?/?)?",
                  "smtp://user:password@host:587, smtps://…, smtp+starttls://…; in a password,"
                  " / ? # are written %2F %3F %23"),
-    "MAIL_FROM": ("CAC <no-responder@localhost>", r"""([^\r\n@<]*<)?[^\s@,;:<>()[\]\\"]+@[\w-]+(\.[\w-]+)*>?""",
+    "MAIL_FROM": ("CAC <no-responder@localhost>",
+                  r"""([^\r\n@<]*<)?[^\s@,;:<>()[\]\\"]+@[\w-]+(\.[\w-]+)*>?""",
                   "sender of the mails, such as CAC <cac@example.com>"),
     "DINEROMAIL_URL": ("https://argentina.dineromail.com", r"https?://\S+",
                        "base address of DineroMail, such as https://argentina.dineromail.com"),
@@ -3477,7 +3478,7 @@ def deliver(smtp, message: EmailMessage) -> str:
 
 
 def refusal(words: str, step: str) -> MailRefused:
-    """Judge a refusal: about the recipient, else about us, as quota and policy are; final or not."""
+    """Judge a refusal: is it about the recipient, or about us, as quota and policy; is it final?"""
     plain_words = re.sub(r"\S*@\S*", "", words)
     enhanced = re.search(r"(?<![\d.])[45](\.\d{1,3}\.\d{1,3})(?![\d.])", plain_words)
     if enhanced and enhanced[1] not in (".0.0", ".1.0"):    # those say nothing

@@ -85,8 +85,9 @@ def test_a_mail_goes_from_the_customers_brand_to_the_customer(visit, run, send, 
     visit("Ñandú").send("/clave", clave_actual="demo-2010", clave_nueva="otra clave más larga")
     send()
     [(sender, recipients, mail)] = post
-    assert (sender, recipients, mail["To"]) == ("cac@example.com", *[["nandu@example.com"], "nandu@example.com"])
-    assert (mail["From"], mail["Reply-To"]) == ("TornadoStore <cac@example.com>", "cobranzas@netone.com.ar")
+    assert (sender, recipients) == ("cac@example.com", ["nandu@example.com"])
+    assert (mail["From"], mail["To"]) == ("TornadoStore <cac@example.com>", "nandu@example.com")
+    assert mail["Reply-To"] == "cobranzas@netone.com.ar"
     assert mail["Subject"] == "Cambió la clave de su cuenta de TornadoStore"
     assert 'Ñandú "D\'Ángelo" <b>& Cía.:' in mail_text(mail)
 
@@ -101,7 +102,8 @@ def test_a_mail_goes_from_the_customers_brand_to_the_customer(visit, run, send, 
 def test_a_sender_may_have_any_name(app, run, post, sender, shown):
     app.config["MAIL_FROM"] = sender
     assert run("mail", "test", "eva@example.com").exit_code == 0
-    assert (str(post[0][2]["From"]), post[0][0]) == (shown, post[0][2]["From"].addresses[0].addr_spec)
+    envelope, _, mail = post[0]
+    assert (mail["From"], mail["From"].addresses[0].addr_spec) == (shown, envelope)
 
 
 def test_its_link_has_the_public_address_and_works(browser, send, post):
@@ -135,17 +137,17 @@ def test_the_running_service_sends_by_itself_and_each_mail_once(run, database, p
 @pytest.mark.parametrize("scheme", ["smtps", "smtp+starttls"])
 def test_it_goes_by_tls_to_whom_the_certificate_names_and_to_nobody_else(
         app, run, tmp_path, monkeypatch, scheme):
-    subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj",  # noqa: S607
-                    "/CN=localhost", "-addext", "subjectAltName=DNS:localhost", "-keyout",
-                    tmp_path / "key", "-out", tmp_path / "crt"], check=True, capture_output=True)
+    made = ("openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost"
+            " -addext subjectAltName=DNS:localhost -keyout key -out crt")
+    subprocess.run(made.split(), cwd=tmp_path, check=True, capture_output=True)
     tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     tls.load_cert_chain(tmp_path / "crt", tmp_path / "key")
     port = free_port()
     monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "crt"))
     with open_post_office(port, **{"ssl_context" if scheme == "smtps" else "tls_context": tls}):
-        for host, outcome in ("localhost", "it said: 250"), ("127.0.0.1", "certificate verify failed"):
+        for host, said in ("localhost", "said: 250"), ("127.0.0.1", "certificate verify failed"):
             app.config["SMTP_URL"] = f"{scheme}://{host}:{port}"
-            assert outcome in run("mail", "test", "eva@example.com").output
+            assert said in run("mail", "test", "eva@example.com").output
 
 
 # --- What is not in them, and not in the database -------------------------------------------------
@@ -169,14 +171,17 @@ def test_a_name_of_the_company_cannot_add_a_header(browser, run, send, post):
 
 
 @pytest.mark.parametrize("address", [
-    "0@example.com\r\nBcc: eva@evil.example", "=?utf-8?q?=5C=40=5B?=x@a.com", "a(b)@a.com", "a@b, c@d"])
-def test_what_is_no_address_gets_nothing_and_stops_no_other(fill, db, send, post, states, address):
+    "0@example.com\r\nBcc: eva@evil.example", "=?utf-8?q?=5C=40=5B?=x@a.com", "a(b)@a.com",
+    "a@b, c@d"])
+def test_what_is_no_address_gets_nothing_and_stops_no_other(  # noqa: PLR0913, PLR0917
+        fill, db, send, post, states, address):
     fill(2)
     db.execute("UPDATE outbox SET recipient = ? WHERE id = 1", (address,))
     send()
     send(9 * 86400)
     assert [recipients for _, recipients, _ in post] == [["1@example.com"]]
-    assert states()[0] == ("given up", f"it cannot be sent: ValueError: {address!r} is no e-mail address")
+    why = f"it cannot be sent: ValueError: {address!r} is no e-mail address"
+    assert states()[0] == ("given up", why)
 
 
 def test_no_link_is_in_the_database(browser, database, send, post):
@@ -199,22 +204,16 @@ def test_the_password_of_smtp_is_in_no_error_and_no_log(app, fill, send, rows, c
 
 # --- While there is no server ---------------------------------------------------------------------
 
-def test_while_smtp_is_down_the_mail_waits_with_the_error(browser, smtp_port, send, rows):
+def test_while_smtp_is_down_mail_waits_with_the_error_and_then_goes_out(
+        browser, smtp_port, send, rows):
     assert browser.send("/olvido", usuario="1001").status_code == 200
     send()
     assert [*rows("sent_at"), *rows("tries"), *rows("error")] == [None, 0, "Connection refused"]
-    assert rows("due_at")[0] > cac.now()
-
-
-def test_it_goes_out_when_smtp_is_back(browser, smtp_port, send, rows):
-    browser.send("/olvido", usuario="1001")
-    send()
     with open_post_office(smtp_port) as office:
         send(3)
         assert office.delivered == []  # too early
         send(6)
-    assert office.recipients() == ["ana@example.com"]
-    assert rows("error") == [None]
+    assert (office.recipients(), rows("error")) == (["ana@example.com"], [None])
 
 
 def test_its_link_is_good_for_an_hour_from_when_it_is_sent(browser, smtp_port, send):
@@ -229,7 +228,8 @@ def test_its_link_is_good_for_an_hour_from_when_it_is_sent(browser, smtp_port, s
         assert browser.get(link).status_code == 410
 
 
-def test_a_server_that_is_away_is_asked_at_once_and_then_less_and_less_often(fill, smtp_port, tries):
+def test_a_server_that_is_away_is_asked_at_once_and_then_less_and_less_often(
+        fill, smtp_port, tries):
     fill(3)
     waits = [later - earlier for earlier, later in pairwise(tries(12))]
     assert waits == sorted(waits)
@@ -237,10 +237,10 @@ def test_a_server_that_is_away_is_asked_at_once_and_then_less_and_less_often(fil
 
 
 def test_however_many_new_mails_come_it_is_asked_once_a_round(fill, smtp_port, send, caplog):
-    for second in range(20):
+    for second in range(10):
         fill(30, f"{second}.example.com", seconds=second)
         send(second)
-    assert caplog.text.count("event=mail-waits") == 20
+    assert caplog.text.count("event=mail-waits") == 10
 
 
 def test_what_waits_for_three_days_is_given_up(fill, smtp_port, send, states):
@@ -252,13 +252,13 @@ def test_what_waits_for_three_days_is_given_up(fill, smtp_port, send, states):
 
 
 def test_after_a_day_without_smtp_each_mail_arrives_once_and_in_order(fill, smtp_port, send):
-    for hour in range(10):
+    for hour in range(4):
         fill(20, f"{hour}.example.com", seconds=3600 * hour)
         send(3600 * hour + 10)
     with open_post_office(smtp_port) as office:
-        for second in range(20):
+        for second in range(8):
             send(86400 + second)
-    assert office.recipients() == [f"{n}@{hour}.example.com" for hour in range(10) for n in range(20)]
+    assert office.recipients() == [f"{n}@{h}.example.com" for h in range(4) for n in range(20)]
 
 
 def test_who_waits_for_a_link_gets_it_before_all_others(fill, smtp_port, send):
@@ -271,7 +271,8 @@ def test_who_waits_for_a_link_gets_it_before_all_others(fill, smtp_port, send):
 
 @pytest.mark.parametrize(("setting", "value", "why"), [
     ("SMTP_URL", "", "CAC_SMTP_URL is not set"), ("BASE_URL", "", "CAC_BASE_URL is not set")])
-def test_while_a_setting_is_missing_all_mail_waits(app, fill, office, send, states, setting, value, why):  # noqa: PLR0913, PLR0917
+def test_while_a_setting_is_missing_all_mail_waits(  # noqa: PLR0913, PLR0917
+        app, fill, office, send, states, setting, value, why):
     fill(2)
     good = app.config[setting]
     app.config[setting] = value
@@ -285,11 +286,11 @@ def test_while_a_setting_is_missing_all_mail_waits(app, fill, office, send, stat
 # --- When the server refuses ----------------------------------------------------------------------
 
 @pytest.mark.parametrize("said", [
-    "550 5.1.1 No such user here", "550 5.1.1 <0@example.com>: User unknown in relay recipient table",
+    "550 5.1.1 <0@example.com>: User unknown in relay recipient table", "550 #5.1.1 No such user",
     "550 5.2.1 Mailbox disabled", "553 5.1.3 Bad address", "550 No such user: sender@example.com",
-    "550 5.1.0 Address rejected", "553 sorry, no mailbox here by that name",
-    "550 #5.1.1 No such user"])
-def test_who_is_nobody_is_given_up_at_once(fill, office, send, states, rows, said):
+    "550 5.1.0 Address rejected", "553 sorry, no mailbox here by that name"])
+def test_who_is_nobody_is_given_up_at_once(  # noqa: PLR0913, PLR0917
+        fill, office, send, states, rows, said):
     fill(3)
     office.answers["0@example.com"] = said
     send()
@@ -300,11 +301,12 @@ def test_who_is_nobody_is_given_up_at_once(fill, office, send, states, rows, sai
 
 
 @pytest.mark.parametrize("said", [
-    "550 example.com has exceeded the max emails per hour", "550 5.4.5 Daily user sending limit exceeded",
-    "553 5.7.1 Sender address rejected: not owned by user", "554 5.7.1 Relay access denied",
-    "550 Relaying denied", "550 5.7.1 Message rejected due to spam content", "552 5.2.2 Mailbox full",
-    "550 5.3.4 Too big", "550 5.2.3 Too long", "550 blocked: 5.1.1.7", "550 5.5.1 Odd", "553 5.1.8 Sender domain not found", "552 Quota exceeded",
-    "553 sorry, that domain isn't in my list of allowed rcpthosts", "550 SMTP authentication required",
+    "550 example.com has exceeded the max emails per hour", "550 Relaying denied",
+    "550 5.4.5 Daily user sending limit exceeded", "553 5.7.1 Sender address rejected: not yours",
+    "554 5.7.1 Relay access denied", "550 5.7.1 Message rejected due to spam content",
+    "552 5.2.2 Mailbox full", "550 5.2.3 Too long", "550 5.3.4 Too big", "550 5.5.1 Odd",
+    "552 Quota exceeded", "553 5.1.8 Sender domain not found", "550 SMTP authentication required",
+    "553 sorry, that domain isn't in my list of allowed rcpthosts", "550 blocked: 5.1.1.7",
     "554 Transaction failed", "451 4.7.1 Greylisted, try later", "450 Later"])
 def test_what_does_not_speak_of_the_recipient_is_tried_again(fill, office, send, states, said):
     fill(2)
@@ -325,9 +327,11 @@ def test_a_message_that_is_refused_is_tried_again(fill, office, send, states, sa
     assert states() == [("waiting", said)]
 
 
-@pytest.mark.parametrize("said", ["550 5.4.5 Daily user sending limit exceeded", "553 Sender rejected",
-                                  "530 5.7.0 Must issue a STARTTLS command first", "421 Busy"])
-def test_a_sender_that_is_refused_is_that_of_all_mails_and_none_is_lost(fill, office, send, states, said):
+@pytest.mark.parametrize("said", [
+    "550 5.4.5 Daily user sending limit exceeded", "553 Sender rejected", "421 Busy",
+    "530 5.7.0 Must issue a STARTTLS command first"])
+def test_a_sender_that_is_refused_is_that_of_all_mails_and_none_is_lost(
+        fill, office, send, states, said):
     fill(3)
     office.answers["MAIL"] = said
     send()
@@ -348,7 +352,7 @@ def test_who_is_put_off_is_tried_less_and_less_often_and_given_up_after_three_da
     assert states() == [("given up", "451 4.7.1 Greylisted, try later")]
 
 
-@pytest.mark.parametrize("said", ["421 4.7.0 Too many, call again", "452 4.5.3 Too many recipients"])
+@pytest.mark.parametrize("said", ["421 4.7.0 Call again", "452 4.5.3 Too many recipients"])
 def test_a_server_that_takes_few_mails_at_once_gets_the_rest_on_new_connections(
         fill, office, send, said):
     fill(7)
@@ -359,7 +363,7 @@ def test_a_server_that_takes_few_mails_at_once_gets_the_rest_on_new_connections(
 
 
 @pytest.mark.parametrize("is_taken", [True, False])
-def test_an_address_with_accents_arrives_where_the_server_takes_it(
+def test_an_address_with_accents_arrives_where_the_server_takes_it(  # noqa: PLR0913, PLR0917
         fill, db, smtp_port, send, rows, is_taken):
     fill(2)
     db.execute("UPDATE outbox SET recipient = 'ñandú@example.com' WHERE id = 1")
@@ -397,7 +401,8 @@ def test_a_server_that_drips_its_answers_is_left_alone(  # noqa: PLR0913, PLR091
         app.config["SMTP_URL"] = f"smtp://127.0.0.1:{port}"
         send()
     assert time.monotonic() - began < 5
-    assert states()[0][0] == "waiting" and re.match("no whole answer|Connection unexp", states()[0][1])
+    [(state, why)] = states()
+    assert state == "waiting" and re.match("no whole answer|Connection unexpectedly closed", why)
 
 
 def test_a_server_that_drips_its_farewell_holds_up_no_round(fill, app, send, rows, monkeypatch):
@@ -425,7 +430,8 @@ def test_whatever_a_mail_raises_it_is_given_up_and_the_others_go_out(  # noqa: P
 
 
 @pytest.mark.parametrize("change", ["template = 'gone'", "data = '[1]'"])
-def test_a_mail_that_cannot_be_written_stops_no_other(fill, db, office, send, states, change):
+def test_a_mail_that_cannot_be_written_stops_no_other(  # noqa: PLR0913, PLR0917
+        fill, db, office, send, states, change):
     fill(2)
     db.execute(f"UPDATE outbox SET {change} WHERE id = 1")
     send()
@@ -499,7 +505,7 @@ def test_nothing_is_loaded_from_anywhere(visit, mails):
 
 
 def test_every_line_of_it_is_short_and_seven_bits(db, run, send, post):
-    db.execute("UPDATE brand SET name = 'Ñandúes, Pingüinos y Compañía de Telecomunicaciones S. A.'")
+    db.execute("UPDATE brand SET name = 'Ñandúes, Pingüinos y Compañía de Comunicaciones S. A.'")
     run("invite", 1009)
     send()
     raw = post[0][2].as_bytes(policy=policy.SMTP)
@@ -547,23 +553,21 @@ def test_check_is_bad_if_mails_were_given_up_for_another_reason_than_their_addre
 
 
 def test_check_counts_customers_all_of_whose_addresses_refuse_mail(run, office, send):
-    line = "active customers whose e-mail addresses all refuse mail: "
-    for address in ("ines@example.com", "estudio@example.com"):     # both are hers, one is his
-        office.answers[address] = "550 5.1.1 Nobody"
+    counts = []
+    for dead in (["ines"], ["ines", "estudio"], []):    # hers alone, both of hers, none any more
+        office.answers = {f"{name}@example.com": "550 5.1.1 Nobody" for name in dead}
         run("invite", 1009)
         send()
-        assert f"{line}{address[0] == 'e' and 2 or 0}" in run("check").output
-    office.answers.clear()
-    run("invite", 1009)
-    send()
-    assert f"{line}0" in run("check").output
+        counts += re.findall("addresses all refuse mail: (.)", run("check").output)
+    assert counts == ["0", "2", "0"]    # the accountant's address is all that 1010 has
 
 
 def test_mail_test_shows_the_envelope_and_what_the_server_said(office, run, smtp_port):
     result = run("mail", "test", "eva@example.com")
     assert (result.exit_code, office.recipients()) == (0, ["eva@example.com"])
-    assert result.output == ("from: CAC <cac@example.com>\nto: eva@example.com\n"
-                             f"server: smtp://127.0.0.1:{smtp_port}\nit said: 250 OK: queued as 4711\n")
+    assert result.output.splitlines() == [
+        "from: CAC <cac@example.com>", "to: eva@example.com",
+        f"server: smtp://127.0.0.1:{smtp_port}", "it said: 250 OK: queued as 4711"]
     assert office.delivered[0][2]["Subject"] == "Correo de prueba de NetOne"
 
 
@@ -573,7 +577,7 @@ def test_mail_test_shows_the_envelope_and_what_the_server_said(office, run, smtp
     ("smtp://nobody.invalid", "not known|resolution"),
     ("smtps://127.0.0.1:{port}", "SSL"),
     ("smtp+starttls://127.0.0.1:{port}", "STARTTLS extension not supported"),
-    ("smtp://cac:topsecret@127.0.0.1:{port}", "AUTH extension not supported by server.; write smtp.starttls"),
+    ("smtp://cac:topsecret@127.0.0.1:{port}", "AUTH extension not .*; write smtp.starttls"),
     ("smtp://cac:topsecret@127.0.0.1:99999", "its port"),
     ("smtp://cac:top%C3%B1secret@127.0.0.1:{auth}", "its password cannot be used"),
     ("smtp://cac:topsecret@127.0.0.1:{auth}", "535 5.7.8 Authentication credentials invalid"),
@@ -597,9 +601,9 @@ def test_a_server_that_wants_starttls_is_told_how(office, run):
     assert "Must issue a STARTTLS command first; write smtp+starttls:// in CAC_SMTP_URL" in told
 
 
-@pytest.mark.parametrize("sender", ["CAC", "CAC <a b@example.com>", "a@x.com, b@x.com", "CAC <a@x..y>"])
+@pytest.mark.parametrize("sender", ["CAC", "A <a b@x.com>", "a@x.com, b@x.com", "A <a@x..y>"])
 def test_a_sender_that_is_no_address_is_refused_at_once(sender):
-    with pytest.raises(cac.Refused, match="such as CAC <cac@example.com>"):
+    with pytest.raises(cac.Refused, match=r"such as CAC <cac@example\.com>"):
         cac.create_app(mail_from=sender)
 
 
@@ -612,6 +616,7 @@ def test_a_password_with_letters_of_an_address_is_told_how_to_be_written(letter)
 
 def test_mail_test_needs_an_address_that_is_one(run, office):
     assert "is no e-mail address" in run("mail", "test", "ana@x.com, eva@x.com").stderr
-    assert [run("mail", *words).exit_code for words in ((), ("test",), ("retry", "a@x.com"))] == [2] * 3
+    for words in (), ("test",), ("retry", "a@x.com"):
+        assert run("mail", *words).exit_code == 2
     assert run("mail", "test", "--help").exit_code == 0
     assert office.delivered == []
