@@ -3379,7 +3379,7 @@ def write_mail(mail) -> EmailMessage:
     local, _, domain = deliverable(sender.strip(" >")).rpartition("@")
     serial = f"{mail.id}.{sha256(mail.created_at + mail.recipient)[:16]}"
     message = EmailMessage()
-    message["Subject"] = subject
+    message["Subject"] = subject.replace("\N{NO-BREAK SPACE}", " ")    # amounts: else it is encoded
     message["From"], message["To"] = Address(name, local, domain), deliverable(mail.recipient)
     message["Date"], message["Message-ID"] = datetime.now(ARGENTINA), f"<{serial}@{domain}>"
     message["Auto-Submitted"] = "auto-generated"

@@ -60,7 +60,7 @@ def told(run, app, db):
         made = db.execute("SELECT * FROM outbox WHERE id > ?", (before,)).fetchall()
         with app.app_context():
             mails = map(cac.write_mail, made)
-            return [(mail["To"], mail["Subject"].replace("\xa0", " ")) for mail in mails]
+            return [(mail["To"], mail["Subject"]) for mail in mails]
     return notified
 
 
