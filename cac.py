@@ -33,7 +33,6 @@ Amounts are int, in centavos. Times are UTC, dates the day in Argentina, both as
 
 import codecs
 import csv
-import difflib
 import fcntl
 import hashlib
 import hmac
@@ -66,7 +65,6 @@ from base64 import b32encode, b64encode
 from collections import Counter, defaultdict, deque, namedtuple
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager, suppress
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, timezone
 from email import message_from_bytes
 from email.headerregistry import Address
@@ -74,20 +72,17 @@ from email.message import EmailMessage
 from email.policy import default as email_policy
 from email.utils import unquote as unquote_name
 from functools import cache, lru_cache, partial, wraps
-from http.client import HTTPException
-from itertools import accumulate, chain, groupby, islice, pairwise, takewhile
+from http.client import HTTPConnection, HTTPException, HTTPSConnection
+from itertools import chain, groupby, islice, pairwise, takewhile
 from pathlib import Path
 from types import SimpleNamespace
 from typing import NamedTuple
 from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
-from urllib.request import HTTPRedirectHandler, Request, build_opener
 from xml.etree import ElementTree
 
 import click
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
-from defusedxml.common import DefusedXmlException
-from defusedxml.ElementTree import fromstring as parse_xml
 from email_validator import validate_email
 from flask import (
     Blueprint, Flask, Response, abort, current_app, flash, g, has_app_context, redirect,
@@ -98,13 +93,13 @@ from flask_login import (
     LoginManager, UserMixin, current_user, login_required, login_user, logout_user,
 )
 from flask_wtf import CSRFProtect, FlaskForm
-from flask_wtf.csrf import CSRFError, generate_csrf
+from flask_wtf.csrf import CSRFError
 from itsdangerous import BadSignature, URLSafeTimedSerializer
 from jinja2 import TemplateError
 from markupsafe import Markup
 from stdnum.ar import cbu, cuit
-from werkzeug.exceptions import HTTPException as HTTPError
-from werkzeug.exceptions import NotFound, TooManyRequests
+from werkzeug.datastructures import MultiDict
+from werkzeug.exceptions import HTTPException as HTTPError, NotFound, TooManyRequests
 from werkzeug.middleware.proxy_fix import ProxyFix
 from wtforms import BooleanField, FieldList, PasswordField, SelectField, StringField
 from wtforms.validators import AnyOf, DataRequired, Length, StopValidation
@@ -268,6 +263,16 @@ def is_cuit(text: str) -> bool:
     return text.isascii() and cuit.is_valid(text)
 
 
+def contrast_with_white(colour: str) -> float:
+    """Return how well white letters are read on a colour #rrggbb, from 1 to 21; WCAG asks for 4.5."""
+    def light(hex_digits):
+        value = int(hex_digits, 16) / 255
+        return value / 12.92 if value <= 0.04045 else ((value + 0.055) / 1.055) ** 2.4
+
+    red, green, blue = (light(colour[place:place + 2]) for place in (1, 3, 5))
+    return 1.05 / (0.2126 * red + 0.7152 * green + 0.0722 * blue + 0.05)
+
+
 def is_cbu(text: str) -> bool:
     """Tell whether it is a CBU: 22 digits, two of them check digits."""
     return text.isascii() and cbu.is_valid(text)
@@ -371,6 +376,12 @@ KINDS_OF_SETTING = {  # of the company: (what a value looks like, what `set` say
     "hour": (r"off|1?[0-9]|2[0-3]", "an hour from 0 to 23, or off"),
     "money": (r".*", "an amount such as 5000,00"), "email": (r".*", "an e-mail address"),
     "cuit": (r".*", "a CUIT with the right check digit"),
+    # and of bank accounts and brands
+    "cbu": (r".*", "a CBU: 22 digits, two of them check digits"),
+    "alias": (r"([A-Za-z0-9.-]{6,20})?", "an alias of 6 to 20 letters, digits, dots, or nothing"),
+    "code": (r"[a-z0-9][a-z0-9-]{0,29}", "at most 30 small letters, digits and dashes"),
+    "website": (r"(https?://[^\s\"<>]+)?", "an address that begins with https://, or nothing"),
+    "colour": (r"#[0-9a-f]{6}", "a colour such as #0b57a4, dark enough for white letters on it"),
 }
 
 
@@ -439,8 +450,10 @@ def parse_setting(kind: str, text: str) -> str:
     with suppress(ValueError):
         if kind == "money":
             return str(parse_money(text))
-        if kind == "cuit":
-            return cuit.validate(text)
+        if kind in ("cuit", "cbu"):
+            return {"cuit": cuit, "cbu": cbu}[kind].validate(text)
+        if kind == "colour" and contrast_with_white(text) < 4.5:
+            raise ValueError
         if canonical_email(text) if kind == "email" else re.fullmatch(pattern, text):
             return text
     raise ValueError(takes)
@@ -536,8 +549,9 @@ def get_db() -> sqlite3.Connection:
     file = path, inode_of(path)
     if not file[1]:
         raise Refused(f"There is no database at {path}: `python cac.py init` makes one.")
-    if getattr(LOCAL, "file", None) != file:
-        if getattr(LOCAL, "file", ("",))[0] == path:
+    opened = getattr(LOCAL, "file", None)
+    if opened != file:
+        if opened and opened[0] == path:
             with suppress(sqlite3.Error):
                 LOCAL.db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
             for name, inode in LOCAL.beside.items():
@@ -955,14 +969,35 @@ def static_text(name: str) -> str:
     return (HERE / "static" / name).read_text(encoding="utf-8")
 
 
-@bp.get("/estilo/<code>.css")
-def style_sheet(code):
-    """The style sheet with a brand's colours, in one file: browsers ask once, and keep it."""
-    try:
-        text = static_text("cac.css") + static_text(f"brands/{code}.css")
-    except (OSError, ValueError):
-        abort(404)
-    answer = Response(text, mimetype="text/css")
+NO_BRAND = row_type("code", "name", "website", "colour", "position")(
+    "cac", "CAC", "", "#0b57a4", 0)     # until `setup` has made one
+
+
+def all_brands() -> list:
+    """Return the brands, from left to right in the bar."""
+    return fetch_all("SELECT * FROM brand ORDER BY position") or [NO_BRAND]
+
+
+@cache
+def brand_mark(brand) -> Markup:
+    """Return a brand's mark: static/brands/CODE.svg if there is one, else its initials."""
+    with suppress(OSError):
+        return Markup(static_text(f"brands/{brand.code}.svg").strip())  # noqa: S704 - a file of ours
+    initials = "".join(word[0] for word in re.findall(r"\w+", brand.name)[:2]).upper()
+    return Markup('<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32"><rect width="32"'
+                  ' height="32" rx="7" fill="{}"/><text x="16" y="21.5" text-anchor="middle"'
+                  ' font-family="system-ui, sans-serif" font-size="15" font-weight="700"'
+                  ' fill="#fff">{}</text></svg>').format(brand.colour, initials)
+
+
+@bp.get("/estilo/<code>.<any(css, svg):kind>")
+def style_sheet(code, kind):
+    """The style sheet in a brand's colour, or its mark; browsers keep them."""
+    brand = next((brand for brand in all_brands() if brand.code == code), None) or abort(404)
+    text, mimetype = brand_mark(brand), "image/svg+xml"
+    if kind == "css":
+        text, mimetype = f"{static_text('cac.css')}\n:root {{ --brand: {brand.colour}; }}\n", "text/css"
+    answer = Response(text, mimetype=mimetype)
     answer.headers["Cache-Control"] = f"public, max-age={STATIC_SECONDS}"
     return answer
 
@@ -992,211 +1027,115 @@ def demo_mail():
 
 
 # === Sign-in ======================================================================================
-# Passwords, sessions, tries; Accesos a su cuenta. Of the cookie's token only the hash is kept.
+# Passwords, sessions, Accesos a su cuenta. The database keeps only the hash of a session's token.
+# A try to show a password is counted in the table throttle before anything is hashed.
 
-AGENTS = (("Edg", "OPR", "SamsungBrowser", "Firefox", "FxiOS", "CriOS", "Chrome", "Safari"),
-          ("Android", "iPhone", "iPad", "Windows", "Mac OS", "CrOS", "Linux"))
-AGENT_NAMES = {"Edg": "Edge", "OPR": "Opera", "SamsungBrowser": "Samsung Internet",
-               "FxiOS": "Firefox", "CriOS": "Chrome", "Mac OS": "Mac", "CrOS": "Chromebook"}
-
-
-def device(agent: str) -> str:
-    """The browser and the system that a User-Agent names, as far as they are known.
-
-    >>> device("Mozilla/5.0 (Windows NT 10.0) AppleWebKit/537.36 Chrome/150.0 Safari/537.36")
-    'Chrome en Windows'
-    """
-    found = [next((known for known in names if known in agent), "") for names in AGENTS]
-    return " en ".join(AGENT_NAMES.get(name, name) for name in found if name) or "Otro navegador"
-
-
-def seconds_blocked(tries: int, allowed: int) -> int:
-    """How long to wait after a refused try: not at first, then 30 s, doubled up to an hour.
-
-    >>> [seconds_blocked(tries, 10) for tries in (9, 10, 11, 40)]
-    [0, 30, 60, 3600]
-    """
-    return 0 if tries < allowed else min(30 * 2 ** min(tries - allowed, 7), 3600)
-
-
-FORGET_SECONDS = 15 * 60                        # without a try, the earlier ones are forgotten
-TRIES = {"account": 10, "address": 200}         # to show a password, until one has to wait
-KNOWN_SECONDS = 180 * 86400                     # whence a customer signed in lately
-
-
-def count_try(db, key: str, allowed: int) -> float:
-    """Count a try, before its outcome is known; the seconds to wait if there were too many."""
-    LIMITS["old"] = (allowed, 900)
-    return seconds_to_wait(db, "old", key)
-
-
-def throttle_keys(deed: str, account) -> dict[str, str]:
-    """Where a deed is counted: for the place on the net, then for the account.
-
-    Whence a customer signed in lately, the account is counted apart: strangers lock nobody out.
-    """
-    address, place = client_address(), network_of(client_address())
-    is_known = fetch_one("SELECT 1 FROM event WHERE customer = ? AND kind = 'sign-in' AND address = ?"
-                   " AND at > ?", account, address, now(-KNOWN_SECONDS))
-    apart = f"@{place}" if is_known else ""
-    return {"address": f"{deed}:{place}", "account": f"{deed}:{account}{apart}"}
-
-
-def throttle(deed: str, account) -> None:
-    """Count a try to show a password, before any is hashed; TooManyRequests if too many.
-
-    A place that has to wait makes no account wait.
-    """
-    keys = throttle_keys(deed, account)
-    with transaction() as db:
-        waits = (count_try(db, key, TRIES[where]) for where, key in keys.items())
-        wait = next(filter(None, waits), 0)
-    if wait:
-        log.warning("event=throttled deed=%s account=%s address=%s", deed, account,
-                    client_address())
-        page = None if current_user.is_authenticated else deed
-        raise TooManyRequests(page, retry_after=int(wait) + 1)
-
-
-def forgive(db, deed: str, account) -> None:
-    """A try was right: the account starts afresh, the place on the net gets this one back."""
-    keys = throttle_keys(deed, account)
-    db.execute("DELETE FROM throttle WHERE key = ?", ("old:" + keys["account"],))
-    db.execute("UPDATE throttle SET count = max(count - 1, 0) WHERE key = ?",
-               ("old:" + keys["address"],))
-
-
-def note_refused(customer, account) -> None:
-    """Tell the customer, if there is one, of a refused try; of a flood only the first of each wait.
-
-    Whoever it was writes the same count, so that the time tells nothing.
-    """
-    place = network_of(client_address())
-    with transaction() as db:
-        is_flood = count_try(db, f"refused:{account}:{place}", 1)
-        if customer and not is_flood:
-            log_event(db, customer.number, "refused", new=device(request.user_agent.string))
-
-
-def forget_tries(db, number: int) -> None:
-    """Let a customer try again at once, from everywhere."""
-    for deed in ("sign-in", "password"):
-        db.execute("DELETE FROM throttle WHERE key = ?1 OR key GLOB ?1 || '@*'",
-                   (f"old:{deed}:{number}",))
-
-
-HASHER = PasswordHasher(time_cost=2, memory_cost=19456, parallelism=1)  # OWASP's least: 30 ms
-NOBODY = (  # what nobody typed, hashed: to refuse an unknown user costs the same
+BROWSERS = {"Edg": "Edge", "OPR": "Opera", "SamsungBrowser": "Samsung Internet",
+            "Firefox": "Firefox", "FxiOS": "Firefox", "CriOS": "Chrome", "Chrome": "Chrome",
+            "Safari": "Safari"}     # what a User-Agent says: how it is called
+SYSTEMS = {"Android": "Android", "iPhone": "iPhone", "iPad": "iPad", "Windows": "Windows",
+           "Mac OS": "Mac", "CrOS": "Chromebook", "Linux": "Linux"}
+HASHER = PasswordHasher(time_cost=2, memory_cost=19456, parallelism=1)  # OWASP's minimum: 30 ms
+NOBODY = (  # the hash of a password that nobody has: it takes as long to refuse an unknown user
     "$argon2id$v=19$m=19456,t=2,p=1$"
     "B2ROh1VyGmtOnTun8v90iQ$YSLPwSLhIr5/58JFB+Eya0TBDGSUK8B6Buqaaqg0ZUY")
+KNOWN_SECONDS = 180 * 86400                     # how long we know where a customer signed in
 IDLE_SECONDS = 30 * 60
 SESSION_SECONDS = 8 * 3600                      # however busy
 TOUCH_SECONDS = 5 * 60                          # how old "last seen" grows before it is rewritten
 SESSIONS_EACH = 200                             # of a customer, open at once
+LOG_SECONDS = 365 * 86400                       # what Accesos shows of the account's log
+
+login_manager = LoginManager()
+login_manager.session_protection = None         # it would believe any X-Forwarded-For
+csrf = CSRFProtect()
 
 
-def make_way() -> None:
+def lower_priority() -> None:
     """Have this thread run after all others."""
     if sys.platform == "linux":     # elsewhere it would be the whole process
         with suppress(OSError):
             os.nice(10)
 
 
-HASHING = ThreadPoolExecutor(2, initializer=make_way)   # else a flood takes all memory and time
-login_manager = LoginManager()
-login_manager.session_protection = None         # it would believe any X-Forwarded-For
-csrf = CSRFProtect()
+HASHING = ThreadPoolExecutor(2, initializer=lower_priority)     # bounds memory and time of a flood
 
 
-@dataclass(frozen=True)
 class SignedIn(UserMixin):
-    """Who makes this request: a row of `customer`, and the session's token."""
+    """Who makes this request: the columns of `customer`, and the session's token."""
 
-    customer: tuple
-    token: str
+    def __init__(self, customer, token: str):
+        vars(self).update(customer._asdict(), customer=customer, token=token)
 
     def get_id(self) -> str:
-        """What Flask-Login keeps in the cookie."""
         return self.token
 
-    def __getattr__(self, name):
-        """The customer's columns: current_user.name and so on."""
-        return getattr(self.customer, name)
+
+def device(agent: str) -> str:
+    """Name the browser and the system of a User-Agent, as far as they are known."""
+    names = [next((name for mark, name in known.items() if mark in agent), "")
+             for known in (BROWSERS, SYSTEMS)]
+    return " en ".join(filter(None, names)) or "Otro navegador"
 
 
 def normalized(password: str) -> str:
-    """Keyboards write ñ in two ways, which have to mean the same (NIST 800-63B)."""
+    """Make the two ways in which keyboards write ñ the same (NIST 800-63B)."""
     return unicodedata.normalize("NFKC", password)
 
 
 def hash_password(password: str) -> str:
-    """For the column `password`."""
+    """Return what the column `password` keeps."""
     return HASHING.submit(HASHER.hash, normalized(password)).result()
 
 
-def is_password(hashed: str | None, password: str) -> bool:
-    """Whether it is the one; where there is no hash, "no" takes as long."""
-    with suppress(VerificationError, InvalidHashError):
-        tried = HASHING.submit(HASHER.verify, hashed or NOBODY, normalized(password))
-        return tried.result() and hashed is not None
-    return False
+def check_password(what: str, account, customer, password: str) -> bool:
+    """Return whether this is the password of an active customer; None is an unknown one.
 
-
-def customer_of_password(number: int | None, password: str):
-    """The active customer whose password it is, as now on file, or None."""
-    customer = fetch_one("SELECT * FROM customer WHERE number = ?", number)
-    is_right = is_password(customer and customer.password, password)
-    return customer if is_right and customer.active else None
-
-
-def may_sign_in(typed: str, password: str):
-    """The customer who may, or None: unknown, wrong, blocked and without password look alike."""
-    number = customer_number(typed)
-    account = number or sha256(typed)
-    throttle("sign-in", account)
-    customer = customer_of_password(number, password)
-    if customer and HASHER.check_needs_rehash(customer.password):
-        renewed = hash_password(password)
-        with transaction() as db:
-            db.execute("UPDATE customer SET password = ? WHERE number = ? AND password = ?",
-                       (renewed, number, customer.password))
-        customer = customer_of_password(number, password)   # perhaps another one was faster
-    if customer:
-        with transaction() as db:
-            forgive(db, "sign-in", number)
-        return customer
-    log.warning("event=sign-in-refused customer=%s address=%s", number, client_address())
-    note_refused(fetch_one("SELECT * FROM customer WHERE number = ?", number), account)
-    return None
-
-
-def confirms_password(password: str) -> bool:
-    """Whether the signed-in customer typed the password in use."""
-    throttle("password", current_user.number)
-    if not is_password(current_user.password, password):
+    The try is counted first, in `what` of LIMITS: TooManyRequests if there were too many. Where
+    the customer signed in lately tries are counted apart: strangers lock nobody out.
+    """
+    network, hashed = network_of(client_address()), customer and customer.password
+    known = fetch_all("""SELECT DISTINCT address FROM event WHERE customer = ? AND kind = 'sign-in'
+        AND at > ?""", customer and customer.number, now(-KNOWN_SECONDS))
+    if network in {network_of(row.address) for row in known}:
+        account = f"{account}@{network}"
+    with transaction() as db:
+        allow(db, "network", network)   # first: a network that has to wait makes no account wait
+        allow(db, what, account)
+    try:
+        HASHING.submit(HASHER.verify, hashed or NOBODY, normalized(password)).result()
+    except (VerificationError, InvalidHashError):
+        return False
+    if not hashed or not customer.active:
         return False
     with transaction() as db:
-        forgive(db, "password", current_user.number)
+        db.execute("DELETE FROM throttle WHERE key = ?", (f"{what}:{account}",))
+        db.execute("UPDATE throttle SET count = count - 1 WHERE key = ? AND count > 0",
+                   (f"network:{network}",))
     return True
 
 
-def open_session(customer) -> bool:
-    """Sign a customer in here, under a new token; what the cookie held before is gone.
+def forget_tries(db, number: int) -> None:
+    """Let a customer try again at once, from everywhere."""
+    for key in (f"sign-in:{number}", f"password:{number}"):
+        db.execute("DELETE FROM throttle WHERE key = ?1 OR key GLOB ?1 || '@*'", (key,))
 
-    False if the password is not the one of this row any more: it was changed meanwhile.
+
+def open_session(customer) -> bool:
+    """Sign a customer in under a new token; end the session that the cookie held before.
+
+    Return False if the password of this row is not the one on file any more.
     """
     token, agent = secrets.token_urlsafe(32), request.user_agent.string[:200]
     close_session()
     with transaction() as db:
-        db.execute("DELETE FROM session WHERE customer = ?1 AND token_hash NOT IN (SELECT"
-                   " token_hash FROM session WHERE customer = ?1"
-                   " ORDER BY created_at DESC LIMIT ?2)",
-                   (customer.number, SESSIONS_EACH - 1))
-        is_open = db.execute(
-            "INSERT INTO session SELECT ?1, number, ?2, ?2, ?3, ?4 FROM customer"
-            " WHERE number = ?5 AND password = ?6 AND active = 1",
-            (sha256(token), now(), client_address(), agent, customer.number, customer.password)
-        ).rowcount == 1
+        db.execute("""DELETE FROM session WHERE customer = ?1 AND token_hash NOT IN (
+            SELECT token_hash FROM session WHERE customer = ?1 ORDER BY created_at DESC LIMIT ?2)
+            """, (customer.number, SESSIONS_EACH - 1))
+        is_open = db.execute("""INSERT INTO session SELECT ?1, number, ?2, ?2, ?3, ?4 FROM customer
+            WHERE number = ?5 AND password = ?6 AND active = 1""", (
+                sha256(token), now(), client_address(), agent, customer.number,
+                customer.password)).rowcount == 1
         if is_open:
             log_event(db, customer.number, "sign-in", new=device(agent))
     return is_open and login_user(SignedIn(customer, token))
@@ -1212,31 +1151,24 @@ def close_session() -> None:
     session.clear()
 
 
-def end_sessions(db, number: int | None = None) -> int:
-    """End a customer's sessions, or everybody's; how many."""
-    return db.execute("DELETE FROM session WHERE customer = coalesce(?, customer)",
-                      (number,)).rowcount
-
-
 @login_manager.user_loader
 def signed_in(token: str) -> SignedIn | None:
-    """Who holds this token; None once it was ended, grew old, or its customer was blocked."""
-    found = fetch_one("SELECT customer.*, brand.colour, session.seen_at FROM session"
-                " JOIN customer ON customer.number = session.customer"
-                " JOIN brand ON brand.code = customer.brand"
-                " WHERE token_hash = ? AND active = 1 AND seen_at > ? AND created_at > ?",
-                sha256(token), now(-IDLE_SECONDS), now(-SESSION_SECONDS))
-    g.customer = found.number if found else None
-    if found and age_of(found.seen_at) > TOUCH_SECONDS:
+    """Return who holds this token; None if it was ended or is old, or the customer is blocked."""
+    row = fetch_one("""SELECT customer.*, brand.colour, session.seen_at FROM session
+        JOIN customer ON customer.number = session.customer JOIN brand ON brand.code = brand
+        WHERE token_hash = ? AND active = 1 AND seen_at > ? AND created_at > ?""",
+        sha256(token), now(-IDLE_SECONDS), now(-SESSION_SECONDS))
+    g.customer = row.number if row else None
+    if row and age_of(row.seen_at) > TOUCH_SECONDS:
         with suppress(sqlite3.OperationalError), transaction(patience=0) as db:  # pages do not wait
             db.execute("UPDATE session SET seen_at = ? WHERE token_hash = ?",
                        (now(), sha256(token)))
-    return SignedIn(found, token) if found else None
+    return SignedIn(row, token) if row else None
 
 
 @login_manager.unauthorized_handler
 def ask_to_sign_in():
-    """To Ingrese a su Cuenta, and back afterwards."""
+    """Lead to Ingrese a su Cuenta, and back afterwards."""
     if "_user_id" in session:
         session.clear()
         flash("Su sesión venció. Ingrese de nuevo.")
@@ -1254,15 +1186,28 @@ class SignInForm(Form):
 
 @bp.route("/ingresar", methods=["GET", "POST"])
 def sign_in():
-    """Ingrese a su Cuenta."""
+    """Ingrese a su Cuenta. Unknown, wrong, blocked and without password look and cost the same."""
     if request.method == "GET" and current_user.is_authenticated:
         return redirect(url_for(".home"))
     form = SignInForm()
     if not form.validate_on_submit():
         return form_page("sign_in.html", form)
-    customer = may_sign_in(form.usuario.data, form.clave.data)
-    if not customer or not open_session(customer):
+    number, password = customer_number(form.usuario.data), form.clave.data
+    account = number or sha256(form.usuario.data)
+    customer = fetch_one("SELECT * FROM customer WHERE number = ?", number)
+    if not check_password("sign-in", account, customer, password) or not open_session(customer):
+        log.warning("event=sign-in-refused customer=%s address=%s", number, client_address())
+        who = f"{account}@{network_of(client_address())}"
+        with transaction() as db:   # for an unknown user a count is written as well
+            is_flood = seconds_to_wait(db, "refused", who)
+            if customer and not is_flood:
+                log_event(db, number, "refused", new=device(request.user_agent.string))
         return render_template("sign_in.html", form=form, refused=True), 401
+    if HASHER.check_needs_rehash(customer.password):
+        hashed = hash_password(password)
+        with transaction() as db:
+            db.execute("UPDATE customer SET password = ? WHERE number = ? AND password = ?",
+                       (hashed, number, customer.password))
     target = request.args.get("next", "")
     return redirect(target if is_page(target) else url_for(".home"), 303)
 
@@ -1277,45 +1222,19 @@ def sign_out():
     return answer
 
 
-EVENTS = {  # what Accesos a su cuenta calls each kind of event; "data" is told by its field
-    "sign-in": "Ingreso", "sign-out": "Salida", "refused": "Intento de ingreso rechazado",
-    "session-closed": "Cierre de otra sesión", "password": "Cambio de clave",
-    "reset": "Enlace para elegir la clave", "invite": "Invitación", "unlock": "Fin de la espera",
-    "sessions-ended": "Cierre de todas las sesiones", "block": "Cuenta bloqueada",
-    "unblock": "Cuenta habilitada", "email-confirmed": "Correo confirmado",
-    "download": "Descarga", "payment": "Pago acreditado",
-}
-EVENT_FIELDS = {
-    "contact": "persona de contacto", "address": "domicilio", "city": "localidad",
-    "province": "provincia", "postal_code": "código postal", "phone": "teléfono",
-    "email": "correo", "wants_reminders": "avisos",
-}
-ACTORS = {"operator": "la empresa", "service": "el servicio de pago"}
-LOG_SECONDS = 365 * 86400       # what the page shows of the account's log
-
-
-def in_words(event) -> tuple[str, str, str]:
-    """An event of the account's log in words: what, which, from where."""
-    if event.kind == "data":
-        what = f"Cambio de {EVENT_FIELDS.get(event.field, 'datos')}"
-        which = f"{event.old or '(nada)'} → {event.new or '(nada)'}"
-    else:
-        what, which = EVENTS.get(event.kind, "Otro cambio"), event.new or ""
-    return what, which, event.address or ACTORS.get(event.actor, "")
-
-
 @bp.get("/accesos")
 @login_required
 def accesses():
     """Accesos a su cuenta: the open sessions, and the log of the last year, newest first."""
     number, since = current_user.number, now(-LOG_SECONDS)
-    sessions = fetch_all("SELECT substr(token_hash, 1, 16) AS id, * FROM session WHERE customer = ?"
-                    " AND seen_at > ? AND created_at > ? ORDER BY seen_at DESC",
-                    number, now(-IDLE_SECONDS), now(-SESSION_SECONDS))
-    count = fetch_one("SELECT count(*) AS n FROM event WHERE customer = ? AND at > ?", number, since).n
-    skip, length, page, pages = page_span(count, count, company().page_size, asked_page() or 1)
-    events = fetch_all("SELECT * FROM event WHERE customer = ? AND at > ? ORDER BY at DESC, id DESC"
-                  " LIMIT ? OFFSET ?", number, since, length, skip)
+    sessions = fetch_all("""SELECT substr(token_hash, 1, 16) AS id, * FROM session
+        WHERE customer = ? AND seen_at > ? AND created_at > ? ORDER BY seen_at DESC""",
+        number, now(-IDLE_SECONDS), now(-SESSION_SECONDS))
+    total = fetch_one("SELECT count(*) AS n FROM event WHERE customer = ? AND at > ?",
+                      number, since).n
+    skip, length, page, pages = page_span(total, total, company().page_size, asked_page() or 1)
+    events = fetch_all("""SELECT * FROM event WHERE customer = ? AND at > ?
+        ORDER BY at DESC, id DESC LIMIT ? OFFSET ?""", number, since, length, skip)
     return render_template("accesses.html", sessions=sessions, events=events, page=page,
                            pages=pages, here=sha256(current_user.token)[:16])
 
@@ -1325,10 +1244,10 @@ def accesses():
 def close_sessions():
     """Close one of the customer's other sessions, or all of them."""
     with transaction() as db:
-        closed = db.execute("DELETE FROM session WHERE customer = ? AND token_hash <> ?"
-                            " AND ? IN ('otras', substr(token_hash, 1, 16))",
-                            (current_user.number, sha256(current_user.token),
-                             request.form.get("sesion", ""))).rowcount
+        closed = db.execute("""DELETE FROM session WHERE customer = ? AND token_hash <> ?
+            AND ? IN ('otras', substr(token_hash, 1, 16))""",
+            (current_user.number, sha256(current_user.token),
+             request.form.get("sesion", ""))).rowcount
         if closed:
             log_event(db, current_user.number, "session-closed")
     words = {0: "Esa sesión ya no estaba abierta.", 1: "Cerramos esa sesión."}
@@ -1356,44 +1275,31 @@ def sign_out_command(number, everybody):
     if number:
         known_customer(number)
     with transaction() as db:
-        open_ones = fetch_all("SELECT DISTINCT customer FROM session WHERE customer ="
-                         " coalesce(?, customer)", number)
-        for row in open_ones:
-            log_event(db, row.customer, "sessions-ended", "operator")
-        ended = end_sessions(db, number)
-    echo(f"Sessions ended: {ended}.")
+        ended = db.execute("DELETE FROM session WHERE customer = coalesce(?, customer)"
+                           " RETURNING customer", (number,)).fetchall()
+        for customer in {row.customer for row in ended}:
+            log_event(db, customer, "sessions-ended", "operator")
+    echo(f"Sessions ended: {len(ended)}.")
+
 
 # === Links ========================================================================================
-# What is mailed is signed, for one purpose and some time; a password's link is good once.
+# ¿Olvidó su Clave?, invitations, choosing and changing a password. What is mailed is signed, for
+# one purpose and some time; a link to choose a password is good while the customer has its serial.
 
-LINK_SECONDS = 3600                             # a link to choose a password
-INVITATION_SECONDS = 7 * 24 * 3600
-CONFIRMATION_SECONDS = 3 * 24 * 3600
+LIFETIMES = {"new_password": 3600, "confirm_email": 3 * 86400,   # of a link to each page, seconds
+             "unsubscribe": 20 * 365 * 86400}           # an old mail's link is as good as a new one
+INVITATION_SECONDS = 7 * 86400
 SKEW_SECONDS = 5 * 60                           # how far a clock may be set back
-WAITING_ASKS = 50                               # of a place, for a link
-MAILS_AN_HOUR = {"account": 3, "address": 20}   # with a link that was asked for
-
-
-def signer(purpose: str) -> URLSafeTimedSerializer:
-    """Signs the tokens of links, for each purpose apart."""
-    config = current_app.config
-    if not config["SECRET_KEY"]:
-        raise Refused("CAC_SECRET_KEY is not set: links cannot be signed.")
-    keys = [*config["SECRET_KEY_FALLBACKS"], config["SECRET_KEY"]]
-    return URLSafeTimedSerializer(keys, salt=f"cac.{purpose}.v1")
-
-
-def read_token(purpose: str, token: str):
-    """(what was signed for this purpose, its age in seconds); None if it was not."""
-    try:
-        signed, made = signer(purpose).loads(token, return_timestamp=True)
-    except BadSignature:
-        return None
-    return signed, (datetime.now(UTC) - made).total_seconds()
+WAITING_ASKS = 50                               # of a network, for a link
+LOCAL_WORDS = """aguante argentina avellaneda belgrano boca bocajuniors bostero buenosaires campeon
+    clave clientes contraseña contrasena dulcedeleche elmasgrande empresa estudiantes gallina hola
+    huracan independiente laplata maradona messi miclave mifamilia millonario miperro newells peron
+    platense quilmes racing racingclub river riverplate rosariocentral sanlorenzo selección
+    seleccion teamomucho tequiero usuario vamosboca vamosriver verano""".split()   # new to zxcvbn
 
 
 def absolute(endpoint: str, **values) -> str:
-    """A page's public address, whatever host the request named."""
+    """Return a page's public address, whatever host the request named."""
     base = urlsplit(current_app.config["BASE_URL"])
     if not base.netloc:
         raise Refused("CAC_BASE_URL is not set: links cannot be made.")
@@ -1401,112 +1307,44 @@ def absolute(endpoint: str, **values) -> str:
     return urls.build(f"cac.{endpoint}", values, force_external=True)
 
 
-def new_link(db, number: int) -> int:
-    """Make a customer's earlier password links useless; the serial for the next one."""
-    return db.execute("UPDATE customer SET link_serial = link_serial + 1 WHERE number = ?"
-                      " RETURNING link_serial", (number,)).fetchone().link_serial
+def signer(page: str) -> URLSafeTimedSerializer:
+    """Return what signs the tokens of links to a page, and of no other."""
+    config = current_app.config
+    if not config["SECRET_KEY"]:
+        raise Refused("CAC_SECRET_KEY is not set: links cannot be signed.")
+    keys = [*config["SECRET_KEY_FALLBACKS"], config["SECRET_KEY"]]
+    return URLSafeTimedSerializer(keys, salt=f"cac.{page}.v1")
 
 
-def password_link(number: int, serial: int, seconds: int = LINK_SECONDS) -> str:
-    """A link to choose a password, good for so many seconds from now."""
-    return absolute("new_password", token=signer("password").dumps([number, serial, seconds]))
+def signed_link(page: str, *values, seconds: int | None = None) -> str:
+    """Return a link to a page with these values signed, good for so many seconds from now."""
+    return absolute(page, token=signer(page).dumps([*values, seconds or LIFETIMES[page]]))
 
 
-def customer_of_link(token: str):
-    """Who may choose a password by this link; None if it was used, superseded or grew old."""
-    (number, serial, seconds), age = read_token("password", token) or ((0, 0, 0), 0)
-    return fetch_one("SELECT * FROM customer WHERE number = ? AND link_serial = ? AND active = 1"
-               " AND ? BETWEEN ? AND ?", number, serial, age, -SKEW_SECONDS, seconds)
+password_link = partial(signed_link, "new_password")        # (number, link_serial)
+confirmation_link = partial(signed_link, "confirm_email")   # (id, canonical)
+unsubscribe_link = partial(signed_link, "unsubscribe")      # (number)
 
 
-def confirmation_link(email_id: int, canonical: str) -> str:
-    """A link that confirms an address."""
-    return absolute("confirm_email", token=signer("email").dumps([email_id, canonical]))
-
-
-def email_of_link(token: str):
-    """The address that this link confirms; None if it was done, or the link is old."""
-    signed, age = read_token("email", token) or ((0, ""), 0)
-    return fetch_one("SELECT * FROM email WHERE id = ? AND canonical = ? AND confirmed_at IS NULL"
-               " AND ? BETWEEN ? AND ?", *signed, age, -SKEW_SECONDS, CONFIRMATION_SECONDS)
-
-
-def unsubscribe_link(number: int) -> str:
-    """Where whoever has the link switches off a customer's reminders, now or in ten years."""
-    return absolute("unsubscribe", token=signer("reminders").dumps(number))
-
-
-def customer_of_reminders(token: str):
-    """Whose reminders this link switches off; None if we did not make it."""
-    number, _ = read_token("reminders", token) or (0, 0)
-    return fetch_one("SELECT * FROM customer WHERE number = ?", number)
-
-
-def link_to_mail(db, customer, kind: str = "reset", **who) -> dict:
-    """What a mail needs for a customer's new link to choose a password; the earlier ones die.
-
-    `who` asked for it: actor and address; else it was the operator.
-    """
-    log_event(db, customer.number, kind, **{"actor": "operator"} | who)
-    serial = new_link(db, customer.number)
-    return {"number": customer.number, "name": customer.name, "serial": serial}
-
-
-def ask_for_link(usuario: str, email: str) -> None:
-    """¿Olvidó su Clave? Write down who asks: whether there is anybody is looked up later.
-
-    So the time that the answer takes cannot tell it.
-    """
-    with transaction() as db:
-        db.execute("INSERT INTO forgotten (at, address, usuario, email) SELECT ?1, ?2, ?3, ?4"
-                   " WHERE (SELECT count(*) FROM forgotten WHERE address = ?2) < ?5",
-                   (now(), network_of(client_address()), usuario, email, WAITING_ASKS))
-    log.info("event=link-asked address=%s", client_address())
-
-
-def mail_reset_links() -> None:
-    """Mail links to those who asked for one; an hour later they need none any more."""
-    for asked in fetch_all("SELECT * FROM forgotten ORDER BY id LIMIT 50"):
-        with transaction() as db:
-            if db.execute("DELETE FROM forgotten WHERE (id, at, address, usuario, email)"
-                          " = (?, ?, ?, ?, ?)", asked).rowcount:  # else another worker did it
-                mail_asked(db, asked)
-
-
-def mail_asked(db, asked) -> None:
-    """By number: to all its addresses. By address, or else: a link for each who has it."""
-    if age_of(asked.at) > LINK_SECONDS:
+def signed_values(page: str, token: str) -> list | None:
+    """Return what a link to this page holds; None if we did not make it, or too long ago."""
+    try:
+        (*values, seconds), made = signer(page).loads(token, return_timestamp=True)
+    except BadSignature:
         return None
-    found = (mailable("number", customer_number(asked.usuario))
-             or mailable("canonical", canonical_email(asked.email)))
-    mails = by_recipient(found)
-    if seconds_to_wait(db, "forgot", asked.address, min(len(mails), 20)):
-        return log.warning("event=forgot-limit address=%s", asked.address)
-    customers = {row.number: row for row in found}
-    links = {number: link_to_mail(db, customer, actor="customer", address=asked.address)
-             for number, customer in customers.items()}
-    for recipient, rows in mails.items():
-        accounts = [links[row.number] for row in rows]
-        enqueue(db, "reset", [recipient], rows[0].number, accounts=accounts)
-    return None
+    age = (datetime.now(UTC) - made).total_seconds()
+    return values if -SKEW_SECONDS <= age <= seconds else None
 
 
-def mailable(column: str, value) -> list:
-    """The customers found, with each confirmed address, who did not ask too often lately."""
-    return fetch_all("SELECT customer.*, email.address AS recipient FROM customer"
-                " JOIN email ON email.customer = number AND confirmed_at IS NOT NULL"
-                " WHERE active = 1 AND (SELECT count(*) FROM event WHERE event.customer = number"
-                " AND at > ? AND kind = 'reset' AND actor = 'customer') < ?"
-                f" AND {column} = ? ORDER BY number, email.id",
-                now(-3600), MAILS_AN_HOUR["account"], value)
+def new_link(db, customer, kind: str, **who) -> dict:
+    """Log a new link to choose a password and return what its mail needs; earlier ones die.
 
-
-def by_recipient(rows: list) -> dict[str, list]:
-    """Rows by the address on file. Addresses that only look alike stay apart: ﬁ is not fi there."""
-    groups = {}
-    for row in rows:
-        groups.setdefault(row.recipient.lower(), []).append(row)
-    return {group[0].recipient: group for group in groups.values()}
+    `who` asked for it: actor and address.
+    """
+    serial = db.execute("UPDATE customer SET link_serial = link_serial + 1 WHERE number = ?"
+                        " RETURNING link_serial", (customer.number,)).fetchone().link_serial
+    log_event(db, customer.number, kind, **who)
+    return {"number": customer.number, "name": customer.name, "serial": serial}
 
 
 class ForgotForm(Form):
@@ -1523,29 +1361,62 @@ class ForgotForm(Form):
 
 @bp.route("/olvido", methods=["GET", "POST"])
 def forgot():
-    """¿Olvidó su Clave?"""
+    """¿Olvidó su Clave? Who asks is written down and looked up later, so the time tells nothing."""
     form = ForgotForm()
     if not form.validate_on_submit():
         return form_page("forgot.html", form)
-    ask_for_link(form.usuario.data, form.email.data)
+    with transaction() as db:
+        db.execute("""INSERT INTO forgotten (at, address, usuario, email) SELECT ?1, ?2, ?3, ?4
+            WHERE (SELECT count(*) FROM forgotten WHERE address = ?2) < ?5""",
+            (now(), network_of(client_address()), form.usuario.data, form.email.data,
+             WAITING_ASKS))
+    log.info("event=link-asked address=%s", client_address())
     return render_template("forgot_sent.html")
 
 
-def password_problem(password: str, number: int, minimum: int, known: tuple = (), *,
-                     is_common: bool = False) -> str:
-    """Why it may not be this customer's new password, as the customer reads it; '' if it may.
+def mail_reset_links() -> None:
+    """Mail links to those who asked for one (job). After an hour nobody waits for it any more."""
+    for row in fetch_all("SELECT id FROM forgotten ORDER BY id LIMIT 50"):
+        try:
+            with transaction() as db:
+                asked = db.execute("DELETE FROM forgotten WHERE id = ? RETURNING *",
+                                   (row.id,)).fetchone()
+                if asked and age_of(asked.at) <= LIFETIMES["new_password"]:
+                    mail_links(db, asked)
+        except sqlite3.OperationalError:    # the database is busy or full: the row waits
+            raise
+        except Exception:
+            log.exception("event=link-fault")
+            with transaction() as db:
+                db.execute("DELETE FROM forgotten WHERE id = ?", (row.id,))
 
-    `known` is what others know of the customer.
+
+def mail_links(db, asked) -> None:
+    """Mail who asked by number at all addresses; else each account that has the address, there.
+
+    Addresses that only look alike, as ﬁ and fi, get a mail each.
     """
-    if len(password) < minimum:
-        return f"La clave nueva debe tener {minimum} caracteres o más"
-    if len(password) > 256:
-        return "La clave nueva debe tener 256 caracteres o menos"
-    if customer_number(password) == number:
-        return "La clave nueva no puede ser su número de usuario"
-    if plain(password) in map(plain, filter(None, known)):
-        return "La clave nueva no puede ser su nombre, su CUIT ni su correo"
-    return "Elija una clave menos común" if is_common or len(set(password)) < 3 else ""
+    times, seconds = LIMITS["reset"]
+    query = """SELECT customer.number, name, email.address AS recipient FROM customer
+        JOIN email ON email.customer = number AND confirmed_at IS NOT NULL
+        WHERE active = 1 AND (number = ?1 OR canonical = ?2) AND ?3 > (
+            SELECT count(*) FROM event WHERE event.customer = number AND at > ?4
+            AND kind = 'reset' AND actor = 'customer')
+        ORDER BY number, email.id"""
+    rows = (fetch_all(query, customer_number(asked.usuario), None, times, now(-seconds))
+            or fetch_all(query, None, canonical_email(asked.email), times, now(-seconds)))
+    mails, accounts = {}, {}
+    for row in rows:
+        mails.setdefault(row.recipient.lower(), []).append(row)
+    if seconds_to_wait(db, "forgot", asked.address, min(len(mails), LIMITS["forgot"][0])):
+        log.warning("event=forgot-limit address=%s", asked.address)
+        return
+    for row in rows:
+        if row.number not in accounts:
+            accounts[row.number] = new_link(db, row, "reset", address=asked.address)
+    for group in mails.values():
+        enqueue(db, "reset", [group[0].recipient], group[0].number,
+                accounts=[accounts[row.number] for row in group])
 
 
 class NewPasswordForm(Form):
@@ -1554,18 +1425,24 @@ class NewPasswordForm(Form):
     clave_nueva = password_field("Clave nueva", DataRequired("Escriba una clave nueva"))
 
     def __init__(self, customer):
-        """For this customer."""
         super().__init__()
         self.customer = customer
 
     def validate_clave_nueva(self, field):
-        """Long enough, and not easily guessed."""
-        number, password = self.customer.number, normalized(field.data)
-        known = (self.customer.name, self.customer.cuit, *emails_of(number))
-        is_common = fetch_one("SELECT 1 FROM common_password WHERE password = ?", password.casefold())
-        if problem := password_problem(password, number, max(8, company().password_min), known,
-                                       is_common=bool(is_common)):
-            raise StopValidation(problem)
+        """Long enough, and not found in 10^8 guesses by somebody who knows the customer."""
+        from zxcvbn import zxcvbn
+        password, minimum = normalized(field.data), max(8, company().password_min)
+        if len(password) < minimum:
+            raise StopValidation(f"La clave nueva debe tener {minimum} caracteres o más")
+        name, number, tax_id = self.customer.name, self.customer.number, self.customer.cuit or ""
+        known = [name, str(number), tax_id, cuit.format(tax_id), *emails_of(number),
+                 company().company_name, company().company_legal_name,
+                 *(brand.name for brand in fetch_all("SELECT name FROM brand"))]
+        words = [*known, *re.findall(r"\w{3,}", " ".join(known))]
+        words += [*map(plain, words), *LOCAL_WORDS]
+        if zxcvbn(password[:72], user_inputs=words)["score"] < 3:   # it takes no longer ones
+            raise StopValidation("Elija una clave menos común: por ejemplo, una frase de cuatro"
+                                 " palabras, sin su nombre ni otros datos suyos")
 
 
 class PasswordForm(NewPasswordForm):
@@ -1575,14 +1452,17 @@ class PasswordForm(NewPasswordForm):
 
     def validate_clave_actual(self, field):
         """The one in use, which the new one must not be."""
-        if not confirms_password(field.data):
+        if not check_password("password", self.customer.number, self.customer, field.data):
             raise StopValidation("La clave actual no coincide")
         if normalized(field.data) == normalized(self.clave_nueva.data or ""):
             raise StopValidation("La clave nueva debe ser distinta de la actual")
 
 
 def save_password(customer, password: str):
-    """Save it, end all sessions, tell every address; the new row, None if another was faster."""
+    """Save a password, end all sessions, tell every address; return the customer's new row.
+
+    None if the password, or the link that leads here, was replaced meanwhile.
+    """
     hashed = hash_password(password)
     with transaction() as db:
         saved = db.execute(
@@ -1590,18 +1470,19 @@ def save_password(customer, password: str):
             " AND active = 1 AND link_serial = ?3 RETURNING *",
             (hashed, customer.number, customer.link_serial)).fetchone()
         if saved:
-            end_sessions(db, customer.number)
-            forget_tries(db, customer.number)
-            recipients = emails_of(customer.number)
-            enqueue(db, "password_changed", recipients, customer.number, name=customer.name)
-            log_event(db, customer.number, "password")
+            db.execute("DELETE FROM session WHERE customer = ?", (saved.number,))
+            forget_tries(db, saved.number)
+            enqueue(db, "password_changed", emails_of(saved.number), saved.number, name=saved.name)
+            log_event(db, saved.number, "password")
     return saved
 
 
 @bp.route("/clave/<token>", methods=["GET", "POST"])
 def new_password(token):
     """A password chosen by a link: to look at it changes nothing, to choose uses it up."""
-    customer = customer_of_link(token) or abort(410)
+    signed = signed_values("new_password", token) or abort(410)
+    customer = fetch_one("SELECT * FROM customer WHERE number = ? AND link_serial = ?"
+                         " AND active = 1", *signed) or abort(410)
     form = NewPasswordForm(customer)
     if not form.validate_on_submit():
         return form_page("new_password.html", form, customer=customer)
@@ -1614,7 +1495,7 @@ def new_password(token):
 @login_required
 def password():
     """Cambiar Clave: the other sessions end, this one goes on under a new token."""
-    form = PasswordForm(current_user)
+    form = PasswordForm(current_user.customer)
     if not form.validate_on_submit():
         return form_page("password.html", form)
     saved = save_password(current_user.customer, form.clave_nueva.data) or abort(400, "old form")
@@ -1622,45 +1503,31 @@ def password():
     return done("Cambió su clave. Cerramos sus otras sesiones.", "home")
 
 
-def set_active(number: int, *, active: bool) -> str:
-    """Block a customer, or let one in again; what to tell the operator."""
-    found = known_customer(number)
-    if found.active == active:
-        return f"{number} {found.name} {'was not blocked' if active else 'was blocked already'}."
-    with transaction() as db:
-        db.execute("UPDATE customer SET active = ? WHERE number = ?", (active, number))
-        new_link(db, number)
-        ended = end_sessions(db, number)
-        log_event(db, number, "unblock" if active else "block", "operator")
-    outcome = "may sign in again" if active else f"is blocked; sessions ended: {ended}"
-    return f"{number} {found.name} {outcome}."
-
-
 @command("block", "block 1001")
 @click.argument("number", type=NUMBER)
 def block(number):
     """Keep a customer out: sessions end at once, links to choose a password are dead."""
-    echo(set_active(number, active=False))
+    customer = known_customer(number)
+    with transaction() as db:
+        if not db.execute("UPDATE customer SET active = 0, link_serial = link_serial + 1"
+                          " WHERE number = ? AND active = 1", (number,)).rowcount:
+            return echo(f"{number} {customer.name} was blocked already.")
+        ended = db.execute("DELETE FROM session WHERE customer = ?", (number,)).rowcount
+        log_event(db, number, "block", "operator")
+    return echo(f"{number} {customer.name} is blocked; sessions ended: {ended}.")
 
 
 @command("unblock", "unblock 1001")
 @click.argument("number", type=NUMBER)
 def unblock(number):
     """Let a blocked customer in again, with the password of before."""
-    echo(set_active(number, active=True))
-
-
-UNINVITED = """SELECT number FROM customer WHERE active = 1 AND password IS NULL AND number NOT IN
-    (SELECT customer FROM event WHERE kind = 'invite') AND number IN
-    (SELECT customer FROM email WHERE confirmed_at IS NOT NULL) ORDER BY number"""
-
-
-def reachable_customer(number: int):
-    """(customer, confirmed addresses) of an active customer who has any, or Refused."""
-    customer, recipients = known_customer(number), emails_of(number, only_confirmed=True)
-    if not customer.active or not recipients:
-        raise Refused(f"Customer {number} is blocked, or has no e-mail. Nothing was changed.")
-    return customer, recipients
+    customer = known_customer(number)
+    with transaction() as db:
+        if not db.execute("UPDATE customer SET active = 1 WHERE number = ? AND active = 0",
+                          (number,)).rowcount:
+            return echo(f"{number} {customer.name} was not blocked.")
+        log_event(db, number, "unblock", "operator")
+    return echo(f"{number} {customer.name} may sign in again.")
 
 
 @command("invite", "invite --new")
@@ -1670,13 +1537,26 @@ def invite(numbers, new):
     """Mail customers their user number and a link to choose a password, good for 7 days."""
     if new == bool(numbers):
         raise click.UsageError("Give user numbers, or --new.")
-    chosen = [reachable_customer(number) for number in
-              (dict.fromkeys(numbers) or [row.number for row in fetch_all(UNINVITED)])]
+    if new:
+        numbers = [row.number for row in fetch_all("""SELECT number FROM customer
+            WHERE active = 1 AND password IS NULL
+            AND number NOT IN (SELECT customer FROM event WHERE kind = 'invite')
+            AND number IN (SELECT customer FROM email WHERE confirmed_at IS NOT NULL)
+            ORDER BY number""")]
     with transaction() as db:
-        for customer, recipients in chosen:
-            links = [link_to_mail(db, customer, "invite")]
-            enqueue(db, "invite", recipients, customer.number, accounts=links)
-    echo(f"Invited: {len(chosen)}. The running service sends the mails.")
+        for number in dict.fromkeys(numbers):
+            customer, recipients = reachable_customer(number)
+            account = new_link(db, customer, "invite", actor="operator")
+            enqueue(db, "invite", recipients, number, accounts=[account])
+    echo(f"Invited: {len(set(numbers))}. The running service sends the mails.")
+
+
+def reachable_customer(number: int):
+    """Return (customer, confirmed addresses) of an active customer who has any; or Refused."""
+    customer, recipients = known_customer(number), emails_of(number, only_confirmed=True)
+    if not customer.active or not recipients:
+        raise Refused(f"Customer {number} is blocked, or has no e-mail. Nothing was changed.")
+    return customer, recipients
 
 
 @command("password", "password 1001 --mail")
@@ -1684,34 +1564,18 @@ def invite(numbers, new):
 @click.option("--mail", is_flag=True, help="Mail it to the customer instead of printing it.")
 def password_link_command(number, mail):
     """Print a link with which the customer chooses a password, good for 60 minutes."""
-    password_link(number, 0)  # refused now if links cannot be made, not after the old ones died
-    found, recipients = reachable_customer(number) if mail else (known_customer(number), [])
-    if not found.active:
+    customer, recipients = reachable_customer(number) if mail else (known_customer(number), [])
+    if not customer.active:
         raise Refused(f"Customer {number} is blocked. Nothing was changed.")
     with transaction() as db:
-        link = link_to_mail(db, found)
-        enqueue(db, "reset", recipients, number, accounts=[link])
-    echo(f"The running service sends it to {', '.join(recipients)}." if mail
-               else password_link(number, link["serial"]))
+        account = new_link(db, customer, "reset", actor="operator")
+        link = password_link(number, account["serial"])     # Refused if no link can be made
+        enqueue(db, "reset", recipients, number, accounts=[account])
+    echo(f"The running service sends it to {', '.join(recipients)}." if mail else link)
+
 
 # === Profile ======================================================================================
 # Modificar Datos: what customers may change, how an address is confirmed, what the ERP hears of it.
-
-MAIL_DOMAINS = """gmail.com hotmail.com hotmail.com.ar yahoo.com yahoo.com.ar outlook.com
-    outlook.com.ar live.com live.com.ar icloud.com mail.com ymail.com msn.com fibertel.com.ar
-    speedy.com.ar arnet.com.ar ciudad.com.ar""".split()
-
-
-def likely_address(address: str) -> str:
-    """The address that was meant where its domain looks mistyped; '' if it looks right.
-
-    >>> likely_address("ana@homtail.com"), likely_address("ana@empresa.com.ar")
-    ('ana@hotmail.com', '')
-    """
-    local, _, domain = address.rpartition("@")
-    near = difflib.get_close_matches(domain.lower(), MAIL_DOMAINS, 1, 0.8)
-    return f"{local}@{near[0]}" if near and near[0] != domain.lower() else ""
-
 
 PROVINCES = re.split(r"\|\s*", """Buenos Aires|Ciudad Autónoma de Buenos Aires|Catamarca|Chaco|
     Chubut|Córdoba|Corrientes|Entre Ríos|Formosa|Jujuy|La Pampa|La Rioja|Mendoza|Misiones|Neuquén|
@@ -1722,182 +1586,167 @@ PROFILE_COLUMNS = {"contacto": "contact", "domicilio": "address", "localidad": "
                    "provincia": "province", "codigo_postal": "postal_code"}
 
 
+def written_as(pattern: str, message: str):
+    """Make a validator; what is on file may stay, although it was imported in another form."""
+    def validate(form, field):
+        if field.data != field.object_data and not re.fullmatch(pattern, field.data):
+            raise StopValidation(message)
+    return validate
+
+
+def is_email(form, field):
+    """Validate one of the addresses."""
+    if field.data and not canonical_email(field.data):
+        raise StopValidation("Escriba un correo con el formato nombre@ejemplo.com")
+
+
+def few(form, field):
+    """Validate a list: eight are enough, unless there are more on file."""
+    if len(list(filter(None, field.data))) > max(LIST_LENGTH, len(field.object_data)):
+        raise StopValidation(f"Deje {LIST_LENGTH} o menos")
+
+
 class ProfileForm(Form):
     """Modificar Datos."""
 
-    emails = FieldList(text_field("Correo", 254), min_entries=1)
-    telefonos = FieldList(text_field("Teléfono", 40), min_entries=1)
+    emails = FieldList(text_field("Correo", 254, is_email), min_entries=1, validators=[few])
+    telefonos = FieldList(text_field("Teléfono", 40, written_as(
+        r"([0-9\s()+./-]{6,40})?", "Escriba código de área y número, por ejemplo 11 4567-8901")),
+        min_entries=1, validators=[few])
     contacto = text_field("Persona de contacto", 80)
     domicilio = text_field("Calle y número", 120)
     localidad = text_field("Localidad", 80)
-    provincia = SelectField("Provincia", validate_choice=False)
-    codigo_postal = text_field("Código postal", 8)
+    provincia = SelectField("Provincia", validate_choice=False, validators=[
+        written_as("|".join(PROVINCES) + "|", "Elija una provincia de la lista")])
+    codigo_postal = text_field("Código postal", 8, written_as(
+        r"([0-9]{4}|[A-Za-z][0-9]{4}[A-Za-z]{3})?",
+        "Escriba el código postal como 1650 o B1650ABC"))
     avisos = BooleanField("Quiero recibir avisos de comprobantes y vencimientos")
     clave_actual = password_field("Clave actual")
 
     def __init__(self, customer):
-        """With what is on file, which may stay although it was imported in another form."""
-        phones = fetch_all("SELECT number FROM phone WHERE customer = ? ORDER BY id", customer.number)
-        self.customer, self.on_file = customer, {"emails": emails_of(customer.number),
-                                                 "telefonos": [phone.number for phone in phones]}
-        values = {field: getattr(customer, column) for field, column in PROFILE_COLUMNS.items()}
-        values |= {name: [*found, ""] for name, found in self.on_file.items()}
-        values |= {"avisos": bool(customer.wants_reminders)}
-        super().__init__(data=values)
-        self.provincia.choices = sorted({"", customer.province, *PROVINCES})
-        self.keep_what_was_not_sent(values)
+        """With what is on file; a list, or the box, that the form does not send stays so.
 
-    def keep_what_was_not_sent(self, values: dict) -> None:
-        """A form without a list, or the box, leaves it as it is; a box that is off sends nothing.
-
-        So `avisos_visto` says that the box was there. Who only looks sends no form to be read.
+        A box that is off sends nothing: `avisos_visto` says that it was there.
         """
-        keys = {"emails": "emails-[0-9]+", "telefonos": "telefonos-[0-9]+",
-                "avisos": "avisos(_visto)?"} if self.is_submitted() else {}
-        for name, key in keys.items():
-            if not any(re.fullmatch(key, sent) for sent in request.form):
-                self[name].process(None, values[name])
-
-    def refuse_too_many(self, field):
-        """Eight are enough, unless there are more on file."""
-        typed = [text for text in field.data if text]
-        if len(typed) > max(LIST_LENGTH, len(self.on_file[field.name])):
-            raise StopValidation(f"Deje {LIST_LENGTH} o menos")
+        self.customer, self.emails_on_file = customer, emails_of(customer.number)
+        phones = fetch_all("SELECT number FROM phone WHERE customer = ? ORDER BY id",
+                           customer.number)
+        lists = {"emails": self.emails_on_file, "telefonos": [row.number for row in phones]}
+        sent = request.form.copy() if self.is_submitted() else MultiDict()
+        for name, values in lists.items() if sent else ():
+            if not any(re.fullmatch(f"{name}-[0-9]+", key) for key in sent):
+                sent.update({f"{name}-{n}": value for n, value in enumerate(values)})
+        if sent and customer.wants_reminders and "avisos_visto" not in sent:
+            sent["avisos"] = "y"
+        super().__init__(sent or None, data={
+            "avisos": bool(customer.wants_reminders),
+            **{name: [*values, ""] for name, values in lists.items()},
+            **{field: getattr(customer, column) for field, column in PROFILE_COLUMNS.items()}})
+        self.provincia.choices = sorted({"", customer.province, *PROVINCES})
 
     def typed_emails(self) -> dict[str | None, str]:
-        """Each address by its canonical form; None = not an address."""
+        """Return each address by its canonical form; None = not an address."""
         return {canonical_email(text): text for text in self.emails.data if text}
 
     def validate_emails(self, field):
-        """Addresses, each once; and at least one where there was one."""
-        self.refuse_too_many(field)
-        seen = []
-        for entry in (entry for entry in field if entry.data):
-            canonical = canonical_email(entry.data)
-            if not canonical:
-                entry.errors = ["Escriba un correo con el formato nombre@ejemplo.com"]
-            elif canonical in seen:
-                entry.errors = ["Ese correo ya está en la lista"]
-            seen.append(canonical)
-        if not seen and self.on_file["emails"]:
+        """Each once; and at least one where there was one."""
+        if self.emails_on_file and not any(field.data):
             raise StopValidation("Deje al menos un correo")
-
-    def validate_telefonos(self, field):
-        """In any format, if it can be called."""
-        self.refuse_too_many(field)
-        for entry in field:
-            is_phone = re.fullmatch(r"[0-9\s()+./-]{6,40}", entry.data or "")
-            if entry.data and not is_phone and entry.data not in self.on_file["telefonos"]:
-                entry.errors = ["Escriba código de área y número, por ejemplo 11 4567-8901"]
-
-    def validate_provincia(self, field):
-        """One of the list."""
-        if field.data not in self.provincia.choices:
-            raise StopValidation("Elija una provincia de la lista")
-
-    def validate_codigo_postal(self, field):
-        """Four digits, the eight characters of the CPA, or what is on file."""
-        is_code = re.fullmatch(r"([0-9]{4}|[A-Za-z][0-9]{4}[A-Za-z]{3})?", field.data)
-        if not is_code and field.data != self.customer.postal_code:
-            raise StopValidation("Escriba el código postal como 1650 o B1650ABC")
+        typed = list(filter(None, map(canonical_email, filter(None, field.data))))
+        if len(set(typed)) < len(typed):
+            raise StopValidation("Ese correo ya está en la lista")
 
     def validate_clave_actual(self, field):
         """Asked for when the addresses change: who changes them can take the account over."""
-        on_file = set(map(canonical_email, self.on_file["emails"]))
-        if self.typed_emails().keys() == on_file:
+        if self.typed_emails().keys() == set(map(canonical_email, self.emails_on_file)):
             return
         if not field.data:
             raise StopValidation("Para cambiar sus correos, escriba su clave actual")
-        if not confirms_password(field.data):
+        if not check_password("password", self.customer.number, self.customer, field.data):
             raise StopValidation("La clave actual no coincide")
-
-    def validate(self, **_):
-        """The lists' own errors count, too."""
-        return super().validate() and not self.problems()
-
-
-def switch_reminders(db, number: int, *, wanted: bool) -> None:
-    """A customer wants reminders, or no more."""
-    words = {True: "sí", False: "no"}
-    if db.execute("UPDATE customer SET wants_reminders = ?1 WHERE number = ?2"
-                  " AND wants_reminders <> ?1", (wanted, number)).rowcount:
-        log_event(db, number, "data", field="wants_reminders", old=words[not wanted],
-               new=words[wanted])
-
-
-def save_profile(form: ProfileForm) -> bool:
-    """Save what was changed and log each change; True if there is an address to confirm."""
-    number, typed = form.customer.number, form.typed_emails()
-    with transaction() as db:
-        customer = fetch_one("SELECT * FROM customer WHERE number = ?", number)
-        before = dict(fetch_all("SELECT canonical, address FROM email WHERE customer = ?", number))
-        if set(before.values()) != set(form.on_file["emails"]):
-            abort(400, "old form")  # another tab was faster: no password was asked for this change
-        if typed.keys() != before.keys():
-            allow(db, "emails", number)    # before anything is logged
-            new_link(db, number)
-            recipients = (before | typed).values()
-            enqueue(db, "emails_changed", recipients, number, name=customer.name)
-        for field, column in PROFILE_COLUMNS.items():
-            save_column(db, customer, column, form[field].data)
-        switch_reminders(db, number, wanted=form.avisos.data)
-        save_list(db, number, "phone", {phone: phone for phone in form.telefonos.data if phone})
-        save_list(db, number, "email", typed)
-        for added in typed.keys() - before.keys():
-            email = fetch_one("SELECT * FROM email WHERE customer = ? AND canonical = ?", number, added)
-            enqueue(db, "confirm_email", [email.address], number, name=customer.name,
-                    email=email.id, canonical=added)
-    return bool(typed.keys() - before.keys())
-
-
-def save_column(db, customer, column: str, new: str) -> None:
-    """Save one of PROFILE_COLUMNS, if it changed."""
-    old = getattr(customer, column)
-    if new != old:
-        db.execute(f"UPDATE customer SET {column} = ? WHERE number = ?", (new, customer.number))
-        log_event(db, customer.number, "data", field=column, old=old, new=new)
-
-
-def save_list(db, number: int, table: str, new: dict) -> None:
-    """Make a customer's phones or e-mails these, {as compared: as typed}."""
-    key, shown = {"phone": ("number", "number"), "email": ("canonical", "address")}[table]
-    old = dict(fetch_all(f"SELECT {key} AS key, {shown} FROM {table} WHERE customer = ?", number))
-    for gone in old.keys() - new.keys():
-        db.execute(f"DELETE FROM {table} WHERE customer = ? AND {key} = ?", (number, gone))
-        log_event(db, number, "data", field=table, old=old[gone])
-    for added in [added for added in new if added not in old]:
-        row = {"customer": number, key: added, shown: new[added]}
-        db.execute(f"INSERT INTO {table} ({', '.join(row)}) VALUES"
-                   f" ({', '.join('?' * len(row))})", list(row.values()))
-        log_event(db, number, "data", field=table, new=new[added])
 
 
 @bp.route("/datos", methods=["GET", "POST"])
 @login_required
 def profile():
-    """Modificar Datos."""
-    form = ProfileForm(current_user.customer)
+    """Modificar Datos: save what was changed and log each change."""
+    form, number = ProfileForm(current_user.customer), current_user.number
     if not form.validate_on_submit():
-        unconfirmed = fetch_all("SELECT address FROM email WHERE customer = ? AND confirmed_at IS NULL"
-                           " ORDER BY id", current_user.number)
+        unconfirmed = fetch_all("SELECT address FROM email WHERE customer = ?"
+                                " AND confirmed_at IS NULL", number)
         return form_page("profile.html", form, unconfirmed=[row.address for row in unconfirmed])
-    is_to_confirm = save_profile(form)
+    with transaction() as db:
+        if emails_of(number) != form.emails_on_file:
+            abort(400, "old form")  # another tab was faster: no password was asked for this change
+        customer = fetch_one("SELECT * FROM customer WHERE number = ?", number)
+        is_to_confirm = save_emails(db, customer, form.typed_emails())
+        for field, column in PROFILE_COLUMNS.items():
+            old, new = getattr(customer, column), form[field].data
+            if new != old:
+                db.execute(f"UPDATE customer SET {column} = ? WHERE number = ?", (new, number))
+                log_event(db, number, "data", field=column, old=old, new=new)
+        switch_reminders(db, number, wanted=form.avisos.data)
+        phones = fetch_all("SELECT number FROM phone WHERE customer = ?", number)
+        old, new = {row.number for row in phones}, dict.fromkeys(filter(None, form.telefonos.data))
+        for phone in old - new.keys():
+            db.execute("DELETE FROM phone WHERE customer = ? AND number = ?", (number, phone))
+            log_event(db, number, "data", field="phone", old=phone)
+        for phone in (phone for phone in new if phone not in old):
+            db.execute("INSERT INTO phone (customer, number) VALUES (?, ?)", (number, phone))
+            log_event(db, number, "data", field="phone", new=phone)
     more = " Le enviamos un enlace al correo nuevo." * is_to_confirm
     return done(f"Guardamos sus datos.{more}", "profile")
+
+
+def save_emails(db, customer, typed: dict) -> bool:
+    """Make a customer's addresses these; return whether any of them is to be confirmed.
+
+    All addresses, old and new, are told; links to choose a password die.
+    """
+    number = customer.number
+    before = dict(fetch_all("SELECT canonical, address FROM email WHERE customer = ?", number))
+    if typed.keys() == before.keys():
+        return False
+    allow(db, "emails", number)
+    db.execute("UPDATE customer SET link_serial = link_serial + 1 WHERE number = ?", (number,))
+    enqueue(db, "emails_changed", (before | typed).values(), number, name=customer.name)
+    for canonical in before.keys() - typed.keys():
+        db.execute("DELETE FROM email WHERE customer = ? AND canonical = ?", (number, canonical))
+        log_event(db, number, "data", field="email", old=before[canonical])
+    added = [canonical for canonical in typed if canonical not in before]
+    for canonical in added:
+        row = db.execute("INSERT INTO email (customer, address, canonical) VALUES (?, ?, ?)"
+                         " RETURNING id", (number, typed[canonical], canonical)).fetchone()
+        log_event(db, number, "data", field="email", new=typed[canonical])
+        enqueue(db, "confirm_email", [typed[canonical]], number, name=customer.name, email=row.id,
+                canonical=canonical)
+    return bool(added)
+
+
+def switch_reminders(db, number: int, *, wanted: bool) -> None:
+    """Have a customer get reminders, or no more; log it if that changes."""
+    old, new = ("no", "sí") if wanted else ("sí", "no")
+    if db.execute("UPDATE customer SET wants_reminders = ?1 WHERE number = ?2"
+                  " AND wants_reminders <> ?1", (wanted, number)).rowcount:
+        log_event(db, number, "data", field="wants_reminders", old=old, new=new)
 
 
 @bp.route("/confirmar/<token>", methods=["GET", "POST"])
 def confirm_email(token):
     """Confirm a new address, by the link that was sent to it."""
-    email, form = email_of_link(token) or abort(410, "email"), Form()
+    signed = signed_values("confirm_email", token) or abort(410, "email")
+    email = fetch_one("SELECT * FROM email WHERE id = ? AND canonical = ? AND confirmed_at IS NULL",
+                      *signed) or abort(410, "email")
+    form = Form()
     if not form.validate_on_submit():
         return form_page("confirm_email.html", form, email=email)
-    with transaction() as db:  # the row of an address that was removed may be another one's by now
-        confirmed = db.execute(
-            "UPDATE email SET confirmed_at = ? WHERE id = ? AND canonical = ? AND customer = ?"
-            " AND confirmed_at IS NULL RETURNING *",
-            (now(), email.id, email.canonical, email.customer)).fetchone() or abort(410, "email")
-        log_event(db, confirmed.customer, "email-confirmed", new=confirmed.address)
+    with transaction() as db:   # the row of an address that was removed may be another one's by now
+        if not db.execute("UPDATE email SET confirmed_at = ? WHERE id = ? AND canonical = ?"
+                          " AND customer = ? AND confirmed_at IS NULL",
+                          (now(), *signed, email.customer)).rowcount:
+            abort(410, "email")
+        log_event(db, email.customer, "email-confirmed", new=email.address)
     return done("Confirmó su correo.", "home")
 
 
@@ -1905,7 +1754,8 @@ def confirm_email(token):
 @csrf.exempt
 def unsubscribe(token):
     """No more reminders, by the link in each: to look at it changes nothing. The link is enough."""
-    customer = customer_of_reminders(token) or abort(404)
+    signed = signed_values("unsubscribe", token) or abort(404)
+    customer = fetch_one("SELECT * FROM customer WHERE number = ?", *signed) or abort(404)
     if request.method == "POST":
         with transaction() as db:
             switch_reminders(db, customer.number, wanted=False)
@@ -1913,30 +1763,26 @@ def unsubscribe(token):
     return render_template("unsubscribe.html", customer=customer, is_off=is_off)
 
 
-def changes_csv(since: str) -> bytes:
-    """What customers changed on the site from a day on; fields are named as in the import."""
-    names = {column: field for field, column in PROFILE_COLUMNS.items()} | {
-        "email": "emails", "phone": "telefonos", "wants_reminders": "avisos"}
-    found = fetch_all("SELECT datetime(at, '-3 hours') AS at, customer, name, field, old, new"
-                 " FROM event JOIN customer ON number = customer"
-                 " WHERE kind = 'data' AND actor = 'customer' AND date(at, '-3 hours') >= ?"
-                 " ORDER BY event.id", since)
-    return csv_file(("fecha", "hora", "usuario", "nombre", "campo", "anterior", "nuevo"),
-                    [(day(row.at), row.at[11:], str(row.customer), row.name,
-                      names.get(row.field, row.field), row.old or "", row.new or "")
-                     for row in found])
-
-
 @command("export", "export changes --since 2026-11-01")
 @click.argument("what", type=click.Choice(["changes"]))
 @click.option("--since", type=click.DateTime(["%Y-%m-%d", "%d/%m/%Y"]), help="From this day on.")
 def export(what, since):
     """Print, as CSV, what customers changed on the site, for the accounting program."""
-    click.echo(changes_csv(f"{since:%Y-%m-%d}" if since else "0000"), nl=False)
+    fields = {column: field for field, column in PROFILE_COLUMNS.items()} | {
+        "email": "emails", "phone": "telefonos", "wants_reminders": "avisos"}   # as in the import
+    rows = fetch_all("""SELECT datetime(at, '-3 hours') AS at, customer, name, field, old, new
+        FROM event JOIN customer ON number = customer
+        WHERE kind = 'data' AND actor = 'customer' AND date(at, '-3 hours') >= ?
+        ORDER BY event.id""", f"{since:%Y-%m-%d}" if since else "0000")
+    click.echo(csv_file(
+        ("fecha", "hora", "usuario", "nombre", "campo", "anterior", "nuevo"),
+        [(day(row.at), row.at[11:], str(row.customer), row.name, fields.get(row.field, row.field),
+          row.old or "", row.new or "") for row in rows]), nl=False)
+
 
 # === Statement ====================================================================================
-# What a customer owes and why: home, Mi cuenta corriente, ¿Por qué este saldo? Page, PDF, CSV and
-# mail ask the same queries.
+# What a customer owes and why: home, Mi cuenta corriente, ¿Por qué este saldo? Pages, files, mails
+# and the payment page ask the same functions.
 
 LEDGER = "SELECT count(*) AS n, coalesce(sum(amount), 0) AS balance FROM movement"
 TOTAL = f"{LEDGER} WHERE customer = ?"
@@ -1945,12 +1791,15 @@ VOUCHER = """
     JOIN voucher_type ON voucher_type.code = movement.type"""
 IS_INVOICE = "voucher_type.kind IN ('invoice', 'debit note', 'credit note')"
 LINES = f"""
-    SELECT * FROM (
-        {VOUCHER} WHERE customer = ? ORDER BY date DESC, movement.id DESC LIMIT ? OFFSET ?)
-    ORDER BY date, id"""
+    SELECT *, 0 AS balance, 0 AS rest, NULL AS days     -- statement_part fills them in
+    FROM ({VOUCHER}) WHERE customer = ? ORDER BY date DESC, id DESC LIMIT ? OFFSET ?"""
 NEWEST = """
     SELECT coalesce(sum(amount), 0) AS amount FROM (
         SELECT amount FROM movement WHERE customer = ? ORDER BY date DESC, id DESC LIMIT ?)"""
+LAST_DUE = """
+    SELECT max(due_date) AS date FROM (
+        SELECT amount, due_date FROM movement WHERE customer = ?
+        ORDER BY date DESC, id DESC LIMIT -1 OFFSET ?) WHERE amount > 0"""
 YEARS = """
     WITH RECURSIVE newest (date) AS (
         SELECT max(date) FROM movement WHERE customer = ?1
@@ -1959,132 +1808,36 @@ YEARS = """
                 WHERE older.customer = ?1 AND older.date < substr(newest.date, 1, 4))
         FROM newest WHERE newest.date IS NOT NULL)
     SELECT substr(date, 1, 4) AS year FROM newest WHERE date IS NOT NULL"""
-OPEN_DEBITS = """
-    SELECT id, amount, due_date FROM movement WHERE customer = ? AND amount > 0
-    ORDER BY date DESC, id DESC"""
+MONTHS = """
+    WITH RECURSIVE month (first) AS (
+        SELECT date(?2, 'start of month', '-11 months')
+        UNION ALL
+        SELECT date(first, '+1 month') FROM month WHERE first < date(?2, 'start of month'))
+    SELECT first AS month, (
+        SELECT coalesce(sum(amount), 0) FROM movement WHERE customer = ?1 AND date <
+        iif(first < date(?2, 'start of month'), date(first, '+1 month'), '9999')) AS balance
+    FROM month"""
 RECENT_LINES = 12                       # movements that ¿Por qué este saldo? explains in any case
-MONTHS = "ene feb mar abr may jun jul ago sep oct nov dic".split()
-CHART_SIZE = 360, 190
 
 
-def last_months(day: str, count: int) -> list[str]:
-    """The month of a day and those before it, the oldest first.
+class OpenItem(NamedTuple):
+    """What is left to pay of a voucher."""
 
-    >>> last_months("2026-02-03", 3)
-    ['2025-12', '2026-01', '2026-02']
-    """
-    last = int(day[:4]) * 12 + int(day[5:7]) - 1
-    return [f"{month // 12}-{month % 12 + 1:02}" for month in range(last - count + 1, last + 1)]
-
-
-def month_name(month: str) -> str:
-    """A month in three letters.
-
-    >>> month_name("2026-11")
-    'nov'
-    """
-    return MONTHS[int(month[5:]) - 1]
-
-
-def round_amounts(least: int, most: int) -> tuple[int, int, int]:
-    """Three round amounts, equally apart, that hold all between these two: a chart's grid.
-
-    >>> round_amounts(0, 125040), round_amounts(-32000, 45000)
-    ((0, 100000, 200000), (-50000, 0, 50000))
-    """
-    steps = (step * 10**power for power in range(1, 18) for step in (10, 20, 25, 50))
-    step = next(step for step in steps if least // step * step + 2 * step >= most)
-    first = least // step * step
-    return first, first + step, first + 2 * step
-
-
-class Chart(NamedTuple):
-    """A line of balances, in the units of its drawing, which are CHART_SIZE."""
-
-    grid: list      # (y, amount), from below
-    points: list    # (x, y, month, amount), oldest first
-
-
-def chart(balances: list[tuple[str, int]]) -> Chart:
-    """The drawing of (month, amount); zero is always on it.
-
-    >>> chart([("2026-10", 0), ("2026-11", 20000)]).points
-    [(18, 160, '2026-10', 0), (342, 20, '2026-11', 20000)]
-    """
-    amounts = [amount for _, amount in balances]
-    low, middle, high = round_amounts(min(0, *amounts), max(0, *amounts))
-    width, height = CHART_SIZE[0] - 36, CHART_SIZE[1] - 50
-
-    def level(amount):
-        return height + 20 - (amount - low) * height // (high - low)
-
-    return Chart([(level(amount), amount) for amount in (low, middle, high)],
-                 [(18 + n * width // (len(balances) - 1), level(amount), month, amount)
-                  for n, (month, amount) in enumerate(balances)])
+    movement: tuple | None      # None = all that is older than the statement's window, added up
+    rest: int                   # centavos
+    days: int | None            # until it is due, negative = overdue; None = no due date
 
 
 class Statement(NamedTuple):
-    """Some consecutive movements of a customer, each with the balance after it."""
+    """Some consecutive movements of a customer."""
 
-    opening: int    # balance before the first line
-    lines: list     # (movement, balance after it), oldest first
-    closing: int    # balance after the last line
-    balance: int    # of all movements: what the customer owes
-    page: int
-    pages: int
-
-
-def balance_of(number: int) -> int:
-    """What a customer owes: the sum of the ledger."""
-    return fetch_one(TOTAL, number).balance
-
-
-def statement(number: int, window: int, size: int, page: int | None = None) -> Statement:
-    """A page of the customer's last `window` movements; the newest page unless another is asked.
-
-    It is counted back from the balance: a long history costs no more than a short one.
-    """
-    with transaction(kind="DEFERRED"):
-        count, balance = fetch_one(TOTAL, number)
-        skip, length, page, pages = page_span(count, window, size, page)
-        return statement_part(number, balance, length, count - skip - length, page, pages)
-
-
-def statement_part(number: int, balance: int, length: int, newer: int, *of) -> Statement:
-    """`length` movements, those after which `newer` more have come."""
-    found = fetch_all(LINES, number, length, newer)
-    opening = balance - fetch_one(NEWEST, number, newer + length).amount
-    balances = list(accumulate((line.amount for line in found), initial=opening))
-    lines = list(zip(found, balances[1:], strict=True))
-    return Statement(opening, lines, balances[-1], balance, *of)
-
-
-def whole_statement(number: int) -> Statement:
-    """All that the pages of the statement show, at once."""
-    window = company().statement_window
-    return statement(number, window, window)
-
-
-def year_statement(number: int, year: int) -> Statement:
-    """All movements of a year."""
-    with transaction(kind="DEFERRED"):
-        found = fetch_one("SELECT count(*) FILTER (WHERE date LIKE ?2 || '-%') AS length,"
-                    " count(*) FILTER (WHERE date > ?2 || '-12-31') AS newer"
-                    " FROM movement WHERE customer = ?1", number, f"{year:04}")
-        return statement_part(number, balance_of(number), found.length, found.newer, 1, 1)
-
-
-def balances(number: int) -> list[tuple[str, int]]:
-    """(month, balance at its end) of the last 12 months; [] if there are movements in fewer than 3.
-
-    The first holds all that came before, the last what is dated later.
-    """
-    months = last_months(today(), 12)
-    moved = dict(fetch_all("SELECT min(max(substr(date, 1, 7), ?), ?) AS month, sum(amount)"
-                      " FROM movement WHERE customer = ? GROUP BY month",
-                      months[0], months[-1], number))
-    found = accumulate(moved.get(month, 0) for month in months)
-    return list(zip(months, found, strict=True)) if len(moved) > 2 else []
+    lines: list         # movements, oldest first, with `balance` after it, and `rest`, `days` open
+    opening: int        # balance before the first line
+    closing: int        # balance after the last line
+    balance: int        # of all movements: what the customer owes
+    open_items: list    # of all movements, too
+    page: int = 1
+    pages: int = 1
 
 
 class Explained(NamedTuple):
@@ -2096,10 +1849,62 @@ class Explained(NamedTuple):
     rest: int                   # what is left of it, still owed or in favour
 
 
+def balance_of(number: int) -> int:
+    """Return what a customer owes: the sum of the ledger."""
+    return fetch_one(TOTAL, number).balance
+
+
+def open_items(number: int, balance: int) -> list[OpenItem]:
+    """Return what is still to be paid, oldest first; it adds up to the balance.
+
+    Payments cancel the oldest, so the newest debits are read until they make up the balance.
+    """
+    window, day_now = company().statement_window, date.fromisoformat(today())
+    newest = get_db().execute(LINES, (number, window, 0))
+    items = [OpenItem(debit, rest, debit.due_date and (
+                date.fromisoformat(debit.due_date) - day_now).days)
+             for debit, rest in unpaid((row for row in newest if row.amount > 0), balance)]
+    if older := max(balance, 0) - sum(item.rest for item in items):
+        last_due = fetch_one(LAST_DUE, number, window).date or "9999-12-31"
+        days = (date.fromisoformat(last_due) - day_now).days
+        items.append(OpenItem(None, older, days if days < 0 else None))
+    return items[::-1]
+
+
+def statement_part(number: int, balance: int, length: int, newer: int) -> Statement:
+    """Return `length` movements, those after which `newer` more have come.
+
+    Balances are counted back from the newest: a long history costs no more than a short one.
+    """
+    items = open_items(number, balance)
+    open_of = {item.movement.id: item for item in items if item.movement}
+    after = closing = balance - (fetch_one(NEWEST, number, newer).amount if newer else 0)
+    lines, paid = [], OpenItem(None, 0, None)
+    for row in fetch_all(LINES, number, length, newer):
+        _, rest, days = open_of.get(row.id, paid)
+        lines.append(row._replace(balance=after, rest=rest, days=days))
+        after -= row.amount
+    return Statement(lines[::-1], after, closing, balance, items)
+
+
+def statement(number: int, window: int | None = None, size: int | None = None,
+              page: int | None = None) -> Statement:
+    """Return a page of the last `window` movements; the newest page unless another is asked.
+
+    Without a window it is the one of the settings, without a size all of it is one page.
+    """
+    window = window or company().statement_window
+    with transaction(kind="DEFERRED"):
+        count, balance = fetch_one(TOTAL, number)
+        skip, length, page, pages = page_span(count, window, size or window, page)
+        part = statement_part(number, balance, length, count - skip - length)
+    return part._replace(page=page, pages=pages)
+
+
 def explanation(found: Statement) -> list[Explained]:
-    """What was paid with what: the opening balance and each line, oldest first."""
-    movements = [None, *(line for line, _ in found.lines)]
-    amounts = [found.opening, *(line.amount for line, _ in found.lines)]
+    """Return what was paid with what: the opening balance and each line, oldest first."""
+    movements = [None, *found.lines]
+    amounts = [found.opening, *(line.amount for line in found.lines)]
     against = [[] for _ in amounts]
     for payment, debt, amount in cancellations(amounts):
         against[payment].append((movements[debt], amount))
@@ -2108,20 +1913,12 @@ def explanation(found: Statement) -> list[Explained]:
             for movement, amount, parts in zip(movements, amounts, against, strict=True)]
 
 
-def next_due(number: int, balance: int) -> tuple[str | None, int]:
-    """(the earliest due date of what is not paid yet, how much is overdue today)."""
-    debits = get_db().execute(OPEN_DEBITS, (number,))
-    owed = [(debit.due_date, rest) for debit, rest in unpaid(debits, balance) if debit.due_date]
-    overdue = sum(rest for due, rest in owed if due < today())
-    return min((due for due, _ in owed), default=None), overdue
-
-
 def still_so(kind: str, number: int, lines: list) -> list[tuple]:
-    """(movement, what is owed of it) of those that are 'due' or 'overdue' now; 'new' are all."""
+    """Return (movement, what is owed of it) of those that are `kind` now; 'new' are all."""
     if kind == "new":
         return [(line, line.amount) for line in lines]
-    debits = get_db().execute(OPEN_DEBITS, (number,))
-    owed = {debit.id: rest for debit, rest in unpaid(debits, balance_of(number))}
+    items = open_items(number, balance_of(number))
+    owed = {item.movement.id: item.rest for item in items if item.movement}
     return [(line, owed[line.id]) for line in lines
             if line.id in owed and (line.due_date >= today()) == (kind == "due")]
 
@@ -2134,11 +1931,10 @@ def has_pdf(movement) -> bool:
 @bp.get("/")
 @login_required
 def home():
-    """Bienvenido/a: the balance, the last movements, the two groups of the manual, news."""
-    found = statement(current_user.number, 5, 5)
-    due, overdue = next_due(current_user.number, found.balance)
+    """Bienvenido/a: the balance, what is open, the last movements, the manual's groups, news."""
+    found = statement(current_user.number, window=5)
     news = fetch_all("SELECT * FROM news ORDER BY date DESC, id DESC LIMIT 3")
-    return render_template("home.html", found=found, due=due, overdue=overdue, news=news)
+    return render_template("home.html", found=found, open_items=found.open_items, news=news)
 
 
 @bp.get("/cuenta")
@@ -2146,92 +1942,113 @@ def home():
 def account():
     """Mi cuenta corriente: a page of the last movements, oldest first."""
     page = asked_page()
-    window, size = company().statement_window, company().page_size
-    found = statement(current_user.number, window, size, page)
+    found = statement(current_user.number, size=company().page_size, page=page)
     if "pagina" in request.args and page != found.page:
         return redirect(url_for(".account"))
     years = fetch_all(YEARS, current_user.number)
-    return render_template("account.html", found=found, years=years)
+    return render_template("account.html", found=found, open_items=found.open_items, years=years)
 
 
 @bp.get("/cuenta/saldo")
 @login_required
 def balance():
     """¿Por qué este saldo? What is open and the last movements, with what was paid with what."""
-    found = whole_statement(current_user.number)
+    found = statement(current_user.number)
     lines = explanation(found)
-    recent = len(lines) - RECENT_LINES
-    shown = [line for n, line in enumerate(lines) if line.rest or n >= max(recent, 1)]
-    due, overdue = next_due(current_user.number, found.balance)
-    months = balances(current_user.number)
-    return render_template("balance.html", found=found, lines=shown, due=due, overdue=overdue,
-                           others=found.balance - sum(line.amount for line in shown),
-                           chart=chart(months) if months else None)
+    recent = max(len(lines) - RECENT_LINES, 1)
+    shown = [line for n, line in enumerate(lines) if line.rest or n >= recent]
+    others = found.balance - sum(line.amount for line in shown)
+    months = fetch_all(MONTHS, current_user.number, today())
+    return render_template("balance.html", found=found, open_items=found.open_items, lines=shown,
+                           others=others, months=months)
 
 # === Documents ====================================================================================
 # What is downloaded. fpdf2 is imported only here, where it is needed: it costs 300 ms and 22 MB.
 
 QR_SINCE = "2021-03-01"             # RG 4892: older vouchers have no QR
-DOWNLOADS_AN_HOUR = 600                         # of a customer, from each worker
-DOWNLOADS = {}                                  # customer: (hour, how many in it)
-ZIPPING = threading.BoundedSemaphore()  # a year's ZIP at a time in a process: others want pages
-FONT = "helvetica"      # built into every reader; shows Windows-1252, which is all of Spanish
-LINE_HEIGHT = 4.4       # of tables, in mm
-QR_PLACE = 15, 240, 34  # from the left, from above, its side, in mm
-
-
-def debit_and_credit(line, show) -> tuple[str, str]:
-    """An amount in its column, the other one empty."""
-    return (show(line.amount), "") if line.amount >= 0 else ("", show(-line.amount))
-
-
-def csv_money(amount: int) -> str:
-    """An amount as spreadsheets in Argentina read numbers: 1234,56."""
-    return plain_money(amount).replace(".", "").replace("−", "-")
+MAKING = threading.BoundedSemaphore(2)  # documents at a time in a process: others want pages
+MAKING_SECONDS = 3                  # that a document waits for its turn
+FONT = "helvetica"                  # built into every reader; shows Windows-1252
+LINE_HEIGHT = 4.4                   # of tables, in mm, as all that follows
+LOWEST = 281                        # where a page's last row ends
+QR_PLACE = 15, 240, 34              # from the left, from above, its side
 
 
 def statement_rows(found: Statement, show):
-    """Yield a statement's lines, between the balances before and after; `show` writes amounts."""
+    """Yield the head, and the lines between two balances; `show` writes amounts."""
+    yield "Fecha", "Comprobante", "Número", "Detalle", "Debe", "Haber", "Saldo"
     yield "", "Saldo anterior", "", "", "", "", show(found.opening)
-    for line, balance in found.lines:
-        yield (day(line.date), line.type_name, voucher_number(line), line.detail,
-               *debit_and_credit(line, show), show(balance))
+    for line in found.lines:
+        amounts = (show(line.amount), "") if line.amount >= 0 else ("", show(-line.amount))
+        yield (day(line.date), line.type_name, voucher_number(line), line.detail, *amounts,
+               show(line.balance))
     yield "", "Saldo", "", "", "", "", show(found.closing)
 
 
 def statement_csv(found: Statement) -> bytes:
-    """The statement for a spreadsheet."""
-    return csv_file(("Fecha", "Comprobante", "Número", "Detalle", "Debe", "Haber", "Saldo"),
-                    statement_rows(found, csv_money))
+    """Return the statement for a spreadsheet, with amounts as they are read here: 1234,56."""
+    def show(amount):
+        return plain_money(amount).replace(".", "").replace("−", "-")
+    head, *rows = statement_rows(found, show)
+    return csv_file(head, rows)
 
 
-def new_pdf(title: str, colour: str):
-    """An A4 page with the brand's colour on top."""
+@cache
+def nearest_letter(letter: str) -> str:
+    """Return a letter as Windows-1252 has it, the one below its accent, or nothing.
+
+    >>> [nearest_letter(letter) for letter in "ñŁř’中"]
+    ['ñ', 'L', 'r', '’', '']
+    """
+    with suppress(UnicodeEncodeError):
+        return letter.encode("cp1252") and letter
+    with suppress(KeyError):
+        letter = unicodedata.lookup(unicodedata.name(letter, "").partition(" WITH ")[0])
+    return unicodedata.normalize("NFKD", letter).encode("ascii", "ignore").decode()
+
+
+def on_paper(text: str) -> str:
+    """Return what the font, and a page, can show of a text."""
+    text = unicodedata.normalize("NFC", text[:500]).replace("−", "-")
+    return text if text.isascii() else "".join(map(nearest_letter, text))
+
+
+def new_pdf(title: str, colour: str, foot: str):
+    """Return an A4 page with the brand's colour on top; each has `foot` and its number below."""
     from fpdf import FPDF
-    pdf = FPDF()
+
+    class Paper(FPDF):
+        """With what each page has."""
+
+        def header(self):
+            """Draw the brand's colour."""
+            self.set_fill_color(colour)
+            self.rect(0, 0, 210, 4, style="F")
+            self.set_fill_color(0)
+
+        def footer(self):
+            """Write whose page this is, and which of how many."""
+            self.set_font(FONT, "", 8)
+            self.text(15, 290, on_paper(foot))
+            self.set_xy(150, 287)
+            self.cell(45, 4, f"Página {self.page_no()} de {{nb}}", align="R")
+
+    pdf = Paper()
     pdf.core_fonts_encoding = "cp1252"
     pdf.set_title(title)
     pdf.set_lang("es-AR")
     pdf.set_margin(15)
     pdf.add_page()
-    pdf.set_fill_color(colour)
-    pdf.rect(0, 0, 210, 4, style="F")
-    pdf.set_fill_color(255)
     return pdf
 
 
-def printable(text: str) -> str:
-    """What the font, and a page, can show of a text."""
-    return text[:500].replace("−", "-").encode("cp1252", "replace").decode("cp1252")
-
-
 def write_lines(pdf, x: float, y: float, *lines: tuple) -> None:
-    """Write (text, size) or (text, size, 'B') one under the other; texts may be ''."""
+    """Write (text, size) or (text, size, 'B') one under the other; without a text there is none."""
     pdf.set_xy(x, y)
-    for text, size, *style in lines:
+    for text, size, *style in filter(lambda line: line[0], lines):
         pdf.set_font(FONT, "".join(style), size)
         width = 195 - x if x > 90 else 80
-        pdf.multi_cell(width, size * 0.45, printable(text), new_x="LEFT", new_y="NEXT", align="L")
+        pdf.multi_cell(width, size * 0.45, on_paper(text), new_x="LEFT", new_y="NEXT", align="L")
 
 
 def write_table(pdf, y: float, widths: tuple, rows: list[tuple]) -> None:
@@ -2239,37 +2056,29 @@ def write_table(pdf, y: float, widths: tuple, rows: list[tuple]) -> None:
 
     Wide columns are texts and the rest figures. (The tables of fpdf2 take eight times as long.)
     """
+    def in_lines(text, width):
+        if pdf.get_string_width(text) < width - 2:
+            return [text]
+        return pdf.multi_cell(width, text=text, dry_run=True, output="LINES")
+
     pdf.set_font(FONT, "", 8 if len(widths) > 2 else 10)
-    head, *rest = [[(width, in_lines(pdf, printable(cell), width))
-                    for cell, width in zip(row, widths, strict=True)] for row in rows]
-    y = write_row(pdf, y, head, "B")
-    for row in rest:
-        if y + row_height(row) > 281:
+    head, *rows = ([in_lines(on_paper(cell), width)
+                    for cell, width in zip(row, widths, strict=True)] for row in rows)
+    y = write_row(pdf, y, widths, head, "B")
+    for row in rows:
+        if y + 1.2 + LINE_HEIGHT * max(map(len, row)) > LOWEST:
             pdf.add_page()
-            y = write_row(pdf, 15, head, "B")
-        y = write_row(pdf, y, row)
-    pdf.set_y(y)
+            y = write_row(pdf, 15, widths, head, "B")
+        y = write_row(pdf, y, widths, row)
 
 
-def in_lines(pdf, text: str, width: float) -> list[str]:
-    """A text as it fits in a column."""
-    if pdf.get_string_width(text) < width - 2:
-        return [text] * bool(text)
-    return pdf.multi_cell(width, text=text, dry_run=True, output="LINES")
-
-
-def row_height(row: list[tuple]) -> float:
-    """Of a table's row, with the rule below."""
-    return 1.2 + LINE_HEIGHT * max(len(lines) for _, lines in row)
-
-
-def write_row(pdf, y: float, row: list[tuple], style: str = "") -> float:
-    """Write cells, each (width, lines), and a rule below; where the next row goes."""
+def write_row(pdf, y: float, widths: tuple, row: list[list], style: str = "") -> float:
+    """Write cells, each a list of lines, and a rule below; return where the next row goes."""
     pdf.set_font(style=style)
-    x, below = 15, y + row_height(row)
-    for width, lines in row:
+    x, below = 15, y + 1.2 + LINE_HEIGHT * max(map(len, row))
+    for width, lines in zip(widths, row, strict=True):
         is_figure = width <= 30 and x > 15
-        for number, line in enumerate(lines):
+        for number, line in enumerate(filter(None, lines)):
             indent = width - 1 - pdf.get_string_width(line) if is_figure else 1
             pdf.text(x + indent, y + 3.9 + LINE_HEIGHT * number, line)
         x += width
@@ -2277,23 +2086,37 @@ def write_row(pdf, y: float, row: list[tuple], style: str = "") -> float:
     return below
 
 
-def statement_pdf(customer, found: Statement, title: str = "Cuenta corriente") -> bytes:
-    """The statement on paper."""
-    pdf = new_pdf(title, customer.colour)
-    write_lines(pdf, 15, 14, (company().company_name, 14, "B"), (title, 12))
+def tax_number(customer) -> str:
+    """Return the customer's CUIT or DNI as it is printed, '' if none is on file."""
+    number = customer.cuit or ""
+    return f"CUIT: {cuit.format(number)}" if len(number) == 11 else number and f"DNI: {number}"
+
+
+def statement_pdf(customer, found: Statement, year: int | None = None) -> bytes:
+    """Return the statement on paper, of a year or of the last movements: the balance first."""
+    title, until = "Cuenta corriente", today()
+    if year:
+        title, until = f"{title} {year}", min(until, f"{year}-12-31")
+    days = [day(line.date) for line in (*found.lines[:1], *found.lines[-1:])]
+    period = "Movimientos del {} al {}".format(*days) if days else "Sin movimientos"
+    whose = customer.name[:60], f"usuario {customer.number}", tax_number(customer), period
+    pdf = new_pdf(title, customer.colour, " · ".join(filter(None, whose)))
+    words = "Saldo a pagar" if found.closing > 0 else "Saldo a favor" if found.closing else "Saldo"
+    write_lines(pdf, 15, 14, (company().company_name, 14, "B"), (title, 12),
+                (period, 9), ("Importes en pesos", 9))
     write_lines(pdf, 110, 14, (customer.name, 11, "B"), (f"Usuario {customer.number}", 9),
-                (f"Al {day(today())}, importes en pesos", 9))
-    rows = [(date, f"{voucher} {number}", *rest)
+                (tax_number(customer), 9))
+    write_lines(pdf, 15, 38, (f"{words} al {day(until)}", 10), (money(abs(found.closing)), 22, "B"))
+    rows = [(date, f"{voucher} {number}".strip(), *rest)
             for date, voucher, number, *rest in statement_rows(found, plain_money)]
-    write_table(pdf, 36, (18, 49, 51, 21, 21, 20),
-                [("Fecha", "Comprobante", "Detalle", "Debe", "Haber", "Saldo"), *rows])
+    write_table(pdf, 58, (18, 49, 51, 21, 21, 20), rows)
     return bytes(pdf.output())
 
 
 def qr_address(customer, voucher) -> str:
-    """The address in AFIP's QR: JSON in base64, numbers as numbers (RG 4892)."""
-    total = abs(voucher.amount)
-    receiver = {"tipoDocRec": 80, "nroDocRec": int(customer.cuit)} if customer.cuit else {}
+    """Return the address in AFIP's QR: JSON in base64, numbers as numbers (RG 4892)."""
+    total, kind = abs(voucher.amount), 80 if len(customer.cuit or "") == 11 else 96     # or a DNI
+    receiver = {"tipoDocRec": kind, "nroDocRec": int(customer.cuit)} if customer.cuit else {}
     fields = {
         "ver": 1, "fecha": voucher.date, "cuit": int(company().company_cuit),
         "ptoVta": voucher.point_of_sale, "tipoCmp": voucher.type, "nroCmp": voucher.number,
@@ -2307,9 +2130,8 @@ def draw_qr(pdf, address: str) -> None:
     """Draw a QR. Its mask is fixed: to look for the best of eight takes as long as all the rest."""
     import segno
     modules = segno.make(address, error="m", mask=2, boost_error=False).matrix
-    (x, y, side), count = QR_PLACE, len(modules)
-    size = side / count
-    pdf.set_fill_color(0)
+    x, y, side = QR_PLACE
+    size = side / len(modules)
     for row, bits in enumerate(modules):
         for dark in re.finditer(b"\x01+", bits):
             first, after = dark.span()
@@ -2317,9 +2139,12 @@ def draw_qr(pdf, address: str) -> None:
 
 
 def voucher_pdf(customer, voucher) -> bytes:
-    """A copy of a voucher that is not stored: an electronic one, or a receipt of this portal."""
+    """Return a copy of a voucher that is not stored: an electronic one, or a receipt of ours."""
     us, number, total = company(), voucher_number(voucher), money(abs(voucher.amount))
-    pdf = new_pdf(f"{voucher.type_name} {number}", customer.colour)
+    title = f"{voucher.type_name} {number}"
+    legend = ("Documento no válido como factura.", "") if not voucher.cae else (
+        "Copia de consulta.", "El comprobante original es el que emitió la empresa.")
+    pdf = new_pdf(title, customer.colour, f"{title}. {' '.join(legend)}")
     write_lines(pdf, 15, 15, (us.company_legal_name, 14, "B"), (us.company_address, 9),
                 (us.company_tax_condition, 9))
     pdf.rect(97, 14, 14, 15)
@@ -2330,35 +2155,26 @@ def voucher_pdf(customer, voucher) -> bytes:
                 (f"CUIT: {cuit.format(us.company_cuit)}", 9),
                 (f"Ingresos Brutos: {us.company_gross_income}", 9),
                 (f"Inicio de actividades: {us.company_since}", 9))
-    write_receiver(pdf, customer, voucher)
+    write_lines(pdf, 15, 42, (legend[0], 9, "B"), (legend[1], 8))
+    pdf.line(15, 52, 195, 52)
+    place = ", ".join(filter(None, (customer.address, customer.city, customer.province)))
+    write_lines(pdf, 15, 56, (customer.name, 11, "B"), (place, 9), (customer.tax_condition, 9))
+    write_lines(pdf, 120, 56, (f"Usuario: {customer.number}", 9), (tax_number(customer), 9),
+                (f"Vencimiento: {day(voucher.due_date)}" if voucher.due_date else "", 9, "B"))
     lines = [(voucher.detail or voucher.type_name, total), ("Total", total)]
     write_table(pdf, 84, (150, 30), [("Detalle", "Importe"), *lines])
-    write_foot(pdf, customer, voucher)
+    if not voucher.cae:
+        write_lines(pdf, 15, 262, ("Emitido por el Centro de Atención al Cliente.", 9))
+        return bytes(pdf.output())
+    if voucher.date >= QR_SINCE:
+        draw_qr(pdf, qr_address(customer, voucher))
+    write_lines(pdf, 120, 262, (f"CAE N° {voucher.cae}", 10, "B"),
+                (f"Vencimiento del CAE: {day(voucher.cae_due_date)}", 9))
     return bytes(pdf.output())
 
 
-def write_receiver(pdf, customer, voucher) -> None:
-    """Whom a voucher is for, and until when it is to be paid."""
-    place = ", ".join(filter(None, (customer.address, customer.city, customer.province)))
-    pdf.line(15, 52, 195, 52)
-    write_lines(pdf, 15, 56, (customer.name, 11, "B"), (place, 9), (customer.tax_condition, 9))
-    write_lines(pdf, 120, 56, (f"Usuario: {customer.number}", 9),
-                (f"CUIT: {cuit.format(customer.cuit)}" if customer.cuit else "", 9),
-                (f"Vencimiento: {day(voucher.due_date)}" if voucher.due_date else "", 9, "B"))
-
-
-def write_foot(pdf, customer, voucher) -> None:
-    """AFIP's authorization, and its QR; or what a receipt of this portal is."""
-    if not voucher.cae:
-        return write_lines(pdf, 15, 262, ("Emitido por el Centro de Atención al Cliente.", 9))
-    if voucher.date >= QR_SINCE:
-        draw_qr(pdf, qr_address(customer, voucher))
-    return write_lines(pdf, 120, 262, (f"CAE N° {voucher.cae}", 10, "B"),
-                       (f"Vencimiento del CAE: {day(voucher.cae_due_date)}", 9))
-
-
 def stored_document(name: str) -> bytes:
-    """A voucher's PDF as it is stored; missing or damaged, a page and the log say so.
+    """Return a voucher's PDF as it is stored; missing or damaged, a page and the log say so.
 
     What was imported is named by its SHA-256.
     """
@@ -2373,122 +2189,111 @@ def stored_document(name: str) -> bytes:
 
 
 def document_name(voucher) -> str:
-    """What a voucher's file is called on the customer's disk."""
+    """Return what a voucher's file is called on the customer's disk."""
     return f"{voucher.type_name} {voucher_number(voucher)}.pdf".replace(" ", "-")
 
 
-def document_of(customer, voucher) -> bytes:
-    """A voucher's PDF: as it is stored, else a copy."""
-    is_stored = voucher.document is not None
-    return stored_document(voucher.document) if is_stored else voucher_pdf(customer, voucher)
-
-
 def year_zip(customer, year: int, found: Statement):
-    """A year's statement, and its vouchers; a file on disk, however many they are."""
+    """Return a year's statement, and its vouchers; a file on disk, however many they are."""
     file = tempfile.TemporaryFile()  # noqa: SIM115 - closed when it was sent
+    missing, without = [], []
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
-        title = f"Cuenta corriente {year}"
         archive.writestr(f"cuenta-corriente-{year}.csv", statement_csv(found))
-        archive.writestr(f"cuenta-corriente-{year}.pdf", statement_pdf(customer, found, title))
-        with_pdf, without = [], []
-        for line, _ in found.lines:
-            (with_pdf if has_pdf(line) else without).append(line)
-        missing = [line for line in with_pdf if not is_added(archive, customer, line)]
-        if missing or without:
-            archive.writestr("LEAME.txt", read_me(missing, without))
+        archive.writestr(f"cuenta-corriente-{year}.pdf", statement_pdf(customer, found, year))
+        for line in found.lines:
+            name = document_name(line)
+            if not has_pdf(line):
+                without.append(name)
+                continue
+            try:
+                archive.writestr(name, voucher_pdf(customer, line) if line.document is None
+                                 else stored_document(line.document))
+            except NotFound:
+                missing.append(name)
+        lists = [["No encontramos el archivo de estos comprobantes: escríbanos.", *missing, ""],
+                 ["Estos comprobantes no tienen PDF en el sitio:", *without, ""]]
+        if told := [line for lines in lists if len(lines) > 2 for line in lines]:
+            archive.writestr("LEAME.txt", "\r\n".join(told))
     file.seek(0)
     return file
 
 
-def is_added(archive, customer, voucher) -> bool:
-    """Put a voucher's PDF into a ZIP; False if it is not to be found."""
-    with suppress(NotFound):
-        archive.writestr(document_name(voucher), document_of(customer, voucher))
-        return True
-    return False
+def download(make, name: str) -> Response:
+    """Return a file for the customer's disk, which `make` makes when its turn comes.
 
-
-def read_me(missing: list, without: list) -> str:
-    """Which vouchers are not in a year's ZIP, and why."""
-    lists = (("No encontramos el archivo de estos comprobantes: escríbanos.", missing),
-             ("Estos comprobantes no tienen PDF en el sitio:", without))
-    return "\r\n".join(line for why, vouchers in lists if vouchers
-                       for line in (why, *map(document_name, vouchers), ""))
-
-
-def count_download(number: int) -> None:
-    """Count what a customer downloads; TooManyRequests if it is too much.
-
-    In memory: what is read goes on while nothing can be written.
+    Each is counted, and told in the account's log, once in ten minutes; but a database that is
+    locked stops nobody from reading.
     """
-    hour, count = DOWNLOADS.get(number, ("", 0))
-    count = count + 1 if hour == now()[:13] else 1
-    DOWNLOADS[number] = now()[:13], count
-    if count > DOWNLOADS_AN_HOUR:
-        wait = 3600 - age_of(f"{now()[:13]}:00:00Z")
-        raise TooManyRequests("download", retry_after=int(wait) + 1)
-
-
-def download(content, name: str) -> Response:
-    """A file for the customer's disk; the account's log tells of it, once in ten minutes."""
-    seen = fetch_one("SELECT 1 FROM event WHERE customer = ? AND at > ? AND kind = 'download'"
-               " AND new = ?", current_user.number, now(-600), name)
-    if not seen:
-        with suppress(sqlite3.OperationalError), transaction(patience=0) as db:  # pages do not wait
-            log_event(db, current_user.number, "download", new=name)
+    if not MAKING.acquire(timeout=MAKING_SECONDS):
+        abort(503)
+    try:
+        with suppress(sqlite3.OperationalError), transaction(patience=1) as db:
+            allow(db, "download", current_user.number)
+            if not db.execute("SELECT 1 FROM event WHERE customer = ? AND at > ? AND kind ="
+                              " 'download' AND new = ?", (current_user.number, now(-600), name)
+                              ).fetchone():
+                log_event(db, current_user.number, "download", new=name)
+        content = make()
+    finally:
+        MAKING.release()
     file = io.BytesIO(content) if isinstance(content, bytes) else content
     return send_file(file, as_attachment=True, download_name=name)
+
+
+def statement_name(found: Statement, ending: str) -> str:
+    """Return what a statement's file is called: whose it is, and of which days."""
+    days = f"-{found.lines[0].date}-al-{found.lines[-1].date}" if found.lines else ""
+    return f"cuenta-corriente-{current_user.number}{days}.{ending}"
 
 
 @bp.get("/cuenta.csv")
 @login_required
 def account_csv():
     """The same movements for a spreadsheet."""
-    content = statement_csv(whole_statement(current_user.number))
-    return download(content, f"cuenta-corriente-{current_user.number}.csv")
+    found = statement(current_user.number)
+    return download(lambda: statement_csv(found), statement_name(found, "csv"))
 
 
 @bp.get("/cuenta.pdf")
 @login_required
 def account_pdf():
     """The same movements on paper."""
-    count_download(current_user.number)
-    content = statement_pdf(current_user, whole_statement(current_user.number))
-    return download(content, f"cuenta-corriente-{current_user.number}.pdf")
+    found = statement(current_user.number)
+    return download(lambda: statement_pdf(current_user, found), statement_name(found, "pdf"))
 
 
 @bp.get("/cuenta/<int(fixed_digits=4):year>.zip")
 @login_required
 def account_year(year):
-    """A year's statement and vouchers, in one file; one is made at a time, they take long."""
-    found = year_statement(current_user.number, year)
+    """A year's statement and vouchers, in one file."""
+    with transaction(kind="DEFERRED"):
+        length, newer, owed = fetch_one(
+            "SELECT count(*) FILTER (WHERE date LIKE ?2 || '-%') AS length,"
+            " count(*) FILTER (WHERE date > ?2 || '-12-31') AS newer,"
+            " coalesce(sum(amount), 0) AS owed FROM movement WHERE customer = ?1",
+            current_user.number, f"{year:04}")
+        found = statement_part(current_user.number, owed, length, newer)
     if not found.lines:
         abort(404)
-    count_download(current_user.number)
-    if not ZIPPING.acquire(blocking=False):
-        abort(503)
-    try:
-        content = year_zip(current_user, year, found)
-    finally:
-        ZIPPING.release()
-    return download(content, f"cuenta-corriente-{current_user.number}-{year}.zip")
+    return download(lambda: year_zip(current_user, year, found),
+                    f"cuenta-corriente-{current_user.number}-{year}.zip")
 
 
 @bp.get("/comprobantes/<int(max=9999999999999):voucher>.pdf")
 @login_required
 def voucher(voucher):
     """One of the customer's own vouchers: as it is stored, else a copy."""
-    found = fetch_one(f"{VOUCHER} WHERE movement.id = ? AND customer = ?", voucher, current_user.number)
-    if not found or not has_pdf(found):
+    row = fetch_one(f"{VOUCHER} WHERE movement.id = ? AND customer = ?", voucher,
+                    current_user.number)
+    if not row or not has_pdf(row):
         abort(404)
-    count_download(current_user.number)
-    return download(document_of(current_user, found), document_name(found))
+    stored = None if row.document is None else stored_document(row.document)
+    return download(lambda: stored or voucher_pdf(current_user, row), document_name(row))
 
 # === Services =====================================================================================
 # The payment services, as they really talk: where to pay, what their notices mean, how to ask them.
 
-PAGE_SECONDS = 4                    # while somebody looks at a page, a service has so long
-CHORE_SECONDS = 20                  # and so long while nobody does; then it is asked again later
+SERVICE_SECONDS = 4                 # for a whole exchange, from connecting to the last byte
 ANSWER_BYTES = 256 * 1024
 
 
@@ -2496,41 +2301,50 @@ class ServiceError(Exception):
     """A payment service could not be asked, or its answer not be read: ask again later."""
 
 
-class NoRedirect(HTTPRedirectHandler):
-    """An answer from elsewhere is no answer."""
-
-    def redirect_request(self, *_):
-        """Follow nothing."""
+@contextmanager
+def time_limit(sock, seconds: float):
+    """Shut a socket down after so many seconds: its own timeout begins again with each byte."""
+    def shut_down():
+        with suppress(OSError):     # it was over just now
+            socket.socket.shutdown(sock, socket.SHUT_RDWR)
+    timer = threading.Timer(seconds, shut_down)
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def fetch(url: str, read, data: bytes | None = None, headers: dict | None = None):
-    """What `read` makes of a payment service's answer to a GET or, with `data`, a POST.
+    """Return what `read` makes of a payment service's answer to a GET or, with `data`, a POST.
 
-    ServiceError if there is none, or it cannot be read.
+    ServiceError if there is no answer in time, or `read` refuses it with a ValueError.
     """
-    seconds = PAGE_SECONDS if request else CHORE_SECONDS
-    deadline, question = time.monotonic() + seconds, Request(url, data, headers or {})
+    parts, deadline = urlsplit(url), time.monotonic() + SERVICE_SECONDS
+    path = parts.path + f"?{parts.query}" * bool(parts.query)
+    kind = HTTPSConnection if parts.scheme == "https" else HTTPConnection
     try:
-        with build_opener(NoRedirect).open(question, timeout=seconds) as reply:
-            return read(whole_reply(reply, deadline))
+        with closing(kind(parts.netloc, timeout=SERVICE_SECONDS / 2)) as connection:
+            connection.connect()
+            connection.sock.settimeout(SERVICE_SECONDS)
+            with time_limit(connection.sock, deadline - time.monotonic()):
+                connection.request("POST" if data else "GET", path, data,
+                                   {"User-Agent": "CAC"} | (headers or {}))
+                reply = connection.getresponse()
+                answer = reply.read(ANSWER_BYTES + 1)
+        if time.monotonic() > deadline or len(answer) > ANSWER_BYTES:
+            raise ServiceError("the answer is too slow or too long")
+        if not 200 <= reply.status < 300:   # an answer from elsewhere is none either
+            raise ServiceError(f"HTTP {reply.status}: {answer[:200]!r}")
+        return read(answer)
     except (OSError, HTTPException) as error:
         raise ServiceError(f"{type(error).__name__}: {error}") from error
     except ValueError as error:
         raise ServiceError(f"the answer: {error}") from error
 
 
-def whole_reply(reply, deadline: float) -> bytes:
-    """All that comes; ServiceError if that is too long, or goes on after the deadline."""
-    answer = b""
-    while chunk := reply.read1(65536):
-        answer += chunk
-        if time.monotonic() > deadline or len(answer) > ANSWER_BYTES:
-            raise ServiceError("the answer is too slow or too long")
-    return answer
-
-
 def read_xml(body: bytes):
-    """The tree of DineroMail's XML with all the damage seen in the wild, tags in lower case.
+    """Return the tree of DineroMail's XML with all the damage seen in the wild, tags in lower case.
 
     ValueError if it is not XML, or declares anything (entities, a DTD).
     """
@@ -2540,12 +2354,12 @@ def read_xml(body: bytes):
         text = body.decode("latin-1")
     text = html.unescape(text) if text.lstrip().startswith("&lt;") else text
     text = re.sub(r"^\s*<\?\s*xml[^>]*>", "", text, flags=re.I).strip()
-    if "<!" in text:
+    if "<!" in text:    # before anything is parsed: what is not declared cannot expand
         raise ValueError("it has declarations")
     text = re.sub(r"&(?!(#\d+|#x[0-9a-fA-F]+|amp|lt|gt|quot|apos);)", "&amp;", text)
     try:
-        tree = parse_xml(text)
-    except (ElementTree.ParseError, DefusedXmlException) as error:
+        tree = ElementTree.fromstring(text)  # noqa: S314 - it has no declarations
+    except ElementTree.ParseError as error:
         raise ValueError(f"it is no XML: {error}") from error
     for element in tree.iter():
         element.tag = element.tag.lower()
@@ -2553,36 +2367,31 @@ def read_xml(body: bytes):
 
 
 def read_json(body: bytes) -> dict:
-    """A JSON object; ValueError if it is something else."""
+    """Return a JSON object; ValueError if it is something else."""
     try:
-        found = json.loads(body)
+        value = json.loads(body)
     except RecursionError as error:
         raise ValueError("it is nested too deep") from error
-    if not isinstance(found, dict):
+    if not isinstance(value, dict):
         raise ValueError("it is no JSON object")
-    return found
+    return value
 
 
 def centavos(decimal: str) -> int | None:
-    """Of an amount with a decimal point, as payment services write it; None if it is not one.
-
-    >>> centavos("1250.4"), centavos("1250.400"), centavos("1250.404")
-    (125040, 125040, None)
-    """
-    found = re.fullmatch(r"([0-9]{1,13})(?:\.([0-9]{1,2})0*)?", decimal)
-    return int(found[1] + (found[2] or "").ljust(2, "0")) if found else None
+    """Return the centavos of an amount with a decimal point; None if it is not exactly one."""
+    match = re.fullmatch(r"([0-9]{1,13})(?:\.([0-9]{1,2})0*)?", decimal)
+    return int(match[1] + (match[2] or "").ljust(2, "0")) if match else None
 
 
 class DineroMail:
     """Checkout of generation 1 and IPN v2, after DineroMail's manual of July 2011.
 
-    Every payment service has label, setting, leads_by_form, and the methods checkout, is_genuine,
-    subjects, look_up and query.
+    Both services have `subjects`, what a notice names; `look_up`, which asks about that; and
+    `query`, which asks about a reference of ours. Nobody signs DineroMail's notices.
     """
 
     label = "DineroMail"            # its name on pages and receipts
     setting = "DINEROMAIL_ACCOUNT"  # without which it is not offered
-    leads_by_form = True            # False: a plain link leads there
     states = {"1": "pending", "2": "credited", "3": "rejected"}     # ESTADO
     currencies = {"1": "ARS", "2": "USD"}                           # MONEDA
 
@@ -2591,8 +2400,8 @@ class DineroMail:
         self.base = config["DINEROMAIL_URL"].rstrip("/")
         self.account, self.key = config["DINEROMAIL_ACCOUNT"][:-1], config["DINEROMAIL_PASSWORD"]
 
-    def checkout(self, payment) -> tuple[str, dict | None]:
-        """Where the customer pays: (address, fields to POST there; None = a plain link)."""
+    def checkout(self, payment) -> tuple[str, dict]:
+        """Return the address of the form that leads to the checkout, and its fields."""
         back = absolute("payment", reference=payment.reference, vuelta=1)
         return f"{self.base}/Shop/Shop_Ingreso.asp", {
             "NombreItem": f"{company().company_name}, usuario {payment.customer}",
@@ -2601,70 +2410,56 @@ class DineroMail:
             "trx_id": payment.reference, "image_url": "http://", "DireccionExito": back,
             "DireccionFracaso": back, "DireccionEnvio": "0", "Mensaje": "0", "MediosPago": ""}
 
-    def is_genuine(self, headers, query: str) -> bool:
-        """Whether a notice is signed by the service. DineroMail signs none, so we believe none."""
-        return True
-
     def subjects(self, query: str, body: bytes) -> list[str]:
-        """What a notice tells us to look up: here, our references. ValueError: unreadable."""
+        """Return the references that a notice names; ValueError if it cannot be read."""
         text = body.decode("latin-1")
         name, _, value = text.partition("=")
         is_raw = re.match(r"\s*(<|&lt;)", value)    # it was not encoded at all
-        found = [(name, value)] if is_raw else parse_qsl(text, encoding="latin-1")
-        fields = {name.lower(): value for name, value in found}
+        pairs = [(name, value)] if is_raw else parse_qsl(text, encoding="latin-1")
+        fields = {name.lower(): value for name, value in pairs}
         if "notificacion" not in fields:
             raise ValueError("it has no field Notificacion")
-        xml = fields["notificacion"].encode("latin-1")
-        ids = read_xml(xml).iterfind("operaciones/operacion/id")
-        references = list(dict.fromkeys((found.text or "").strip() for found in ids))
-        if not 1 <= len(references) <= 100 or not all(0 < len(found) <= 64 for found in references):
+        tree = read_xml(fields["notificacion"].encode("latin-1"))
+        references = list(dict.fromkeys((element.text or "").strip() for element in
+                                        tree.iterfind("operaciones/operacion/id")))
+        if not 1 <= len(references) <= 100 or not all(0 < len(one) <= 64 for one in references):
             raise ValueError("it names no operation, too many, or an impossible one")
         return references
 
-    def query(self, reference: str) -> list[Operation]:
-        """What the service says of our reference."""
-        return self.look_up([reference])
-
-    def look_up(self, subjects: list[str]) -> list[Operation]:
-        """What the service says of what a notice spoke of, all in one question."""
+    def query(self, *references: str) -> list[Operation]:
+        """Ask about all these in one question. MONTO is what was paid, before their fees."""
         if not self.account:
             raise ServiceError("DineroMail is not configured")
-        ids = "".join(f"<ID>{html.escape(subject, quote=False)}</ID>" for subject in subjects)
+        ids = "".join(f"<ID>{html.escape(one, quote=False)}</ID>" for one in references)
         question = (f"<REPORTE><NROCTA>{self.account}</NROCTA><DETALLE><CONSULTA>"
                     f"<CLAVE>{html.escape(self.key, quote=False)}</CLAVE><TIPO>1</TIPO>"
                     f"<OPERACIONES>{ids}</OPERACIONES></CONSULTA></DETALLE></REPORTE>")
         report = fetch(f"{self.base}/Vender/Consulta_IPN.asp", read_xml,
-                       urlencode({"DATA": question}).encode())
-        found = [self.read_operation(found, subjects) for found in self.operations(report)]
-        known = {operation.reference.upper() for operation in found}
-        return found + [Operation(subject, "", "unknown", None, "") for subject in subjects
-                        if subject.upper() not in known]
-
-    def operations(self, report) -> list:
-        """The operations of a report; ServiceError if it does not answer the question."""
+                       urlencode({"DATA": question}).encode(),
+                       {"Content-Type": "application/x-www-form-urlencoded"})
         outcome = report.findtext("estadoreporte", "").strip()
-        if outcome not in ("1", "8"):  # 8 = it knows no such operation
-            raise ServiceError(f"ESTADOREPORTE {outcome or 'is missing'}")
-        return report.findall("detalle/operaciones/operacion")
+        if outcome not in ("1", "8"):   # 8 = it knows no such operation
+            raise ServiceError(f"ESTADOREPORTE {outcome[:20]!r}")
+        operations, unknown = [], {one.upper(): one for one in references}
+        for element in report.iterfind("detalle/operaciones/operacion"):
+            reference, number, state, amount = (element.findtext(tag, "").strip() for tag in
+                                                ("id", "numtransaccion", "estado", "monto"))
+            codes = {(code.text or "").strip() for code in element.iterfind("items/item/moneda")}
+            currency = self.currencies.get(codes.pop(), "?") if len(codes) == 1 else ""
+            state = self.states.get(state, f"unknown state {state}")
+            if reference.upper() not in map(str.upper, references):
+                reference, state = references[0], f"the answer was about {reference}"
+            unknown.pop(reference.upper(), None)
+            operations.append(Operation(reference, number, state, centavos(amount), currency))
+        return operations + [Operation(one, "", "unknown", None, "") for one in unknown.values()]
 
-    def read_operation(self, operation, asked: list[str]) -> Operation:
-        """An operation of a report. MONTO is what was paid; MONTONETO is less their fees."""
-        text = {name: operation.findtext(name, "").strip()
-                for name in ("id", "numtransaccion", "estado", "monto")}
-        codes = {(item.text or "").strip() for item in operation.iterfind("items/item/moneda")}
-        currency = self.currencies.get(codes.pop(), "?") if len(codes) == 1 else ""
-        state = self.states.get(text["estado"], f"unknown state {text['estado']}")
-        reference = text["id"]
-        if reference.upper() not in [subject.upper() for subject in asked]:
-            reference, state = asked[0], f"the answer was about {reference}"
-        amount = centavos(text["monto"])
-        return Operation(reference, text["numtransaccion"], state, amount, currency)
+    look_up = query
 
 
 class MercadoPago:
     """Checkout Pro: a preference, a signed notice that tells a payment's id, a query about it."""
 
-    label, setting, leads_by_form = "Mercado Pago", "MERCADOPAGO_TOKEN", False
+    label, setting = "Mercado Pago", "MERCADOPAGO_TOKEN"
     states = {"approved": "credited", "pending": "pending", "in_process": "pending",
               "authorized": "pending", "rejected": "rejected", "cancelled": "rejected"}
 
@@ -2673,8 +2468,15 @@ class MercadoPago:
         self.base = config["MERCADOPAGO_URL"].rstrip("/")
         self.token, self.secret = config["MERCADOPAGO_TOKEN"], config["MERCADOPAGO_SECRET"]
 
-    def checkout(self, payment) -> tuple[str, dict | None]:
-        """Where the customer pays; however often we ask, it is one preference for each payment."""
+    def ask(self, path: str, data: bytes | None = None, **headers) -> dict:
+        """Return their answer; a payment that they do not know yet is a ServiceError, too."""
+        if not self.token:
+            raise ServiceError("Mercado Pago is not configured")
+        headers |= {"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"}
+        return fetch(self.base + path, read_json, data, headers)
+
+    def checkout(self, payment) -> str:
+        """Make the preference of a payment, always the same; return the address it leads to."""
         back = absolute("payment", reference=payment.reference, vuelta=1)
         item = {"id": f"CC-{payment.customer}", "currency_id": "ARS", "quantity": 1,
                 "title": f"{company().company_name}, usuario {payment.customer}",
@@ -2683,45 +2485,43 @@ class MercadoPago:
         preference = {"items": [item], "external_reference": payment.reference,
                       "back_urls": {"success": back, "pending": back, "failure": back},
                       "auto_return": "approved", "notification_url": notices}
-        headers = {"X-Idempotency-Key": payment.reference, "Content-Type": "application/json"}
-        answer = self.ask("/checkout/preferences", json.dumps(preference).encode(), headers)
+        answer = self.ask("/checkout/preferences", json.dumps(preference).encode(),
+                          **{"X-Idempotency-Key": payment.reference})
         address = str(answer.get("init_point", ""))
-        if urlsplit(address).scheme not in ("http", "https"):
+        if not re.fullmatch(r"https?://[!-~]{1,2000}", address):
             raise ServiceError("the preference has no address")
-        return address, None
+        return address
 
-    def ask(self, path: str, data: bytes | None = None, headers: dict | None = None) -> dict:
-        """Their answer, from JSON. An unknown payment may be known in a moment: ServiceError."""
-        if not self.token:
-            raise ServiceError("Mercado Pago is not configured")
-        headers = {"Authorization": f"Bearer {self.token}"} | (headers or {})
-        return fetch(self.base + path, read_json, data, headers)
+    def named(self, fields: dict) -> tuple[str, str]:
+        """Return (kind, id) of what a notice is of, in the new or the old form; '' = not told."""
+        return (fields.get("type") or fields.get("topic") or "",
+                fields.get("data.id") or fields.get("id") or "")
 
     def is_genuine(self, headers, query: str) -> bool:
-        """Whether x-signature is right; what is missing is left out of what is signed.
+        """Return whether a notice is signed with our secret, in its header x-signature.
 
-        The old form of notice has `id` for `data.id`; some ids were signed in lower case. What is
-        of no payment need not be signed: it is ignored anyway.
+        The id is signed as it came or in lower case, in the old form perhaps not at all; parts
+        that a notice lacks are left out. What is not of a payment need not be signed: nothing is
+        done about it.
         """
-        named = (part.partition("=") for part in headers.get("x-signature", "").split(","))
-        parts = {name.strip().lower(): value.strip() for name, _, value in named}
-        fields, request_id = dict(parse_qsl(query)), headers.get("x-request-id", "")
+        fields = dict(parse_qsl(query))
         kind, subject = self.named(fields)
         if kind not in ("", "payment") and "x-signature" not in headers:
             return True
-        return bool(self.secret) and any(
-            hmac.compare_digest(self.sign(tried, request_id, parts.get("ts", "")),
-                                parts.get("v1", "").lower().encode())
-            for tried in {subject, subject.lower(), fields.get("data.id", "")})
-
-    def sign(self, subject: str, request_id: str, timestamp: str) -> bytes:
-        """The signature, in hex, of a notice; '' = it had no such part."""
-        named = (("id", subject), ("request-id", request_id), ("ts", timestamp))
-        manifest = "".join(f"{name}:{value};" for name, value in named if value)
-        return hmac.new(self.secret.encode(), manifest.encode(), "sha256").hexdigest().encode()
+        pairs = (part.partition("=") for part in headers.get("x-signature", "").split(","))
+        signature = {name.strip().lower(): value.strip() for name, _, value in pairs}
+        for signed_id in (subject, subject.lower(), fields.get("data.id", "")):
+            parts = (("id", signed_id), ("request-id", headers.get("x-request-id", "")),
+                     ("ts", signature.get("ts", "")))
+            manifest = "".join(f"{name}:{value};" for name, value in parts if value)
+            expected = hmac.new(self.secret.encode(), manifest.encode(), "sha256").hexdigest()
+            if self.secret and hmac.compare_digest(
+                    expected.encode(), signature.get("v1", "").lower().encode()):
+                return True
+        return False
 
     def subjects(self, query: str, body: bytes) -> list[str]:
-        """Their payment's id, in the new and in the old form; nothing if it is not of a payment."""
+        """Return the id of the payment that a notice names; [] if it is not of a payment."""
         kind, subject = self.named(dict(parse_qsl(query)))
         if not subject:  # then only the body tells
             told = read_json(body)
@@ -2733,121 +2533,77 @@ class MercadoPago:
             raise ValueError("it names no payment, or an impossible one")
         return [subject]
 
-    def named(self, fields: dict) -> tuple[str, str]:
-        """(kind, id) of what a notice speaks of, in the new form and in the old; '' = not told."""
-        return (fields.get("type") or fields.get("topic") or "",
-                fields.get("data.id") or fields.get("id") or "")
-
-    def look_up(self, subjects: list[str]) -> list[Operation]:
-        """What the service says of its payments."""
-        return [self.read_payment(self.ask(f"/v1/payments/{subject}"), subject)
-                for subject in subjects]
+    def look_up(self, number: str) -> list[Operation]:
+        """Ask about a payment of theirs."""
+        return [self.read_payment(self.ask(f"/v1/payments/{number}"), number)]
 
     def query(self, reference: str) -> list[Operation]:
-        """Its payments of our reference, oldest first: a refused one may be followed by another."""
+        """Ask about our reference: a refused payment, the older one, may be followed by another."""
         answer = self.ask(f"/v1/payments/search?{urlencode({'external_reference': reference})}")
-        found = answer.get("results")
-        if not isinstance(found, list) or not all(isinstance(item, dict) for item in found):
+        results = answer.get("results")
+        if not isinstance(results, list) or not all(isinstance(one, dict) for one in results):
             raise ServiceError("the answer has no list of payments")
-        found.sort(key=lambda item: (str(item.get("date_created")), str(item.get("id"))))
-        operations = [self.read_payment(item, str(item.get("id"))) for item in found]
-        return [o for o in operations if o.reference.upper() == reference.upper()]
+        results.sort(key=lambda result: (str(result.get("date_created")), str(result.get("id"))))
+        operations = [self.read_payment(result, str(result.get("id"))) for result in results]
+        return [one for one in operations if one.reference.upper() == reference.upper()]
 
     def read_payment(self, payment: dict, asked: str) -> Operation:
-        """A payment of theirs. Money given back, whole or in part, is a state of its own."""
-        text = {name: str(payment.get(name) or "").encode("utf-8", "replace").decode() for name in
-                ("id", "status", "external_reference", "transaction_amount", "currency_id")}
-        state = self.states.get(text["status"], text["status"])
-        if payment.get("status_detail") == "partially_refunded":
-            state = "partially refunded"
-        if text["id"] != asked:
+        """Read a payment of theirs. Money given back, whole or in part, is a state of its own."""
+        number, status, reference, amount, currency = (
+            str(payment.get(name) or "").encode("utf-8", "replace").decode() for name in
+            ("id", "status", "external_reference", "transaction_amount", "currency_id"))
+        if number != asked:
             raise ServiceError("the answer is about another payment")
-        return Operation(text["external_reference"], asked, state,
-                         centavos(text["transaction_amount"]), text["currency_id"])
+        is_refunded = payment.get("status_detail") == "partially_refunded"
+        state = "partially refunded" if is_refunded else self.states.get(status, status)
+        return Operation(reference, number, state, centavos(amount), currency)
 
 
-SERVICES = {"dineromail": DineroMail, "mercadopago": MercadoPago}
+SERVICES = {"mercadopago": MercadoPago, "dineromail": DineroMail}   # in the order of the buttons
 
 
 def payment_service(name: str):
-    """The one of this name, as configured."""
+    """Return the service of this name, as it is configured."""
     return SERVICES[name](current_app.config)
 
 
 @bp.app_errorhandler(ServiceError)
 def no_service(error):
-    """A payment cannot be begun now."""
+    """Say that a payment cannot be begun now."""
     log.warning("event=service-error page=%s error=%s", request.endpoint, error)
     return error_page(503, "no service", **{"Retry-After": 60})
 
 # === Payments =====================================================================================
 # PAGO ONLINE. A notice, or the customer coming back, is only a hint: what counts is the service's
-# own answer.
+# own answer, which the background thread asks for.
 
-A_PAYMENT = """
-    SELECT *, EXISTS (SELECT 1 FROM review WHERE closed_at IS NULL AND
-        (payment.service, payment.reference) = (service, reference)) AS is_in_review FROM payment"""
-UNDER_WAY = f"""
-    SELECT * FROM ({A_PAYMENT} WHERE customer = ? AND state IN ('pending', 'review'))
-    WHERE state = 'pending' OR is_in_review ORDER BY id"""
-FIRST_QUERY_SECONDS = 180           # a new payment is asked about if there was no notice by then
-ASK_AGAIN_SECONDS = 5               # a payment's page does not ask more often
-REFRESH_SECONDS = 15                # it asks by itself while the customer waits
-GIVE_UP_SECONDS = 30 * 86400
-NOTICE_BYTES = 64 * 1024
-NOTICES_AN_HOUR = 6000              # from one place on the net; of long ones, as many KiB
-NOTICES_WAITING = 20_000            # then no more are taken: what they tell is asked for anyway
-KEPT_NOTICE_BYTES = 1000            # of a notice that is done with: anybody may have sent it
-KEEP_REFUSED = 86400, 1000          # notices: seconds, and how many
-KEEP_SETTLED = 30 * 86400, 20_000
-UNKNOWN_REFERENCES = 1000           # lines of the review about payments that are not ours
-WAIT_SECONDS = 1                    # how long the sender of a notice waits for it to be settled
-SETTLING = threading.Lock()         # in each process one notice is settled at once
 MIN_PAYMENT = 100                   # centavos: the least advance payment
+FIRST_QUERY_SECONDS = 180           # a new payment is asked about if there was no notice by then
+ASK_AGAIN_SECONDS = 5               # for a customer who waits it is asked about no more often
+REFRESHES = {"new": 15, "pending": 15, "rejected": 3}   # of its page, after 2, 4, 6 … seconds
+GIVE_UP_SECONDS = 30 * 86400
+ROUND_SECONDS = 5                   # then the other jobs have their turn
+NOTICE_BYTES = 64 * 1024
+KEPT_BYTES = 1000                   # of a notice: anybody may have sent it
+NOTICES_WAITING = 20_000            # then no more are taken: what they tell is asked for anyway
 
 
-def why_not_dineromail(balance: int, limit: int, dm_active: bool) -> str:
-    """Why the balance may not be paid on line, as the customer reads it; '' if it may."""
-    if shows_dineromail(balance, limit, dm_active):
-        return ""
-    if balance <= 0:
-        return "No tiene saldo pendiente."
-    if balance > limit:
-        return f"Su saldo supera el máximo para pagar en línea, {money(limit)}."
-    if balance == limit:
-        return f"Su saldo es igual al máximo para pagar en línea, {money(limit)}: debe ser menor."
-    return "El tipo de comprobante de su última factura no se paga en línea."
-
-
-def why_not_advance_payment(balance: int, limit: int) -> str:
-    """Why nothing may be paid in advance, as the customer reads it; '' if it may."""
-    if shows_advance_payment(balance, limit):
-        return ""
-    return f"Es para quien no tiene saldo pendiente o debe más de {money(limit)}."
-
-
-class Offer(NamedTuple):
-    """What the payment page offers a customer, with all it was decided from."""
-
-    balance: int
-    limit: int
-    dm_active: bool     # of the last invoice's type; False if there is no invoice
-    last_invoice: str   # its type's name, '' = none
-    services: dict      # the payment services that are configured, name: label
-    why_not: dict       # why this may not be paid on line, by what it is; '' = it may
-
-
-def payment_offer(number: int) -> Offer:
-    """What the payment page offers this customer now."""
+def payment_offer(number: int):
+    """Return what the payment page offers a customer now, with all it was decided from."""
     last = fetch_one("SELECT type_name, dineromail FROM last_invoice WHERE customer = ?", number)
-    services = {name: service.label for name, service in SERVICES.items()
-                if current_app.config[service.setting]}
     balance, limit = balance_of(number), company().dm_limit
     dm_active = bool(last and last.dineromail)
-    off = "" if services else "El pago en línea no está habilitado."
-    why_not = {"saldo": why_not_dineromail(balance, limit, dm_active) or off,
-               "adelanto": why_not_advance_payment(balance, limit) or off}
-    return Offer(balance, limit, dm_active, last.type_name if last else "", services, why_not)
+    services = {name: service.label for name, service in SERVICES.items()
+                if current_app.config[service.setting]}
+    nowhere = "" if services else "no service"
+    why_not = {"saldo": nowhere, "adelanto": nowhere}   # in the words of _why_not.html
+    if not shows_dineromail(balance, limit, dm_active):
+        why_not["saldo"] = ("nothing due" if balance <= 0 else "above limit" if balance > limit
+                            else "at limit" if balance == limit else "voucher type")
+    if not shows_advance_payment(balance, limit):
+        why_not["adelanto"] = "balance first"
+    return SimpleNamespace(balance=balance, limit=limit, dm_active=dm_active, services=services,
+                           why_not=why_not, last_invoice=last.type_name if last else "none")
 
 
 class PaymentForm(Form):
@@ -2871,52 +2627,77 @@ class PaymentForm(Form):
             raise StopValidation(f"Escriba un importe {limits}")
 
 
-def pay_page(form: PaymentForm, offer: Offer):
-    """PAGO ONLINE, new or with an amount to be corrected."""
-    accounts = fetch_all("SELECT * FROM bank_account ORDER BY id")
-    under_way = fetch_all(UNDER_WAY, current_user.number)
-    return form_page("pay.html", form, offer=offer, accounts=accounts, under_way=under_way)
-
-
-@bp.get("/pago")
+@bp.route("/pago", methods=["GET", "POST"])
 @login_required
 def pay():
     """PAGO ONLINE: the balance, where to deposit it, and the buttons that the rules allow."""
-    return pay_page(PaymentForm(), payment_offer(current_user.number))
+    form, offer, number = PaymentForm(), payment_offer(current_user.number), current_user.number
+    if request.method == "POST":
+        is_absent = form.medio.data in SERVICES and form.medio.data not in offer.services
+        if is_absent or offer.why_not.get(form.concepto.data):
+            abort(403)
+        if form.validate():
+            purpose, amount = (("balance", offer.balance) if form.concepto.data == "saldo"
+                               else ("advance", parse_money(form.importe.data)))
+            reference = begin_payment(number, form.medio.data, purpose, amount)
+            return redirect(url_for(".payment", reference=reference), 303)
+    accounts = fetch_all("SELECT * FROM bank_account ORDER BY id")
+    under_way = fetch_all("SELECT * FROM payment_shown WHERE customer = ? AND (state = 'pending' OR"
+                          " (state = 'review' AND is_in_review)) ORDER BY id", number)
+    return form_page("pay.html", form, offer=offer, accounts=accounts, under_way=under_way,
+                     open_items=open_items(number, offer.balance))
 
 
-def start_attempt(number: int, service: str, purpose: str, amount: int):
-    """Commit a payment before the customer is sent away to make it; its row.
+def begin_payment(number: int, service: str, purpose: str, amount: int) -> str:
+    """Commit a payment before the customer is sent away to make it; return its reference.
 
     A second click, or another tab, takes up the same payment while it is new, and its time anew.
     """
     reference = "CAC" + b32encode(secrets.token_bytes(10)).decode()
     with transaction() as db:
         allow(db, "payment", number)
-        return db.execute(
-            "INSERT INTO payment (reference, customer, service, purpose, amount, created_at,"
-            " query_at) VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (customer, service, purpose,"
-            " amount) WHERE state = 'new' DO UPDATE SET created_at = excluded.created_at,"
-            " query_at = excluded.query_at RETURNING *",
+        begun = db.execute("""
+            INSERT INTO payment (reference, customer, service, purpose, amount, created_at,
+                                 query_at) VALUES (?, ?, ?, ?, ?, ?, ?)
+            ON CONFLICT (customer, service, purpose, amount) WHERE state = 'new' DO UPDATE
+            SET created_at = excluded.created_at, query_at = excluded.query_at RETURNING *""",
             (reference, number, service, purpose, amount, now(), now(FIRST_QUERY_SECONDS))
         ).fetchone()
+    if service == "mercadopago":
+        address = payment_service(service).checkout(begun)
+        with transaction() as db:
+            db.execute("UPDATE payment SET checkout_url = ? WHERE id = ? AND state = 'new'",
+                       (address, begun.id))
+    return begun.reference
 
 
-@bp.post("/pago")
+@bp.get("/pago/<reference>")
 @login_required
-def start_payment():
-    """Begin a payment, if the rules allow it now."""
-    form, offer = PaymentForm(), payment_offer(current_user.number)
-    is_absent = form.medio.data in SERVICES and form.medio.data not in offer.services
-    if is_absent or offer.why_not.get(form.concepto.data):
-        abort(403)
-    if not form.validate():
-        return pay_page(form, offer)
-    purpose, amount = (("balance", offer.balance) if form.concepto.data == "saldo"
-                       else ("advance", parse_money(form.importe.data)))
-    begun = start_attempt(current_user.number, form.medio.data, purpose, amount)
-    address, fields = payment_service(begun.service).checkout(begun)
-    return redirect(url_for(".payment", reference=begun.reference) if fields else address, 303)
+def payment(reference):
+    """A payment: while it is new, the way to the service; then what became of it.
+
+    Who comes back from there has the service asked at once, and waits for some minutes.
+    """
+    number, turn = current_user.number, request.args.get("vuelta", "")
+    if is_back := "vuelta" in request.args:
+        with suppress(sqlite3.OperationalError), transaction(patience=1) as db:
+            db.execute("UPDATE payment SET query_at = ?1 WHERE reference = ?2 AND customer = ?3"
+                       " AND query_at > ?1 AND coalesce(queried_at, '') < ?4",
+                       (now(), reference, number, now(-ASK_AGAIN_SECONDS)))
+    row = fetch_one("SELECT * FROM payment_shown WHERE reference = ? AND customer = ?",
+                    reference, number) or abort(404)
+    service, checkout = payment_service(row.service), None
+    is_outdated = row.purpose == "balance" and row.amount != balance_of(number)
+    if row.state == "new" and not (is_back or is_outdated):     # (address, fields of a form)
+        checkout = (service.checkout(row) if row.service == "dineromail"
+                    else (row.checkout_url, None) if row.checkout_url else None)
+    page = render_template("payment.html", payment=row, label=service.label, is_back=is_back,
+                           is_outdated=is_outdated, checkout=checkout)
+    turn = int(turn) if re.fullmatch("[1-9][0-9]?", turn) else 1
+    if turn > REFRESHES.get(row.state, 0) or not (is_back or row.state == "pending"):
+        return page
+    again = url_for(".payment", reference=row.reference, vuelta=turn + 1)
+    return page, {"Refresh": f"{2 * turn}; url={again}"}
 
 
 def credit(db, payment, operation: Operation) -> None:
@@ -2935,246 +2716,138 @@ def credit(db, payment, operation: Operation) -> None:
     db.execute("UPDATE payment SET state = 'credited', service_payment = ?, movement = ?,"
                " query_at = NULL WHERE id = ?", (operation.service_payment, receipt, payment.id))
     log_event(db, payment.customer, "payment", "service", field=payment.reference,
-           new=plain_money(payment.amount))
+              new=plain_money(payment.amount))
     recipients = emails_of(payment.customer, only_confirmed=True)
     enqueue(db, "receipt", recipients, payment.customer, detail=detail, amount=payment.amount,
             reference=payment.reference)
 
 
-def put_in_review(db, service: str, operation: Operation, reason: str) -> None:
-    """Leave an operation to a person, once for each reason; forgers cannot fill the list."""
-    db.execute("INSERT OR IGNORE INTO review (at, service, reference, service_payment, reason)"
-               " SELECT ?1, ?2, ?3, ?4, ?5"
-               " WHERE EXISTS (SELECT 1 FROM payment WHERE service = ?2 AND reference = ?3)"
-               " OR (SELECT count(*) FROM review WHERE reason = 'unknown reference'"
-               " AND closed_at IS NULL) < ?6",
-               (now(), service, operation.reference, operation.service_payment, reason,
-                UNKNOWN_REFERENCES))
-    db.execute("UPDATE payment SET state = 'review' WHERE service = ? AND reference = ?"
-               " AND state <> 'credited'", (service, operation.reference))
-    log.warning("event=review service=%s reference=%r reason=%r", service, operation.reference,
-                reason)
-
-
-def act_on(db, service: str, operation: Operation) -> None:
-    """Do what the verdict on an operation says."""
-    payment = fetch_one("SELECT * FROM payment WHERE service = ? AND reference = ?",
-                  service, operation.reference)
-    if not payment and operation.state != "credited":
-        return  # anybody can send a notice of anything: without money it concerns nobody
-    owner = fetch_one("SELECT * FROM payment WHERE service = ? AND service_payment = ?",
-                service, operation.service_payment)
-    deed, why = verdict(payment, operation)
-    if deed == "credit" and owner:
-        deed, why = "review", f"it was credited as {owner.reference} already"
-    if deed == "credit":
-        credit(db, payment, operation)
-    elif deed == "review":
-        put_in_review(db, service, operation, why)
-    elif deed != "nothing":
-        db.execute("UPDATE payment SET state = ?, query_at = coalesce(query_at,"
-                   " iif(state = 'expired', ?, NULL)) WHERE id = ?",
-                   (deed, now(FIRST_QUERY_SECONDS), payment.id))
-
-
-def act_on_all(service: str, operations: list[Operation]) -> None:
-    """Act on what the service answered, all or nothing.
+def act_on(db, service: str, operations: list[Operation]) -> None:
+    """Do what the verdict on each operation says, in a transaction of the caller's.
 
     The refused first: of several payments for one reference, one that may yet succeed counts.
     """
-    with transaction() as db:
-        for operation in sorted(operations, key=lambda found: found.state != "rejected"):
-            act_on(db, service, operation)
+    for operation in sorted(operations, key=lambda operation: operation.state != "rejected"):
+        payment, owner = (
+            fetch_one(f"SELECT * FROM payment WHERE service = ? AND {column} = ?", service, value)
+            for column, value in (("reference", operation.reference),
+                                  ("service_payment", operation.service_payment)))
+        deed, why = verdict(payment, operation)
+        if deed == "credit" and owner:
+            deed, why = "review", f"it was credited as {owner.reference} already"
+        if deed == "credit":
+            credit(db, payment, operation)
+        elif deed == "review" and (payment or operation.state == "credited"):
+            log.warning("event=review service=%s reference=%r why=%r", service,
+                        operation.reference, why)
+            db.execute("INSERT OR IGNORE INTO review (at, service, reference, service_payment,"
+                       " reason) VALUES (?, ?, ?, ?, ?)",
+                       (now(), service, operation.reference, operation.service_payment, why[:200]))
+            db.execute("UPDATE payment SET state = 'review' WHERE service = ? AND reference = ?"
+                       " AND state <> 'credited'", (service, operation.reference))
+        elif deed in ("pending", "rejected"):
+            db.execute("UPDATE payment SET state = ?, query_at = coalesce(query_at,"
+                       " iif(state = 'expired', ?, NULL)) WHERE id = ?",
+                       (deed, now(FIRST_QUERY_SECONDS), payment.id))
 
 
-def postpone_query(payment) -> None:
-    """Plan the next query of a payment that was not begun anew meanwhile; it expires in 30 days."""
+def settle(payment) -> None:
+    """Ask the service about a payment and act on its answer; ServiceError if it cannot be asked.
+
+    The next query is planned first, unless the payment was begun anew; after 30 days it expires.
+    """
     later = retry_at(payment.created_at, FIRST_QUERY_SECONDS, GIVE_UP_SECONDS)
     with transaction() as db:
         db.execute("UPDATE payment SET queried_at = ?1, query_at = ?2, state ="
                    " iif(?2 IS NULL AND state IN ('new', 'pending'), 'expired', state)"
                    " WHERE id = ?3 AND created_at = ?4 AND query_at IS NOT NULL",
                    (now(), later, payment.id, payment.created_at))
+    operations = payment_service(payment.service).query(payment.reference)
+    with transaction() as db:
+        act_on(db, payment.service, operations)
 
 
-def settle(payment) -> None:
-    """Ask the service about a payment and act on its answer.
+def settle_notice(notice) -> None:
+    """Ask the service about what a notice names. It is postponed first: whoever does it may die."""
+    later = retry_at(notice.received_at, 15, GIVE_UP_SECONDS)
+    with transaction() as db:
+        claimed = db.execute("UPDATE notice SET query_at = ?, outcome = 'not settled yet'"
+                             " WHERE id = ? AND query_at = ?",
+                             (later, notice.id, notice.query_at)).rowcount
+    if claimed:
+        operations = payment_service(notice.service).look_up(*json.loads(notice.subjects))
+        with transaction() as db:
+            act_on(db, notice.service, operations)
+            db.execute("UPDATE notice SET query_at = NULL, outcome = 'settled' WHERE id = ?",
+                       (notice.id,))
 
-    ServiceError if it could not be asked: nothing changed, it will be asked again.
-    """
-    postpone_query(payment)
-    act_on_all(payment.service, payment_service(payment.service).query(payment.reference))
+
+def settle_round(sql: str, settle_one) -> None:
+    """Settle each row that is due, for some seconds; a service that stalls is asked only once."""
+    deadline, stalled = time.monotonic() + ROUND_SECONDS, set()
+    for row in fetch_all(f"{sql} LIMIT 50", now()):
+        began = time.monotonic()
+        if began > deadline or row.service in stalled:
+            continue
+        try:
+            settle_one(row)
+        except ServiceError as error:
+            log.warning("event=service-error service=%s error=%s", row.service, error)
+        except Exception:  # whatever it was, the others go on, and it is tried again later
+            log.exception("event=settle-failed service=%s id=%s", row.service, row.id)
+        if time.monotonic() - began > 1:
+            stalled.add(row.service)
 
 
 def settle_due_payments() -> None:
-    """The sweep: ask about the payments that no notice came for."""
-    due = fetch_all("SELECT * FROM payment WHERE query_at <= ? ORDER BY query_at LIMIT 20", now())
-    for payment in due:
-        with suppress(ServiceError):
-            settle(payment)
+    """Ask about the payments of which no notice came, or to which the customer came back."""
+    settle_round("SELECT * FROM payment WHERE query_at <= ? ORDER BY query_at", settle)
 
 
-def is_awaited(payment, *, is_back: bool) -> bool:
-    """Whether the customer waits to hear what became of a payment."""
-    return payment.state == "pending" or (is_back and payment.state == "new")
-
-
-def may_be_asked(payment) -> bool:
-    """Whether the service may be asked about a payment now: not settled, and not asked just now."""
-    is_asked_lately = payment.queried_at and age_of(payment.queried_at) < ASK_AGAIN_SECONDS
-    return bool(payment.query_at) and not is_asked_lately
-
-
-def settle_at_once(payment) -> None:
-    """Settle a payment whose page is looked at: it is shown in any case.
-
-    Few pages at once wait for a service, as they keep the threads on which others pay.
-    """
-    if not may_be_asked(payment):
-        return
-    with suppress(ServiceError, sqlite3.OperationalError):
-        settle(payment)
-
-
-def checkout_form(payment) -> tuple[str, dict] | None:
-    """(address, fields) of the form that leads to the service; None if it is too late for it.
-
-    A service that a plain link leads to is reached by beginning the same payment again.
-    """
-    is_outdated = payment.purpose == "balance" and payment.amount != balance_of(payment.customer)
-    if payment.state != "new" or is_outdated:
-        return None
-    service = payment_service(payment.service)
-    if service.leads_by_form:
-        return service.checkout(payment)
-    concept = {"balance": "saldo", "advance": "adelanto"}[payment.purpose]
-    return url_for("cac.start_payment"), {
-        "csrf_token": generate_csrf(), "medio": payment.service, "concepto": concept,
-        "importe": plain_money(payment.amount)}
-
-
-@bp.get("/pago/<reference>")
-@login_required
-def payment(reference):
-    """A payment: while it is new, the way to the service; then what became of it."""
-    sql = f"{A_PAYMENT} WHERE reference = ? AND customer = ?"
-    found = fetch_one(sql, reference, current_user.number) or abort(404)
-    is_back = "vuelta" in request.args
-    if is_back or found.state == "pending":
-        settle_at_once(found)
-        found = fetch_one(sql, reference, current_user.number)
-    page = render_template("payment.html", payment=found, is_back=is_back,
-                           label=SERVICES[found.service].label,
-                           checkout=None if is_back else checkout_form(found))
-    is_waiting = is_awaited(found, is_back=is_back)
-    return page, {"Refresh": str(REFRESH_SECONDS)} if is_waiting else {}
-
-
-def store_notice(service: str, query: str, body: bytes) -> int:
-    """Keep what a payment service sent, as it came; its id."""
-    place = network_of(client_address())
-    with transaction() as db:
-        allow(db, "notice", place, 1 + (len(query) + len(body)) // 1024)
-        if fetch_one("SELECT count(*) AS n FROM notice WHERE query_at > ''").n >= NOTICES_WAITING:
-            abort(503)
-        return db.execute(
-            "INSERT INTO notice (service, received_at, address, query, body, query_at)"
-            " VALUES (?, ?, ?, ?, ?, ?)",
-            (service, now(), client_address(), query, body, now())).lastrowid
+def settle_due_notices() -> None:
+    """Settle the notices that wait for it."""
+    settle_round("SELECT * FROM notice WHERE query_at <= ? ORDER BY query_at, id", settle_notice)
 
 
 @bp.post(f"/aviso/<any({', '.join(SERVICES)}):service>")
 @csrf.exempt
 def receive_notice(service):
-    """A payment service tells of a payment: kept as it came, then the service is asked."""
+    """Store what a payment service tells; in a moment the service itself is asked about it."""
     request.max_content_length = 2**40  # what is too long is kept as far as it is read
     body = io.BufferedReader(request.stream).read(NOTICE_BYTES + 1)
-    query = request.query_string.decode("latin-1")
-    notice = store_notice(service, query, body)
-    if not payment_service(service).is_genuine(request.headers, query):
-        return refuse_notice(notice, 401, "its signature is wrong")
-    if len(body) > NOTICE_BYTES:
-        return refuse_notice(notice, 400, "it is too long")
+    query, reader = request.query_string.decode("latin-1"), payment_service(service)
+    subjects, status, outcome = [], 200, None
     try:
-        payment_service(service).subjects(query, body)
+        if service == "mercadopago" and not reader.is_genuine(request.headers, query):
+            status, outcome = 401, "refused: its signature is wrong"
+        elif len(body) > NOTICE_BYTES:
+            raise ValueError("it is too long")
+        else:
+            subjects = reader.subjects(query, body)
+            outcome = None if subjects else "ignored: it is not of a payment"
     except ValueError as error:
-        return refuse_notice(notice, 400, str(error))
-    settle_soon(notice)
-    return Response("OK", mimetype="text/plain")
-
-
-def refuse_notice(notice: int, status: int, why: str) -> Response:
-    """Nobody will act on this notice; its beginning stays on file for a day."""
-    close_notice(notice, f"refused: {why}")
-    log.warning("event=notice-refused notice=%s why=%r", notice, why)
-    return Response("refused", status, mimetype="text/plain")
-
-
-def close_notice(notice: int, outcome: str) -> None:
-    """Write what came of a notice, and keep its beginning: nobody looks at it again."""
+        status, outcome = 400, f"refused: {error}"
     with transaction() as db:
-        db.execute("UPDATE notice SET outcome = ?1, query_at = NULL, query = substr(query, 1, ?3),"
-                   " body = iif(length(body) > ?3, substr(body, 1, ?3), body)"  # of nothing, NULL
-                   " WHERE id = ?2 AND outcome IS NOT 'settled'",
-                   (outcome, notice, KEPT_NOTICE_BYTES))
-
-
-def settle_notice(notice: int) -> None:
-    """Settle what a notice speaks of. It is postponed first: one worker does it, and may fail."""
-    kept = fetch_one("SELECT * FROM notice WHERE id = ? AND query_at IS NOT NULL", notice)
-    if not kept:  # another worker has done it
-        return
-    later = retry_at(kept.received_at, 15, GIVE_UP_SECONDS)
-    with transaction() as db:
-        is_ours = db.execute("UPDATE notice SET query_at = ? WHERE id = ? AND query_at = ?",
-                             (later, notice, kept.query_at)).rowcount == 1
-    if is_ours:
-        settle_kept(kept)
-
-
-def settle_kept(kept) -> None:
-    """Ask the service about what a notice speaks of, act on its answer, write what came of it."""
-    service = payment_service(kept.service)
-    try:
-        subjects = service.subjects(kept.query, kept.body)
-    except ValueError as error:  # a worker died before it could refuse it
-        return close_notice(kept.id, f"refused: {error}")
-    try:
-        act_on_all(kept.service, service.look_up(subjects))
-    except ServiceError as error:
-        with transaction() as db:
-            db.execute("UPDATE notice SET outcome = ? WHERE id = ? AND outcome IS NOT 'settled'",
-                       (str(error), kept.id))
-        return None
-    return close_notice(kept.id, "settled")
-
-
-def settle_soon(notice: int) -> None:
-    """Settle a notice while its sender waits a second; else it goes on, or the chores do it."""
-    def work(app):
-        with app.app_context(), SETTLING:
-            settle_notice(notice)
-    if not SETTLING.locked():
-        app = current_app._get_current_object()
-        worker = threading.Thread(target=work, args=[app], daemon=True)
-        worker.start()
-        worker.join(WAIT_SECONDS)
-
-
-def settle_due_notices() -> None:
-    """Settle the notices that wait for it."""
-    for notice in fetch_all("SELECT id FROM notice WHERE query_at <= ? ORDER BY id LIMIT 50", now()):
-        settle_notice(notice.id)
+        allow(db, "notice", network_of(client_address()), 1 + (len(query) + len(body)) // 1024)
+        waiting = fetch_one("SELECT count(*) AS n FROM notice WHERE query_at IS NOT NULL").n
+        if waiting >= NOTICES_WAITING:
+            abort(503)
+        db.execute("INSERT INTO notice (service, received_at, address, query, body, subjects,"
+                   " query_at, outcome) VALUES (?1, ?2, ?3, ?4, ?5, ?6, iif(?7 IS NULL, ?2, NULL),"
+                   " ?7)", (service, now(), client_address(), query[:KEPT_BYTES],
+                            body[:KEPT_BYTES], json.dumps(subjects), outcome))
+    if status != 200:
+        log.warning("event=notice-refused service=%s why=%r", service, outcome)
+    return Response("OK" if status == 200 else "refused", status, mimetype="text/plain")
 
 
 def forget_notices(db) -> None:
-    """Delete the notices that are done with and too old or too many; no id is given again."""
-    for is_old, seconds, count in (("outcome LIKE 'refused:%'", *KEEP_REFUSED),
-                                   ("outcome NOT LIKE 'refused:%'", *KEEP_SETTLED)):
-        db.execute(f"DELETE FROM notice WHERE {is_old} AND query_at IS NULL"
-                   " AND id < (SELECT max(id) FROM notice) AND (received_at < ? OR id <="
-                   f" (SELECT id FROM notice WHERE {is_old} AND query_at IS NULL"
-                   " ORDER BY id DESC LIMIT 1 OFFSET ?))", (now(-seconds), count))
+    """Delete the notices that are done with and too old or too many, the refused ones sooner."""
+    for is_settled, seconds, most in ((True, 30 * 86400, 20_000), (False, 86400, 1000)):
+        done = f"query_at IS NULL AND (outcome = 'settled') = {int(is_settled)}"
+        db.execute(f"DELETE FROM notice WHERE {done} AND (received_at < ? OR id <= (SELECT id FROM"
+                   f" notice WHERE {done} ORDER BY id DESC LIMIT 1 OFFSET ?))",
+                   (now(-seconds), most))
 
 
 @command("settle", "settle --pending")
@@ -3184,79 +2857,62 @@ def settle_command(reference, pending):
     """Ask the payment service what became of a payment, or of all that wait."""
     if pending == bool(reference):
         raise click.UsageError("Give a reference, or --pending.")
-    found = fetch_all("SELECT * FROM payment WHERE reference = ?1 OR (?1 IS NULL AND state IN"
-                 " ('new', 'pending')) ORDER BY id", reference)
-    if reference and not found:
+    rows, failed = fetch_all("SELECT * FROM payment WHERE reference = ?1 OR (?1 IS NULL AND state"
+                             " IN ('new', 'pending')) ORDER BY id", reference), 0
+    if not rows and reference:
         raise Refused(f"There is no payment {reference}. Nothing was changed.")
-    if not found:
+    for row in rows:
+        try:
+            settle(row)
+            state = fetch_one("SELECT state FROM payment WHERE id = ?", row.id).state
+            echo(f"{row.reference}: {state}")
+        except ServiceError as error:
+            failed += 1
+            echo(f"{row.reference}: {error}", err=True)
+    if not rows:
         echo("No payment is pending.")
-    were_asked = [settle_and_tell(payment) for payment in found]
-    if found and not any(were_asked):
+    elif failed == len(rows):
         raise Refused("None could be asked, nothing was changed. Try again later.")
 
 
-def settle_and_tell(payment) -> bool:
-    """Settle a payment and print what came of it; whether the service could be asked."""
-    try:
-        settle(payment)
-    except ServiceError as error:
-        echo(f"{payment.reference}: {error}", err=True)
-        return False
-    state = fetch_one("SELECT state FROM payment WHERE id = ?", payment.id).state
-    echo(f"{payment.reference}: {state}")
-    return True
-
-
-@command("payments", "payments --review")
-@click.option("--review", is_flag=True, help="Only what a person has to look at, and why.")
-@click.option("--close", type=click.IntRange(1), metavar="ID",
-              help="A person has looked at that line of the review, and done what was to do.")
-def payments(review, close):
-    """List the last 50 payments, or those that were not credited because something is odd."""
-    if close:
-        return close_review(close)
-    rows = tables().query("SELECT * FROM review_line ORDER BY at" if review else
-                          "SELECT * FROM payment_line ORDER BY begun DESC LIMIT 50")
-    return print_table(rows, "Nothing to review." if review else "No payments.", "amount")
-
-
-def close_review(number: int) -> None:
-    """Take a line off the review; nothing else changes, least of all the ledger."""
+@command("resolve", "resolve 7")
+@click.argument("line", type=click.IntRange(1), metavar="ID")
+def resolve(line):
+    """Take a line off the review: a person has looked at it, and done what was to do."""
     with transaction() as db:
         if not db.execute("UPDATE review SET closed_at = ? WHERE id = ? AND closed_at IS NULL",
-                          (now(), number)).rowcount:
-            raise Refused(f"There is no line {number} to review. Nothing was changed.")
-    log.info("event=review-closed review=%s", number)
-    echo(f"{number} is closed. The ledger is as it was.")
-
-
-def explain(button: str, *conditions: tuple[bool, str]) -> None:
-    """Print whether a button shows, and each condition, all of which must hold."""
-    echo(f"{button}: {'shown' if all(holds for holds, _ in conditions) else 'not shown'}")
-    for holds, condition in conditions:
-        echo(f"  {'yes' if holds else 'NO':3}  {condition}")
+                          (now(), line)).rowcount:
+            raise Refused(f"There is no line {line} to review. Nothing was changed.")
+    log.info("event=review-closed review=%s", line)
+    echo(f"{line} is closed. The ledger is as it was.")
 
 
 @command("customer", "customer 1004")
 @click.argument("number", type=NUMBER)
 def customer(number):
     """Show a customer, and why each payment button shows or not."""
-    found, offer = known_customer(number), payment_offer(number)
-    marks = ", BLOCKED" * (not found.active) + ", no password yet" * (not found.password)
-    echo(escaped(f"{number} {found.name}{marks}"))
-    echo(escaped(f"brand {found.brand}, CUIT {found.cuit or '-'}, {found.tax_condition or '-'}"))
-    echo(escaped(f"e-mails: {', '.join(emails_of(number)) or 'none'}")
-         + "; wants no reminders" * (not found.wants_reminders))
+    row, offer = known_customer(number), payment_offer(number)
     balance, limit = money(offer.balance), money(offer.limit)
-    echo(f"balance: {balance}, DineroMail limit: {limit}")
     services = bool(offer.services), f"services configured: {', '.join(offer.services) or 'none'}"
-    state = "on" if offer.dm_active else "off"
-    explain("DineroMail button", (offer.balance > 0, f"balance {balance} is greater than 0"),
+    buttons = {
+        "DineroMail button": [
+            (offer.balance > 0, f"balance {balance} is greater than 0"),
             (offer.balance < offer.limit, f"balance {balance} is less than the limit {limit}"),
-            (offer.dm_active, f"last invoice: {offer.last_invoice or 'none'}, DineroMail {state}"),
-            services)
-    explain("Advance payment", (shows_advance_payment(offer.balance, offer.limit),
-            f"balance {balance} is 0 or less, or greater than the limit {limit}"), services)
+            (offer.dm_active, f"last invoice: {offer.last_invoice}, DineroMail "
+                              + ("on" if offer.dm_active else "off")), services],
+        "Advance payment": [
+            (shows_advance_payment(offer.balance, offer.limit),
+             f"balance {balance} is 0 or less, or greater than the limit {limit}"), services]}
+    marks = ", BLOCKED" * (not row.active) + ", no password yet" * (not row.password)
+    echo(f"{number} {row.name}{marks}\n"
+               f"brand {row.brand}, CUIT {row.cuit or '-'}, {row.tax_condition or '-'}\n"
+               f"e-mails: {', '.join(emails_of(number)) or 'none'}"
+               f"{'; wants no reminders' * (not row.wants_reminders)}\n"
+               f"balance: {balance}, DineroMail limit: {limit}")
+    for button, conditions in buttons.items():
+        echo(f"{button}: {'shown' if all(holds for holds, _ in conditions) else 'not shown'}")
+        for holds, condition in conditions:
+            echo(f"  {'yes' if holds else 'NO':3}  {condition}")
 
 
 @command("voucher-type", "voucher-type 6 --dineromail on")
@@ -3265,11 +2921,12 @@ def customer(number):
               help="Whether a customer whose last invoice is of this type may pay on line.")
 def voucher_type(code, dineromail):
     """Switch DineroMail on or off for a type of voucher, by its AFIP code."""
-    types = tables()["voucher_type"]
-    if not types.count_where("code = ?", [code]):
+    with transaction() as db:
+        row = db.execute("UPDATE voucher_type SET dineromail = ? WHERE code = ? RETURNING name",
+                         (dineromail == "on", code)).fetchone()
+    if not row:
         raise Refused(f"There is no voucher type {code}. Nothing was changed.")
-    types.update(code, {"dineromail": dineromail == "on"})
-    echo(f"{code} {types.get(code)['name']}: DineroMail {dineromail}")
+    echo(f"{code} {row.name}: DineroMail {dineromail}")
 
 # === Mail =========================================================================================
 # Reminders, and the sending of what the outbox holds. A mail is written when it is sent, of what is
@@ -3302,8 +2959,8 @@ def open_lines(kind: str, number: int, movements: list[int]) -> list[tuple]:
                          " json_each(?)) ORDER BY date, movement.id", number, json.dumps(movements))
     if kind == "new":
         return [(voucher, voucher.amount) for voucher in vouchers]
-    debits = get_db().execute(OPEN_DEBITS, (number,))
-    owed = {debit.id: rest for debit, rest in unpaid(debits, balance_of(number))}
+    owed = {item.movement.id: item.rest for item in open_items(number, balance_of(number))
+            if item.movement}
     return [(voucher, owed[voucher.id]) for voucher in vouchers
             if voucher.id in owed and (voucher.due_date >= today()) == (kind == "due")]
 
@@ -4719,110 +4376,95 @@ def undo(number):
                f" (before {plain_money(before)})")
 
 # === Upkeep =======================================================================================
-# Copies that were verified, the way back, and what `check` looks at.
+# Copies that are verified before they count, the way back, and what `check` looks at.
 
-COPY_NAME = re.compile(r"cac-[0-9]{8}-[0-9]{6}-[0-9]{6}\.db")
-WAL_RESET_FIXED = (3, 44, 6), (3, 50, 7), (3, 51, 3)   # sqlite.org/wal.html#walresetbug
+COPY_NAME = re.compile(r"cac-[0-9]{8}-[0-9]{6}\.db")
+SQLITE_LOCK = 510, 2**30 + 2    # bytes, first byte: whoever has a database open has a lock there
 FREE_MEGABYTES = 500            # less free space than this is a warning
 WAL_MEGABYTES = 200             # and a -wal that grows to this: nothing takes it in
-CHORES_LATE_SECONDS = 60        # a lease that ended so long ago: the database cannot be written
-NO_OR_YES = "no", "yes"
-SQLITE_LOCK = 510, 2**30 + 2    # bytes, first byte: whoever has a database open has a lock there
 
 
-def snapshot(path, draft: Path) -> None:
-    """Copy a database as it is at one moment, whoever writes to it meanwhile."""
+def copy_database(source: Path, target: Path) -> str:
+    """Copy a database as it is at one moment, whoever writes to it meanwhile, and verify the copy."""
+    with closing(open_readonly(source)) as db:
+        db.execute("VACUUM INTO ?", (str(target),))
+    return verify_backup(target)
+
+
+def verify_backup(path: Path) -> str:
+    """Return what a copy holds, in words; Refused if it is damaged or does not add up."""
     with closing(open_readonly(path)) as db:
-        db.execute("VACUUM INTO ?", (str(draft),))
+        known_version(db)
+        bad = [row[0] for row in db.execute("PRAGMA integrity_check") if row[0] != "ok"]
+        bad += [row.what for row in db.execute("SELECT what FROM check_line"
+                                               " WHERE part = 'ledger' AND level = 'BAD'")]
+        if bad:
+            raise Refused(f"It does not pass its check: {'; '.join(bad)}. Nothing was changed.")
+        return ledger(db)
 
 
 def ledger(db) -> str:
-    """What a database's ledger holds, in words."""
-    count, balance = db.execute(LEDGER).fetchone()
-    return f"{counted(count, 'movement')}, total balance {plain_money(balance)}"
-
-
-def finding(is_fine: bool, what: str, level: str = "WARN") -> tuple[str, str]:
-    """A line of `check`: (ok | WARN | BAD, what was found)."""
-    return ("ok" if is_fine else level), what
-
-
-def check_content(db):
-    """Whether a database is whole, and what its view check_line counts."""
-    integrity = " ".join(db.execute("PRAGMA integrity_check").fetchone().integrity_check.split())
-    yield finding(integrity == "ok", f"integrity of the database: {integrity}", "BAD")
-    for line in db.execute("SELECT * FROM check_line").fetchall():
-        yield finding(not line.n, f"{line.what}: {line.n}", line.level)
-
-
-def proof(db) -> str:
-    """What a database holds, in a line; Refused if it is damaged or does not add up."""
-    known_version(db)
-    faults = [what for level, what in check_content(db) if level == "BAD"]
-    if faults:
-        raise Refused(f"It does not pass its check: {'; '.join(faults)}. Nothing was changed.")
-    customers = db.execute("SELECT count(*) AS n FROM customer").fetchone().n
-    return f"{counted(customers, 'customer')}, {ledger(db)}"
+    """Return what a database's ledger holds, in words."""
+    customers, movements, total = db.execute(
+        "SELECT (SELECT count(*) FROM customer), count(*), coalesce(sum(amount), 0) FROM movement"
+    ).fetchone()
+    return (f"{counted(customers, 'customer')}, {counted(movements, 'movement')},"
+            f" total balance {plain_money(total)}")
 
 
 def document_names(db) -> set[str]:
-    """The files of all documents that a database speaks of."""
-    found = db.execute("SELECT DISTINCT document FROM movement WHERE document IS NOT NULL")
-    return {Path(row.document).name for row in found}
+    """Return the names of all documents that a database speaks of."""
+    rows = db.execute("SELECT DISTINCT document FROM movement WHERE document IS NOT NULL")
+    return {Path(row.document).name for row in rows}
 
 
-def copy_documents(db, source: Path, target: Path) -> tuple[list[Path], str]:
-    """Copy the documents that target lacks: (all there that the database speaks of, how many)."""
-    names = sorted(document_names(db))
-    new = [n for n in names if not (target / n).is_file() and (source / n).is_file()]
+def copy_documents(path: Path, source: Path, target: Path) -> str:
+    """Copy those documents of a database that target lacks; return how many there are, in words.
+
+    A document's name is the hash of its content: what is there once need not be copied again.
+    """
+    with closing(open_readonly(path)) as db:
+        names = document_names(db)
+    new = [name for name in names if not (target / name).is_file() and (source / name).is_file()]
     if new:
         private_folder(target)
     for name in new:
         with atomic_write(target / name) as draft:
             shutil.copyfile(source / name, draft)
-    kept = [target / name for name in names if (target / name).is_file()]
-    missing = f", {len(names) - len(kept)} missing" * (len(names) > len(kept))
-    return kept, f"{counted(len(kept), 'document')}, {len(new)} of them copied now{missing}"
+    missing = sum(not (target / name).is_file() for name in names)
+    return (f"{counted(len(names) - missing, 'document')}, {len(new)} of them copied now"
+            + f", {missing} missing" * bool(missing))
 
 
-def write_manifest(copy: Path, content: Path, documents: list[Path]) -> None:
-    """What a copy consists of, for `sha256sum -c`."""
-    lines = [f"{sha256(content.read_bytes())}  {copy.name}"]
-    lines += [f"{sha256(file.read_bytes())}  {file.relative_to(copy.parent)}" for file in documents]
-    with atomic_write(copy.with_suffix(".sha256")) as draft:
-        draft.write_text("\n".join(lines) + "\n", encoding="utf-8")
-
-
-def forget_copies(folder: Path, keep: int) -> None:
-    """Remove all but the newest copies that `backup` made, and what a crash left of others."""
-    for old in sorted(f for f in folder.iterdir() if COPY_NAME.fullmatch(f.name))[:-keep]:
-        old.unlink(missing_ok=True)
-        old.with_suffix(".sha256").unlink(missing_ok=True)
-    for draft in folder.glob(".cac-*.new"):
-        if time.time() - draft.stat().st_mtime > 86400:
-            draft.unlink(missing_ok=True)
-
-
-def make_copy(folder: Path) -> str:
-    """Copy the database, while others write to it, and its documents; what the copy is."""
-    private_folder(folder)
-    copy, source = folder / f"cac-{datetime.now(UTC):%Y%m%d-%H%M%S-%f}.db", Path(current_app.config["DOCUMENTS"])
-    with atomic_write(copy) as draft:
-        snapshot(current_app.config["DATABASE"], draft)
-        with closing(open_readonly(draft)) as db:
-            held = proof(db)
-            documents, told = copy_documents(db, source, folder / "documents")
-        write_manifest(copy, draft, documents)
-        size = draft.stat().st_size
-    return f"{copy}: {size:,} bytes, {held}; {told}"
+@command("backup", "backup /var/backups/cac --keep 14")
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option("--keep", default=14, show_default=True, type=click.IntRange(min=1),
+              help="How many copies stay, the newest.")
+def backup(folder, keep):
+    """Copy the database, while the service runs, and its documents; verify the copy."""
+    known_version(get_db())
+    with refused_by(folder):
+        private_folder(folder)
+        copy = folder / f"cac-{datetime.now(UTC):%Y%m%d-%H%M%S}.db"
+        with atomic_write(copy) as draft:
+            content = copy_database(current_app.config["DATABASE"], draft)
+            documents = copy_documents(
+                draft, Path(current_app.config["DOCUMENTS"]), folder / "documents")
+        copies = sorted(file for file in folder.iterdir() if COPY_NAME.fullmatch(file.name))
+        drafts = [file for file in folder.glob(".cac-*.new")        # of a crash
+                  if time.time() - file.stat().st_mtime > 86400]
+        for old in copies[:-keep] + drafts:
+            old.unlink(missing_ok=True)
+    with suppress(sqlite3.OperationalError), transaction() as db:  # `check` will miss it and say so
+        db.execute("INSERT OR REPLACE INTO setting VALUES ('last_backup', 'mark', ?, '')", (now(),))
+    echo(f"{copy}: {copy.stat().st_size:,} bytes, {content}; {documents}")
 
 
 @contextmanager
 def closed_database(path: Path):
-    """While nobody has the database open, if there is one; Refused if somebody has.
+    """Keep a database, if there is one, from being opened; Refused if somebody has it open.
 
-    The lock is SQLite's own: the kernel drops it when its holder dies, or opens and closes the
-    file by itself.
+    The lock is SQLite's own: the kernel drops it when its holder dies.
     """
     if not path.exists():
         yield
@@ -4836,198 +4478,332 @@ def closed_database(path: Path):
         yield
 
 
-def keep_older(path: Path) -> Path | None:
-    """Copy a database that is to be upgraded, if it is and nobody has it open: the copy."""
-    with closing(open_readonly(path)) as db:
-        if known_version(db) == SCHEMA_VERSION:
-            return None
-    with closed_database(path), atomic_write(kept := former(path)) as draft:
-        snapshot(path, draft)
-    return kept
-
-
 @contextmanager
-def set_aside(path: Path):
-    """Give a database a dated name, with what belongs to it, while another takes its own.
-
-    Unless that one came, all is as it was. None = there is none.
-    """
-    kept = former(path)
-    if not path.exists():
-        move_beside(path, kept)
-        yield None
-        return
-    kept.hardlink_to(path)
+def set_aside(path: Path, kept: Path):
+    """Give a database, and its -wal, the name `kept`; take it back if no other database came."""
+    if is_there := path.exists():
+        kept.hardlink_to(path)
+    move_beside(path, kept)
     try:
-        move_beside(path, kept)
-        yield kept
+        yield
     finally:
-        if kept.samefile(path):
+        if is_there and kept.samefile(path):
             move_beside(kept, path)
             kept.unlink()
 
 
-def forget_access(path: Path) -> None:
-    """In a copy that comes back nobody is signed in, and no link is good, used or not."""
-    with closing(connect(path)) as db, transaction(db):
-        end_sessions(db)
-        db.execute("UPDATE customer SET link_serial = link_serial + strftime('%s', 'now')")
+@command("restore", "restore /var/backups/cac/cac-20261123-040000.db")
+@click.argument("file", type=click.Path(path_type=Path))
+def restore(file):
+    """Put a copy in the place of the database; the service must be stopped."""
+    path = Path(current_app.config["DATABASE"]).resolve()
+    kept = former(path)
+    with refused_by(f"{file} to {path}"):
+        if not file.is_file():
+            raise Refused("There is no such file. Nothing was changed.")
+        if path.exists():
+            with suppress(sqlite3.Error):   # a sound one takes in its -wal, and is one file then
+                connect(path).close()
+        # What is entered last ends first: the copy takes the database's name (atomic_write), then
+        # set_aside sees that it came, and only then others may open it. Nothing in here may open
+        # and close the database itself: with that, this process would lose its lock.
+        with closed_database(path), ExitStack() as exits, atomic_write(path) as draft:
+            content = copy_database(file, draft)
+            documents = copy_documents(
+                draft, file.parent / "documents", Path(current_app.config["DOCUMENTS"]))
+            with closing(connect(draft)) as db, transaction(db):    # no link is good, used or not
+                db.execute("DELETE FROM session")
+                db.execute("UPDATE customer SET link_serial = link_serial + strftime('%s', 'now')")
+            exits.enter_context(set_aside(path, kept))
+    echo(f"{path}: {content}; {documents}."
+         f" What was there before: {kept if kept.exists() else 'nothing'}.")
+    echo("All sessions and password links have ended. Now run `init`, then `check`.")
 
 
-def bring_back(copy: Path, path: Path) -> tuple[str, Path | None]:
-    """Put a copy in the database's place: (what it holds, where the former database is now)."""
-    if not copy.is_file():
-        raise Refused("There is no such file. Nothing was changed.")
-    if path.exists():
-        with suppress(sqlite3.Error):  # a sound one takes in its -wal, and is one file
-            connect(path).close()
-    with closed_database(path), ExitStack() as replacing, atomic_write(path) as draft:
-        with closing(open_readonly(copy)) as db:
-            held, documents = proof(db), Path(current_app.config["DOCUMENTS"])
-            _, told = copy_documents(db, copy.parent / "documents", documents)
-        snapshot(copy, draft)
-        forget_access(draft)
-        kept = replacing.enter_context(set_aside(path))
-    return f"{held}; {told}", kept
+def finding(is_fine, fine: str, wrong: str, level: str = "WARN") -> tuple[str, str]:
+    """Return a line of `check`: (ok | WARN | BAD, what was found)."""
+    return ("ok", fine) if is_fine else (level, wrong)
 
 
 def check_settings():
-    """The process's settings, and whether others may read the files with secrets."""
+    """Yield what `check` finds in the settings, and in who may read the files with secrets."""
     config = current_app.config
     problems = unsafe_settings(config)
     if config["MERCADOPAGO_TOKEN"] and not config["MERCADOPAGO_SECRET"]:
-        problems.append("CAC_MERCADOPAGO_SECRET: not set, Mercado Pago's notices are refused")
-    if not config["SMTP_URL"]:
-        problems.append("CAC_SMTP_URL: not set, no mail is sent")
-    yield from [("WARN", problem) for problem in problems] or [("ok", "settings are safe")]
-    files = [Path(file) for file in (os.environ.get("CAC_CONFIG"), config["DATABASE"]) if file]
-    for file in (file for file in files if file.exists()):
-        is_open = bool(file.stat().st_mode & 0o007)
-        yield finding(not is_open, f"{file} may be read by others: {NO_OR_YES[is_open]}")
+        problems.append("CAC_MERCADOPAGO_SECRET is not set: Mercado Pago's notices are refused")
+    yield from [("WARN", problem) for problem in problems] or [("ok", "no setting is unsafe")]
+    services = ", ".join(service.label for service in SERVICES.values() if config[service.setting])
+    yield finding(services, f"on-line payment by {services}",
+                  "no payment service is configured: nobody can pay on line")
+    server = urlsplit(config["SMTP_URL"]).hostname
+    yield finding(server, f"mail goes out through {server}",
+                  "CAC_SMTP_URL is not set: no mail goes out")
+    for file in filter(None, (os.environ.get("CAC_CONFIG"), config["DATABASE"])):
+        if Path(file).exists():
+            yield finding(not Path(file).stat().st_mode & 0o007, f"only its owner reads {file}",
+                          f"all users of this machine can read {file}: chmod o= {file}")
 
 
 def check_database():
-    """Its version, and what it holds."""
+    """Yield what `check` finds in the database."""
     db = get_db()
     version = known_version(db)
-    yield finding(version == SCHEMA_VERSION, f"version of the database: {version}", "BAD")
-    is_demo = is_demo_data(db)
-    yield finding(not is_demo, f"the database holds the demo's data: {NO_OR_YES[is_demo]}")
-    yield from check_content(db)
-    yield "ok", f"ledger: {ledger(db)}"
-
-
-def check_documents():
-    """The PDFs: those that vouchers refer to are there, and no others."""
-    folder = Path(current_app.config["DOCUMENTS"])
-    wanted, stored = document_names(get_db()), {file.name for file in folder.glob("*.pdf")}
-    missing, useless = len(wanted - stored), len(stored - wanted)
-    yield finding(not missing, f"documents missing in {folder}: {missing}", "BAD")
-    yield finding(not useless, f"documents of no voucher in {folder}: {useless}")
+    yield finding(version == SCHEMA_VERSION, f"the database has version {version}",
+                  f"the database has version {version}, the program {SCHEMA_VERSION}: run `init`",
+                  "BAD")
+    faults = [row[0] for row in db.execute("PRAGMA integrity_check") if row[0] != "ok"]
+    yield finding(not faults, f"the database is whole: {ledger(db)}",
+                  f"the database is damaged: {' '.join(faults[:1])}", "BAD")
+    yield finding(not is_demo_data(db), "the data are no demo's",
+                  "the database holds the demo's data")
+    yield from db.execute("SELECT level, what FROM check_line").fetchall()
 
 
 def check_machine():
-    """SQLite, the clock, and the disk."""
-    version, path = sqlite3.sqlite_version_info, Path(current_app.config["DATABASE"])
-    is_sound = version > max(WAL_RESET_FIXED) or any(
-        fixed[:2] == version[:2] and fixed <= version for fixed in WAL_RESET_FIXED)
-    rarely = "" if is_sound else ": may lose a write, very rarely; 3.51.3 does not"
-    yield finding(is_sound, f"SQLite {sqlite3.sqlite_version}{rarely}")
-    yield "ok", f"time {now()}, today {today()} in Argentina, this machine's zone {time.tzname[0]}"
+    """Yield what `check` finds on the disks, and what time it is."""
+    path, folder = (Path(current_app.config[name]) for name in ("DATABASE", "DOCUMENTS"))
+    wanted, stored = document_names(get_db()), {file.name for file in folder.glob("*.pdf")}
+    missing, spare = len(wanted - stored), len(stored - wanted)
+    yield finding(not missing, f"documents missing in {folder}: none of {len(wanted)}"
+                  + f"; {spare} are of no voucher and may go" * bool(spare),
+                  f"documents missing in {folder}: {missing} of {len(wanted)}", "BAD")
     free = shutil.disk_usage(path.parent).free // 2**20
-    yield finding(free >= FREE_MEGABYTES, f"free megabytes on the database's disk: {free}")
+    yield finding(free >= FREE_MEGABYTES, f"{free:,} MB are free on the database's disk",
+                  f"only {free} MB are free on the database's disk")
     wal = Path(f"{path}-wal")
     size = wal.stat().st_size // 2**20 if wal.exists() else 0
-    yield finding(size < WAL_MEGABYTES, f"megabytes in {wal.name}: {size}")
-
-
-def check_results():
-    """Yield what `check` finds, a line each; what cannot be looked at is BAD."""
-    for look in (check_settings, check_database, check_documents, check_machine):
-        try:
-            yield from look()
-        except (sqlite3.Error, OSError, Refused) as error:
-            yield "BAD", f"{look.__name__.removeprefix('check_')}: {error}"
+    yield finding(size < WAL_MEGABYTES, f"{size} MB wait in {wal.name}",
+                  f"{size} MB wait in {wal.name}: nothing takes them in; does Litestream run?")
+    yield "ok", (f"SQLite {sqlite3.sqlite_version}; it is {now()}, {today()} in Argentina,"
+                 f" this machine's zone is {time.tzname[0]}")
 
 
 @command("check", "check --json")
 @click.option("--json", "as_json", is_flag=True, help="For a monitor.")
 def check(as_json):
     """Look at all that may be wrong; exit code 1 if something is BAD."""
-    results = list(check_results())
+    results = []
+    for look in (check_settings, check_database, check_machine):
+        try:
+            results += look()
+        except (sqlite3.Error, OSError, Refused) as error:
+            results.append(("BAD", f"{look.__name__.removeprefix('check_')}: {error}"))
     if as_json:
-        found = [{"level": level, "what": what} for level, what in results]
-        echo(json.dumps(found, indent=1, ensure_ascii=False))
+        rows = [{"level": level, "what": what} for level, what in results]
+        echo(json.dumps(rows, indent=1, ensure_ascii=False))
     else:
         echo("\n".join(f"{level:4}  {what}" for level, what in results))
     sys.exit(any(level == "BAD" for level, _ in results))
 
 
-@command("backup", "backup /var/backups/cac --keep 14")
-@click.argument("folder", type=click.Path(path_type=Path))
-@click.option("--keep", default=14, show_default=True, type=click.IntRange(min=1),
-              help="How many copies stay, the newest.")
-def backup(folder, keep):
-    """Copy the database, while the service runs, and its documents; prove the copy."""
-    known_version(get_db())
-    with refused_by(folder):
-        made = make_copy(folder)
-        forget_copies(folder, keep)
-    with suppress(sqlite3.OperationalError), transaction() as db:  # `check` will miss it and say so
-        db.execute("INSERT OR REPLACE INTO setting VALUES ('last_backup', 'mark', ?, '')", (now(),))
-    echo(made)
-
-
-@command("restore", "restore /var/backups/cac/cac-20261123-040000-000000.db")
-@click.argument("file", type=click.Path(path_type=Path))
-def restore(file):
-    """Put a copy in the place of the database; the service must be stopped."""
-    path = Path(current_app.config["DATABASE"]).resolve()
-    with refused_by(f"{file} to {path}"):
-        held, kept = bring_back(file, path)
-    echo(f"{path}: {held}. What was there before: {kept or 'nothing'}.")
-    echo("All sessions and password links have ended. Now run `init`, then `check`.")
-
 # === Commands =====================================================================================
 # What the operator types and no part above owns.
 
 
-def shown_setting(setting: dict) -> str:
-    """A setting's value as the operator types it."""
-    return plain_money(int(setting["value"])) if setting["kind"] == "money" else setting["value"]
-
-
-@command("settings", "settings")
-def settings():
-    """List the settings of the process, secrets masked, and of the business."""
-    for name, (_, _, about) in SETTINGS.items():
-        value = current_app.config[name]
-        value = ("(set)" if value else "") if name in SECRETS else value
-        echo(f"CAC_{name:22} {value or '(not set)':32} {about}")
-    for setting in tables()["setting"].rows_where("kind <> 'mark'", order_by="name"):
-        echo(f"{setting['name']:26} {shown_setting(setting):32} {setting['about']}")
+@command("list", "list payments")
+@click.argument("what", type=click.Choice(
+    ["settings", "customers", "payments", "review", "mail", "imports"]))
+def list_rows(what):
+    """Print settings, secrets masked; customers; the last payments; what waits for review; mail."""
+    known_version(get_db())
+    rows = [row._asdict() for row in fetch_all(f"SELECT * FROM list_{what}")]
+    if what == "settings":
+        shown = current_app.config | {name: "(set)" for name in SECRETS if current_app.config[name]}
+        rows = [{"name": f"CAC_{name}", "value": shown[name] or "(not set)", "about": about}
+                for name, (_, _, about) in SETTINGS.items()] + rows
+    print_rows(rows, f"No {what}.")
 
 
 @command("set", "set dm_limit 5000,00")
 @click.argument("name")
 @click.argument("value")
 def set_setting(name, value):
-    """Change a setting of the business."""
-    settings = tables()["setting"]
-    before = next(settings.rows_where("name = ? AND kind <> 'mark'", [name]), None)
-    if not before:
-        raise Refused(f"There is no setting {name}: see `settings`. Nothing was changed.")
+    """Change a setting of the company."""
+    settings, shown = tables()["setting"], tables()["list_settings"]
+    row = next(settings.rows_where("name = ? AND kind <> 'mark'", [name]), None)
+    if not row:
+        raise Refused(f"There is no setting {name}: see `list settings`. Nothing was changed.")
+    before = next(shown.rows_where("name = ?", [name]))["value"]
     try:
-        parsed = parse_setting(before["kind"], value)
+        settings.update(name, {"value": parse_setting(row["kind"], value)})
     except ValueError as error:
         raise Refused(f"{name} takes {error}, not {value!r}. Nothing was changed.") from error
-    settings.update(name, {"value": parsed})
-    after = shown_setting(settings.get(name))
-    echo(f"{name}: {after} (before: {shown_setting(before)})")
+    after = next(shown.rows_where("name = ?", [name]))["value"]
+    echo(f"{name}: {after} (before: {before})")
+
+
+MAY_BE_EMPTY = "text", "email", "cuit"      # settings of the company that not all have
+SETUP_FIELDS = {  # of a file for `setup`: its tables, and what kind of setting each field is
+    "bank_account": {"bank": "text", "account": "text", "holder": "text", "cuit": "cuit",
+                     "cbu": "cbu", "alias": "alias"},
+    "brand": {"code": "code", "name": "text", "website": "website", "colour": "colour"},
+}
+
+
+def current_setup() -> dict:
+    """Return the company's data as a file for `setup` has them."""
+    rows = fetch_all("SELECT name, value FROM list_settings")
+    codes = fetch_all("SELECT code FROM voucher_type WHERE dineromail = 1 ORDER BY code")
+    brands = [] if all_brands() == [NO_BRAND] else all_brands()
+    lists = {"bank_account": fetch_all("SELECT * FROM bank_account ORDER BY id"), "brand": brands}
+    return {"dineromail_types": [row.code for row in codes],
+            "settings": {row.name: row.value for row in rows},
+            **{what: [{field: getattr(row, field) or "" for field in SETUP_FIELDS[what]}
+                      for row in rows] for what, rows in lists.items()}}
+
+
+def print_setup(setup: dict) -> None:
+    """Print a file that `setup` reads; JSON's strings and lists of numbers are TOML's, too."""
+    echo(f"dineromail_types = {json.dumps(setup['dineromail_types'])}")
+    tables = [("[settings]", setup["settings"])]
+    tables += [(f"[[{what}]]", row) for what in SETUP_FIELDS for row in setup[what]]
+    for head, row in tables:
+        echo(f"\n{head}")
+        for name, value in row.items():
+            echo(f"{name} = {json.dumps(value, ensure_ascii=False)}")
+
+
+def parse_setup(setup: dict, kinds: dict) -> tuple[dict, list[str]]:
+    """Return (what a setup says, as it is stored; all that is wrong with it, a line each)."""
+    problems, stored = [], {}
+    known = {row.code for row in fetch_all("SELECT code FROM voucher_type")}
+    parts = {"settings": kinds, **SETUP_FIELDS}
+
+    def parsed(place, fields, row):
+        values = {}
+        for name in row if place == "settings" else row | dict.fromkeys(fields.keys() - row, ""):
+            text, kind = str(row.get(name, "")).strip(), fields.get(name)
+            try:
+                is_empty = place == "settings" and kind in MAY_BE_EMPTY and not text
+                values[name] = text if is_empty else parse_setting(kind, text)
+            except KeyError:
+                problems.append(f"{place}: there is no {name}")
+            except ValueError as error:
+                problems.append(f"{place}: {name} takes {error}, not {text!r}")
+        return values
+
+    for part, value in setup.items():
+        if part == "dineromail_types" and isinstance(value, list):
+            problems += [f"dineromail_types: there is no voucher type {code!r}" for code in value
+                         if type(code) is not int or code not in known]
+            stored[part] = value
+        elif part == "settings" and isinstance(value, dict):
+            stored[part] = parsed(part, kinds, value)
+        elif part in SETUP_FIELDS and isinstance(value, list) and all(
+                isinstance(row, dict) for row in value):
+            stored[part] = [parsed(f"{part} {number}", parts[part], row)
+                            for number, row in enumerate(value, 1)]
+        else:
+            problems.append(f"{part}: there is no such part, or it is written otherwise: see README")
+    codes = [row.get("code") for row in stored.get("brand", [])]
+    problems += [f"brand: {code} comes twice" for code in {*codes} if codes.count(code) > 1]
+    return stored, problems
+
+
+def save_setup(db, stored: dict) -> None:
+    """Write what `parse_setup` returned; bank accounts and brands replace those on file."""
+    db.executemany("UPDATE setting SET value = ? WHERE name = ?",
+                   [(value, name) for name, value in stored.get("settings", {}).items()])
+    if "dineromail_types" in stored:
+        db.execute("UPDATE voucher_type SET dineromail = code IN (SELECT value FROM json_each(?))",
+                   (json.dumps(stored["dineromail_types"]),))
+    if "bank_account" in stored:
+        db.execute("DELETE FROM bank_account")
+        db.executemany("INSERT INTO bank_account (bank, account, holder, cuit, cbu, alias) VALUES"
+                       " (:bank, :account, :holder, :cuit, :cbu, nullif(:alias, ''))",
+                       stored["bank_account"])
+    brands = stored.get("brand", [])
+    name = db.execute("SELECT value FROM setting WHERE name = 'company_name'").fetchone().value
+    if not brands and name and not db.execute("SELECT 1 FROM brand").fetchone():
+        brands = [{"code": re.sub("[^a-z0-9]", "", plain(name))[:30] or "empresa", "name": name,
+                   "website": "", "colour": NO_BRAND.colour}]
+    if brands:
+        db.execute("DELETE FROM brand WHERE code NOT IN (SELECT brand FROM customer)")
+        db.execute("UPDATE brand SET position = position + 1000")   # free for those that come
+        db.executemany(
+            "INSERT INTO brand VALUES (:code, :name, :website, :colour, :position) ON CONFLICT (code)"
+            " DO UPDATE SET name = :name, website = :website, colour = :colour, position = :position",
+            [{**row, "position": place} for place, row in enumerate(brands, 1)])
+
+
+def ask_setup(setup: dict, kinds: dict) -> dict:
+    """Ask for all that a file for `setup` has; what is on file is the default."""
+    def ask(label, kind, default=""):
+        def checked(text):
+            try:
+                if text.strip() or kind not in MAY_BE_EMPTY:
+                    parse_setting(kind, text)
+            except ValueError as error:
+                raise click.UsageError(f"it takes {error}") from error
+            return text
+        return click.prompt(label, default=default, value_proc=checked, show_default=bool(default))
+
+    abouts = fetch_all("SELECT name, about FROM list_settings")
+    answers = {"settings": {row.name: ask(f"{row.name}, {row.about}", kinds[row.name],
+                                          setup["settings"][row.name]) for row in abouts}}
+    codes = click.prompt("Voucher types that may be paid on line, AFIP's codes",
+                         default=" ".join(map(str, setup["dineromail_types"])))
+    answers["dineromail_types"] = [int(code) for code in re.findall("[0-9]+", codes)]
+    for part, fields in SETUP_FIELDS.items():
+        what = part.replace("_", " ")
+        answers[part] = [row for row in setup[part] if click.confirm(
+            f"Keep the {what} {row.get('cbu') or row['code']}?", default=True)]
+        while click.confirm(f"Add a {what}?", default=False):
+            answers[part].append({name: ask(f"  {name}", kind) for name, kind in fields.items()})
+    return answers
+
+
+@command("setup", "setup empresa.toml")
+@click.argument("file", required=False, type=click.Path(path_type=Path))
+@click.option("--print", "printing", is_flag=True, help="Print such a file, of what is on file.")
+def setup(file, printing):
+    """Set up the company: ask for all, or read a TOML FILE; what is wrong is told at once."""
+    kinds = {row.name: row.kind for row in
+             fetch_all("SELECT name, kind FROM setting WHERE kind <> 'mark'")}
+    if printing:
+        return print_setup(current_setup())
+    try:
+        told = tomllib.loads(file.read_text("utf-8")) if file else ask_setup(current_setup(), kinds)
+    except (OSError, ValueError) as error:
+        raise Refused(f"{file}: {error}. Nothing was saved.") from error
+    stored, problems = parse_setup(told, kinds)
+    if problems:
+        raise Refused("\n".join([f"{file or 'setup'}:", *problems, "Nothing was saved."]))
+    with transaction() as db:
+        save_setup(db, stored)
+    missing = ", ".join(row.name for row in fetch_all("SELECT name FROM missing_setting"))
+    return echo(f"The company is set up: {company().company_name}." if not missing
+                else f"Saved. Before `serve` there is still missing: {missing}.")
+
+
+@command("brand", "brand tornadostore --name TornadoStore --website https://www.tornadostore.com.ar/"
+         " --colour '#b04a00'")
+@click.argument("code")
+@click.option("--name", help="As customers read it.")
+@click.option("--website", help="Where its name in the bar leads.")
+@click.option("--colour", help="#rrggbb, dark enough for white letters.")
+@click.option("--position", type=click.IntRange(1, 999), help="In the bar, from the left.")
+def brand(code, position, **given):
+    """Make a brand, or change one: its name, website, colour and place in the bar."""
+    brands = tables()["brand"]
+    row = next(brands.rows_where("code = ?", [code]), {"website": "", "colour": NO_BRAND.colour})
+    row |= {name: value for name, value in given.items() if value is not None} | {"code": code}
+    row |= {"position": position or row.get("position") or 1 + max(
+        (other["position"] for other in brands.rows), default=0)}
+    for name, kind in SETUP_FIELDS["brand"].items():
+        try:
+            row[name] = parse_setting(kind, row.get(name, ""))
+        except ValueError as error:
+            raise Refused(f"--{name}: it takes {error}. Nothing was changed.") from error
+    if other := next(brands.rows_where("position = ? AND code <> ?", [row["position"], code]), None):
+        raise Refused(f"--position: {other['code']} is there. Nothing was changed.")
+    brands.upsert(row, pk="code")
+    echo(f"{code}: {row['name']}, {row['website'] or 'no website'}, {row['colour']},"
+         f" position {row['position']}")
 
 
 def write_settings(path: Path) -> None:
-    """A file of settings as they are now, with a key; what need not be set is a comment."""
+    """Write the settings as they are now, with a key; what need not be set is a comment."""
     config, lines = current_app.config, ["# The settings of CAC; the environment, CAC_…, wins."]
     chosen = {name: config[name] for name, (default, _, _) in SETTINGS.items()
               if config[name] and config[name] != default}
@@ -5035,10 +4811,9 @@ def write_settings(path: Path) -> None:
     chosen |= {"SECRET_KEY": config["SECRET_KEY"] or secrets.token_urlsafe(48),
                "BASE_URL": config["BASE_URL"]}
     for name, (default, _, about) in SETTINGS.items():
-        if name == "DEMO":
-            continue
-        value = json.dumps(chosen.get(name, default), ensure_ascii=False)
-        lines += ["", f"# {about}", f"{'' if name in chosen else '# '}{name.lower()} = {value}"]
+        if name != "DEMO":
+            value = json.dumps(chosen.get(name, default), ensure_ascii=False)
+            lines += ["", f"# {about}", f"{'' if name in chosen else '# '}{name.lower()} = {value}"]
     with atomic_write(path) as draft:
         draft.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
@@ -5046,7 +4821,7 @@ def write_settings(path: Path) -> None:
 @command("init", "init")
 def init():
     """Make settings and database, or bring an older database up to date, keeping a copy."""
-    path = Path(current_app.config["DATABASE"])
+    path, kept = Path(current_app.config["DATABASE"]), None
     file = Path(os.environ.get("CAC_CONFIG") or path.with_name("cac.toml")).absolute()
     if not file.exists() and ("CAC_CONFIG" in os.environ or not current_app.config["SECRET_KEY"]):
         with refused_by(file):
@@ -5055,10 +4830,13 @@ def init():
     if not path.is_file():
         make_database(path, "schema.sql")
         return echo(f"Made {path}.")
-    with refused_by(path):
-        kept = keep_older(path)
-    steps = upgrade_database(get_db())
-    return echo(f"{path} is up to date." + f" As it was: {kept}." * bool(steps))
+    with refused_by(path), closing(open_readonly(path)) as db:
+        if known_version(db) < SCHEMA_VERSION:
+            with closed_database(path), atomic_write(kept := former(path)) as draft:
+                db.execute("VACUUM INTO ?", (str(draft),))
+    upgrade_database(get_db())
+    return echo(f"{path} is up to date." + f" As it was: {kept}." * bool(kept))
+
 
 # === Application ==================================================================================
 # create_app, what every page and every line of the log has, and the background thread. To create
@@ -5098,21 +4876,20 @@ def asset(name: str) -> str:
     return page_url("static", filename=name, v=version_of(name))
 
 
-def style(brand: str) -> str:
-    """Return the address of the style sheet with a brand's colours, which browsers may keep too."""
-    version = version_of("cac.css", f"brands/{brand}.css")
-    return page_url("cac.style_sheet", code=brand, v=version)
-
-
 @cache
-def brand_mark(brand: str) -> Markup:
-    """Return a brand's mark, to be drawn in the page itself."""
-    return Markup(static_text(f"brands/{brand}.svg").strip())  # noqa: S704 - a file of ours
+def brand_version(brand) -> str:
+    """Return a few characters that change with a brand's looks."""
+    return sha256(static_text("cac.css") + brand.colour + brand_mark(brand))[:10]
+
+
+def style(brand, kind: str = "css") -> str:
+    """Return the address of a brand's style sheet or mark (svg), which browsers may keep too."""
+    return page_url("cac.style_sheet", code=brand.code, kind=kind, v=brand_version(brand))
 
 
 def page_values() -> dict:
     """Return what every page has at hand."""
-    brands = fetch_all("SELECT * FROM brand ORDER BY position")
+    brands = all_brands()
     code = current_user.brand if current_user.is_authenticated else brands[0].code
     brand = next(brand for brand in brands if brand.code == code)
     return {"company": company(), "brands": brands, "brand": brand}
@@ -5223,8 +5000,7 @@ def create_app(**settings) -> Flask:
     jinja = app.jinja_env
     jinja.trim_blocks = jinja.lstrip_blocks = True
     jinja.filters |= {function.__name__: function for function in (
-        money, plain_money, day, moment, voucher_number, month_name, device, in_words,
-        likely_address)}
+        money, plain_money, day, moment, voucher_number, device)}
     jinja.filters["cuit"] = cuit.format
     jinja.globals |= {function.__name__: function for function in (
         asset, brand_mark, has_pdf, style, today)} | {"url_for": page_url}
@@ -5315,6 +5091,8 @@ def serve(host, port, workers):
                 raise Refused("it is of an older version: see `python cac.py init`")
             if is_demo_data(db):
                 raise Refused("it holds the demo's data")
+            problems += [f"{row.name}: not set up; `python cac.py setup` asks for it"
+                         for row in db.execute("SELECT name FROM missing_setting")]
     except (sqlite3.Error, Refused) as error:
         problems.append(f"CAC_DATABASE: {path}: {getattr(error, 'message', error)}")
     if problems:

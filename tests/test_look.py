@@ -1,8 +1,10 @@
 """What the style sheet promises: contrast of any brand in both schemes, and small files."""
 
 import re
+from types import SimpleNamespace
 
 import pytest
+from bs4 import BeautifulSoup
 from conftest import ROOT
 
 STATIC = ROOT / "static"
@@ -73,6 +75,45 @@ def test_each_sign_that_a_template_names_is_drawn():
     drawn = set(re.findall(r'symbol id="(\w+)"', (STATIC / "signs.svg").read_text()))
     texts = [file.read_text(encoding="utf-8") for file in (ROOT / "templates").glob("*.html")]
     assert set(re.findall(r'sign\("(\w+)"', "".join(texts))) | set(TONES) <= drawn
+
+
+def drawn(app, macro, *values):
+    """What a macro of _open.html draws."""
+    source = f'{{% from "_open.html" import {macro} %}}{{{{ {macro}(*values) }}}}'
+    with app.test_request_context():
+        page = app.jinja_env.from_string(source).render(values=values)
+    return BeautifulSoup(page, "html.parser")
+
+
+def open_item(rest, days, **movement):
+    """An open item; without an own movement it is what is older than the statement's window."""
+    own = {"id": 7, "date": "2026-11-01", "type_name": "Factura B", "point_of_sale": 3, "number": 9,
+           "detail": "Abono", "amount": 500, "due_date": "2026-11-10", "cae": "1", "origin": "erp",
+           "document": None} | movement
+    return SimpleNamespace(movement=SimpleNamespace(**own) if movement else None, rest=rest,
+                           days=days)
+
+
+def test_each_open_item_has_its_centavos_once_and_says_when_it_is_due(app):
+    items = [open_item(100, None), *(open_item(n, n - 203, id=n) for n in (200, 202, 203, 204, 206,
+                                                                           250))]
+    found = drawn(app, "to_pay", items).select("#a-pagar .open-item")
+    assert [[tag["value"] for tag in item.select("data")] for item in found] == [
+        [str(item.rest)] for item in items]
+    assert [item.select_one(".pill").text for item in found] == [
+        "Sin fecha de vencimiento", "Vencida hace 3 días", "Vencida hace un día", "Vence hoy",
+        "Vence mañana", "Vence en 3 días", "Vence en 47 días"]
+    assert [item.a is None for item in found] == [True] + 6 * [False]
+
+
+@pytest.mark.parametrize(("days", "tone", "words"), [
+    (-1, "error", "Venció 10/11"), (0, "attention", "Vence 10/11"), (4, "info", "Vence 10/11"),
+    (-300, "error", "Venció 10/11/2026"), (None, "info", "A pagar")])
+def test_a_line_of_the_statement_says_whether_it_is_paid_or_when_it_is_due(app, days, tone, words):
+    item = open_item(500, days, id=7)
+    pill = drawn(app, "state_of", item.movement, [item], [7]).select_one(".pill")
+    assert tone in pill["class"] and pill.text == words
+    assert drawn(app, "state_of", item.movement, [], []).text == "Pagada"
 
 
 @pytest.mark.parametrize(("name", "lines", "size"), [

@@ -173,7 +173,7 @@ def test_a_name_of_the_company_cannot_add_a_header(browser, run, send, post):
 @pytest.mark.parametrize("address", [
     "0@example.com\r\nBcc: eva@evil.example", "=?utf-8?q?=5C=40=5B?=x@a.com", "a(b)@a.com",
     "a@b, c@d"])
-def test_what_is_no_address_gets_nothing_and_stops_no_other(  # noqa: PLR0913, PLR0917
+def test_what_is_no_address_gets_nothing_and_stops_no_other(
         fill, db, send, post, states, address):
     fill(2)
     db.execute("UPDATE outbox SET recipient = ? WHERE id = 1", (address,))
@@ -271,7 +271,7 @@ def test_who_waits_for_a_link_gets_it_before_all_others(fill, smtp_port, send):
 
 @pytest.mark.parametrize(("setting", "value", "why"), [
     ("SMTP_URL", "", "CAC_SMTP_URL is not set"), ("BASE_URL", "", "CAC_BASE_URL is not set")])
-def test_while_a_setting_is_missing_all_mail_waits(  # noqa: PLR0913, PLR0917
+def test_while_a_setting_is_missing_all_mail_waits(
         app, fill, office, send, states, setting, value, why):
     fill(2)
     good = app.config[setting]
@@ -289,7 +289,7 @@ def test_while_a_setting_is_missing_all_mail_waits(  # noqa: PLR0913, PLR0917
     "550 5.1.1 <0@example.com>: User unknown in relay recipient table", "550 #5.1.1 No such user",
     "550 5.2.1 Mailbox disabled", "553 5.1.3 Bad address", "550 No such user: sender@example.com",
     "550 5.1.0 Address rejected", "553 sorry, no mailbox here by that name"])
-def test_who_is_nobody_is_given_up_at_once(  # noqa: PLR0913, PLR0917
+def test_who_is_nobody_is_given_up_at_once(
         fill, office, send, states, rows, said):
     fill(3)
     office.answers["0@example.com"] = said
@@ -363,7 +363,7 @@ def test_a_server_that_takes_few_mails_at_once_gets_the_rest_on_new_connections(
 
 
 @pytest.mark.parametrize("is_taken", [True, False])
-def test_an_address_with_accents_arrives_where_the_server_takes_it(  # noqa: PLR0913, PLR0917
+def test_an_address_with_accents_arrives_where_the_server_takes_it(
         fill, db, smtp_port, send, rows, is_taken):
     fill(2)
     db.execute("UPDATE outbox SET recipient = 'ñandú@example.com' WHERE id = 1")
@@ -392,7 +392,7 @@ def test_what_was_cut_short_goes_out_again_the_same_and_the_others_before_it(
 @pytest.mark.parametrize(("beginning", "drop"), [
     (b"", b"2"), (b"", b"220-hello\r\n"), (b"220 here\r\n", b"250-A\r\n"),
     (b"220 here\r\n" + b"250 good\r\n" * 4 + b"354 go on\r\n", b"250-more\r\n")])
-def test_a_server_that_drips_its_answers_is_left_alone(  # noqa: PLR0913, PLR0917 - and a table
+def test_a_server_that_drips_its_answers_is_left_alone(
         fill, app, send, states, monkeypatch, beginning, drop):
     monkeypatch.setattr(cac, "CONNECTION_SECONDS", 0.5)
     fill(1)
@@ -418,7 +418,7 @@ def test_a_server_that_drips_its_farewell_holds_up_no_round(fill, app, send, row
 
 @pytest.mark.parametrize("place", ["cac.canonical_email", "smtplib.SMTP.data"])
 @pytest.mark.parametrize("error", [AttributeError, UnicodeError, RecursionError, MemoryError])
-def test_whatever_a_mail_raises_it_is_given_up_and_the_others_go_out(  # noqa: PLR0913, PLR0917
+def test_whatever_a_mail_raises_it_is_given_up_and_the_others_go_out(
         fill, states, office, send, monkeypatch, caplog, place, error):
     fill(3)
     monkeypatch.setattr(place, raising_at_first(place, error("oh")))
@@ -430,7 +430,7 @@ def test_whatever_a_mail_raises_it_is_given_up_and_the_others_go_out(  # noqa: P
 
 
 @pytest.mark.parametrize("change", ["template = 'gone'", "data = '[1]'"])
-def test_a_mail_that_cannot_be_written_stops_no_other(  # noqa: PLR0913, PLR0917
+def test_a_mail_that_cannot_be_written_stops_no_other(
         fill, db, office, send, states, change):
     fill(2)
     db.execute(f"UPDATE outbox SET {change} WHERE id = 1")
@@ -452,7 +452,7 @@ def test_a_server_that_never_answers_slows_no_page(browser, database):
             assert time.monotonic() - began < cac.SMTP_SECONDS
 
 
-def test_a_mail_whose_worker_is_killed_while_it_sends_goes_out_later(  # noqa: PLR0913, PLR0917
+def test_a_mail_whose_worker_is_killed_while_it_sends_goes_out_later(
         fill, database, office, send, rows, app):
     fill(1)
     office.after_data = "silence"
@@ -547,9 +547,9 @@ def test_check_is_bad_if_mails_were_given_up_for_another_reason_than_their_addre
     fill(2)
     office.answers |= {"0@example.com": "550 5.1.1 Nobody", "1@example.com": "554 5.7.1 Spam"}
     send()
-    assert "ok    mails given up for another reason than their address: 0" in run("check").output
+    assert "no mail was given up but for its address" in run("check").output
     send(4 * 86400)
-    assert "BAD   mails given up for another reason than their address: 1" in run("check").output
+    assert "mails given up, not for their address: 1" in run("check").output
 
 
 def test_check_counts_customers_all_of_whose_addresses_refuse_mail(run, office, send):
@@ -558,8 +558,8 @@ def test_check_counts_customers_all_of_whose_addresses_refuse_mail(run, office, 
         office.answers = {f"{name}@example.com": "550 5.1.1 Nobody" for name in dead}
         run("invite", 1009)
         send()
-        counts += re.findall("addresses all refuse mail: (.)", run("check").output)
-    assert counts == ["0", "2", "0"]    # the accountant's address is all that 1010 has
+        counts += re.findall("all of whose addresses refuse mail: (.)", run("check").output) or "-"
+    assert counts == ["-", "2", "-"]    # the accountant's address is all that 1010 has
 
 
 def test_mail_test_shows_the_envelope_and_what_the_server_said(office, run, smtp_port):
@@ -583,7 +583,7 @@ def test_mail_test_shows_the_envelope_and_what_the_server_said(office, run, smtp
     ("smtp://cac:topsecret@127.0.0.1:{auth}", "535 5.7.8 Authentication credentials invalid"),
     ("", "CAC_SMTP_URL is not set"),
 ])
-def test_mail_test_says_what_went_wrong_and_no_password(  # noqa: PLR0913, PLR0917
+def test_mail_test_says_what_went_wrong_and_no_password(
         app, office, smtp_port, run, url, words):
     office.answers["eva@example.com"] = "550 5.1.1 No such user"
     port = free_port()

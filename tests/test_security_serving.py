@@ -2,7 +2,6 @@
 
 import os
 import re
-import shutil
 import signal
 import socket
 import statistics
@@ -10,7 +9,6 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from http.client import HTTPConnection
-from pathlib import Path
 from urllib.parse import urlencode, urlsplit
 
 import pytest
@@ -134,10 +132,23 @@ def test_tries_are_counted_in_all_workers_and_survive_a_kill(seeded, tmp_path):
 def test_only_the_last_hop_says_where_a_visitor_is(address, db):
     Visitor(address, "1.2.3.4, 2001:db8:7::1").sign_in(4004, "wrong")
     Visitor(address, "5.6.7.8, 2001:db8:7::2").sign_in(4005, "wrong")
-    tries = "SELECT tries FROM throttle WHERE key = 'sign-in:2001:db8:7::/64'"
-    assert db.execute(tries).fetchone().tries == 2
+    tries = "SELECT count FROM throttle WHERE key = 'network:2001:db8:7::/64'"
+    assert db.execute(tries).fetchone().count == 2
     keys = [row.key for row in db.execute("SELECT key FROM throttle")]
     assert not any("1.2.3.4" in key or "5.6.7.8" in key for key in keys)
+
+
+@pytest.mark.parametrize(("who", "told", "place", "seen"), [
+    (1006, "203.0.113.77:{}", "203.0.113.77", "203.0.113.77"),
+    (1008, "[2001:db8:77::1]:{}", "2001:db8:77::/64", "2001:db8:77::1")])
+def test_the_port_that_a_proxy_tells_does_not_count(
+        address, db, who, told, place, seen):
+    for port in (4711, 4712):
+        assert Visitor(address, told.format(port)).sign_in(who, "wrong") == 401
+    tries = "SELECT tries FROM throttle WHERE key = ?"
+    assert db.execute(tries, (f"sign-in:{place}",)).fetchone().tries == 2
+    log = db.execute("SELECT address FROM event WHERE customer = ? AND kind = 'refused'", (who,))
+    assert {event.address for event in log} == {seen}
 
 
 def raw(address, request: bytes) -> bytes:
@@ -221,7 +232,7 @@ def test_while_fifty_places_try_passwords_their_owner_signs_in_and_reads(address
 def test_who_has_to_wait_does_not_slow_the_others(address, db):
     ana = Visitor(address, "198.51.100.2")
     assert ana.sign_in() == 303
-    db.execute("INSERT INTO throttle VALUES ('sign-in:1004', 10, ?)", (cac.now(),))
+    db.execute("INSERT INTO throttle VALUES ('sign-in:1004', ?, 10)", (cac.now(),))
     with ThreadPoolExecutor(4) as pool:
         tried = pool.map(lambda n: Visitor(address, f"203.0.113.{n}").sign_in(1004), range(100))
         assert {ana.get("/") for _ in range(20)} == {200}

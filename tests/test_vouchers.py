@@ -137,7 +137,8 @@ def test_a_name_that_leads_out_of_the_folder_leads_nowhere(ana, on_file, tmp_pat
     "Consumidor Final", "Usuario: 1001", "CUIT: 27-99001001-9",
     "Internet 50 Mbps, noviembre de 2026 $ 625,20", "Total $ 625,20",  # for what, how much, when
     "Vencimiento: 10/12/2026",
-    "CAE N° 76457026172996", "Vencimiento del CAE: 19/11/2026"])      # by AFIP's leave
+    "CAE N° 76457026172996", "Vencimiento del CAE: 19/11/2026",       # by AFIP's leave
+    "Copia de consulta. El comprobante original es el que emitió la empresa.", "Página 1 de 1"])
 def test_a_copy_has_all_that_is_on_an_invoice(ana, printed):
     assert printed in pdf_text(ana.get(INVOICE)).replace("\xa0", " ")
 
@@ -166,9 +167,10 @@ def test_names_and_details_are_printed_as_they_are(visit):
     assert 'Calle "9 de Julio" <1234> & 5ª, Neuquén, Neuquén' in text
 
 
-def test_what_the_font_lacks_does_not_stop_the_copy(visit, db):
-    db.execute("UPDATE customer SET name = 'Łukasz 😀' WHERE number = 1001")
-    assert "625,20" in pdf_text(visit("Ana").get(INVOICE))
+def test_what_the_font_lacks_is_printed_with_the_nearest_letter(visit, db):
+    db.execute("UPDATE customer SET name = 'Łukasz Dvořák 😀' WHERE number = 1001")
+    text = pdf_text(visit("Ana").get(INVOICE))
+    assert "Lukasz Dvorák" in text and "?" not in text
 
 
 def test_a_customer_without_cuit_gets_a_copy(visit, db):
@@ -184,6 +186,7 @@ def test_a_receipt_of_the_portal_has_a_pdf_without_cae(visit, db):
     text = pdf_text(visit("Ana").get("/comprobantes/9.pdf"))
     assert "Recibo de pago en línea\nN° 00000-00000017" in text and "1.250,40" in text
     assert "Emitido por el Centro de Atención al Cliente." in text and "CAE" not in text
+    assert "Documento no válido como factura." in text and "Copia" not in text
 
 
 # AFIP's QR
@@ -234,3 +237,44 @@ def test_amounts_and_receivers_are_numbers(app, customer, changes, expected):
     found = json.loads(base64.b64decode(address.partition("?p=")[2]))
     assert {name: found[name] for name in expected} == expected
     assert ("nroDocRec" in found) is ("tipoDocRec" in found) is bool(customer)
+
+
+# How many
+
+def test_a_customer_downloads_so_many_documents_an_hour(ana, visit, monkeypatch, wait):
+    monkeypatch.setitem(cac.LIMITS, "download", (3, 3600))
+    told = [ana.get(path).status_code for path in ("/cuenta.csv", "/cuenta.pdf", INVOICE, INVOICE)]
+    assert told == [200, 200, 200, 429]
+    answer = ana.get("/cuenta/2026.zip")
+    assert 3500 < int(answer.headers["Retry-After"]) <= 3600
+    assert "Descargó demasiados archivos" in text_of(answer)
+    assert visit("Beto").get("/cuenta.pdf").status_code == ana.get("/cuenta").status_code == 200
+    wait(minutes=61)
+    assert visit("Ana").get(INVOICE).status_code == 200
+
+
+def test_two_documents_are_made_at_once_and_the_next_one_waits_for_its_turn(
+        ana, db, monkeypatch):
+    monkeypatch.setattr(cac, "MAKING_SECONDS", 0.01)
+    with cac.MAKING:
+        assert ana.get(INVOICE).status_code == 200
+        with cac.MAKING:
+            answer = ana.get("/cuenta.pdf")
+    assert answer.status_code == 503 and "El sitio está ocupado" in text_of(answer)
+    assert ana.get("/cuenta.pdf").status_code == 200
+    [row] = db.execute("SELECT count(*) AS n FROM event WHERE kind = 'download'"
+                       " AND new LIKE '%.pdf' AND new NOT LIKE 'Factura%'").fetchall()
+    assert row.n == 1       # what was not made is not told
+
+
+def test_a_locked_database_stops_no_download(ana, db):
+    ana.get("/cuenta")
+    db.execute("BEGIN IMMEDIATE")
+    assert ana.get(INVOICE).status_code == 200
+    db.execute("ROLLBACK")
+
+
+def test_a_document_that_fails_leaves_its_turn_to_others(ana, monkeypatch):
+    monkeypatch.setattr(cac, "qr_address", lambda *_: {}["x"])
+    assert [ana.get(INVOICE).status_code for _ in range(3)] == [500] * 3
+    assert ana.get("/cuenta.pdf").status_code == 200
