@@ -745,15 +745,6 @@ def private_folder(path: Path) -> None:
         give_to_owner(path)
 
 
-def flush(path: Path) -> None:
-    """Have the disk keep a file, or the names in a folder, whatever happens to the power."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
 @contextmanager
 def atomic_write(target: Path):
     """Yield a draft that becomes `target` once it is whole and on the disk, and else is gone.
@@ -761,15 +752,16 @@ def atomic_write(target: Path):
     Only its owner may read it.
     """
     handle, name = tempfile.mkstemp(".new", f".{target.name}.", target.parent)
-    os.close(handle)
-    draft = Path(name)
+    folder, draft = os.open(target.parent, os.O_RDONLY), Path(name)
     try:
         yield draft
         give_to_owner(draft)
-        flush(draft)
+        os.fsync(handle)
         draft.rename(target)
-        flush(target.parent)
+        os.fsync(folder)    # that has the new name, whatever happens to the power
     finally:
+        os.close(handle)
+        os.close(folder)
         draft.unlink(missing_ok=True)
 
 
@@ -879,24 +871,6 @@ def print_rows(rows: list, nothing: str) -> None:
     rows = [row if isinstance(row, dict) else row._asdict() for row in rows]
     rows = [{name: "" if value is None else escaped(value) for name, value in row.items()}
             for row in rows]
-    echo(tabulate(rows, headers="keys", disable_numparse=True) if rows else nothing)
-
-
-def tables():
-    """The database by sqlite-utils, for commands: a page does not have the time to import it.
-
-    A table that is not there is empty to it: so another's database is refused.
-    """
-    from sqlite_utils import Database
-    known_version(get_db())
-    return Database(get_db())
-
-
-def print_table(rows, nothing: str, *amounts: str) -> None:
-    """Print rows, each a dict, under the names of their columns, some of which are amounts."""
-    from tabulate import tabulate
-    rows = [{name: value if value is None else plain_money(value) if name in amounts
-             else escaped(value) for name, value in row.items()} for row in rows]
     echo(tabulate(rows, headers="keys", disable_numparse=True) if rows else nothing)
 
 
@@ -4413,6 +4387,13 @@ def check(as_json):
 
 # === Commands =====================================================================================
 # What the operator types and no part above owns.
+
+
+def tables():
+    """Return the database by sqlite-utils; Refused if it is another program's."""
+    from sqlite_utils import Database   # which pages have not the time to import
+    known_version(get_db())
+    return Database(get_db())
 
 
 @command("list", "list payments")
