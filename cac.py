@@ -2149,7 +2149,7 @@ def voucher_pdf(customer, voucher) -> bytes:
 
 
 def stored_document(name: str) -> bytes:
-    """Return a voucher's PDF as it is stored, perhaps named by its SHA-256; 404 if it is damaged."""
+    """Return a voucher's PDF as it is stored, or named by its SHA-256; 404 if damaged."""
     folder, file = Path(current_app.config["DOCUMENTS"]), Path(name)
     with suppress(OSError):
         content = (folder / file.name).read_bytes()
@@ -2550,7 +2550,7 @@ FIRST_QUERY_SECONDS = 180           # a new payment is asked about if there was 
 ASK_AGAIN_SECONDS = 5               # for a customer who waits it is asked about no more often
 REFRESHES = {"new": 15, "pending": 15, "rejected": 3}   # of its page, after 2, 4, 6 … seconds
 GIVE_UP_SECONDS = 30 * 86400
-ROUND_SECONDS = 5                   # then the other jobs have their turn
+SETTLE_SECONDS = 5                  # then the other jobs have their turn
 NOTICE_BYTES = 64 * 1024
 KEPT_BYTES = 1000                   # of a notice: anybody may have sent it
 NOTICES_WAITING = 20_000            # then no more are taken: what they tell is asked for anyway
@@ -2752,7 +2752,7 @@ def settle_notice(notice) -> None:
 
 def settle_round(sql: str, settle_one) -> None:
     """Settle each row that is due, for some seconds; a service that stalls is asked only once."""
-    deadline, stalled = time.monotonic() + ROUND_SECONDS, set()
+    deadline, stalled = time.monotonic() + SETTLE_SECONDS, set()
     for row in fetch_all(f"{sql} LIMIT 50", now()):
         began = time.monotonic()
         if began > deadline or row.service in stalled:
@@ -3669,7 +3669,6 @@ class ImportFile:
         self.customers = set(chain.from_iterable(self.owners.values()))
 
     def remark(self, what: str) -> None:
-        """Keep what is worth knowing about a line, and no problem."""
         self.remarks.append(f"line {self.line}: {what}")
 
     def leave_out(self, why: str) -> None:
@@ -3679,7 +3678,7 @@ class ImportFile:
 
     def records(self):
         """Yield {column: cell} of each line that is no blank, heading or total."""
-        above, width = self.headers, len(self.headers)
+        width, above = len(self.headers), [""] * len(self.headers)
         for line, row in self.lines():
             self.line = line
             cells = [cell.strip() if isinstance(cell, str) else cell for cell in row]
@@ -3790,9 +3789,8 @@ def finish_movement(file: ImportFile, row: dict) -> dict | None:
     currency = "" if re.fullmatch(r"\$|(?i:pes|ars|pesos)|", currency) else currency
     if currency and not file.is_by_cuit:
         raise ValueError(f"moneda «{currency}»: a foreign currency, accounts are in pesos")
-    if file.is_by_cuit and not owned(file, row, document, currency):
-        return None
-    return row if follows(file, row, balance) else None
+    is_known = not file.is_by_cuit or owned(file, row, document, currency)
+    return row if is_known and follows(file, row, balance) else None
 
 
 def owned(file: ImportFile, row: dict, document: str | None, currency: str) -> bool:
@@ -3906,7 +3904,7 @@ def read_number(file: ImportFile, text: str) -> tuple:
 NAME = shaped(".{1,200}", "missing, or longer than 200 characters")
 TEXT = shaped(".{0,200}", "longer than 200 characters", empty="")
 DAY, NO_DAY = shaped(".+", "missing", parse_date), shaped(".*", "", parse_date)
-AMOUNT = lambda file, cell: None if cell == "" else parse_amount(cell, file.mark)  # noqa: E731
+AN_AMOUNT = lambda file, cell: None if cell == "" else parse_amount(cell, file.mark)  # noqa: E731
 YES, NO = "(?i:1|s[ií]?|true|verdadero|activo|alta|x)", "(?i:0|no?|false|falso|inactivo|baja)"
 KINDS = {
     "customers": Kind("customer", ("number",), ("usuario", "nombre"), {
@@ -3925,7 +3923,7 @@ KINDS = {
             "punto_venta": ("point_of_sale",
                             shaped("[0-9]{0,5}", "no point of sale such as 3", int)),
             "numero": ("number", read_number), "detalle": ("detail", TEXT),
-            **{name: (name, AMOUNT) for name in AMOUNTS}, "vencimiento": ("due_date", NO_DAY),
+            **{name: (name, AN_AMOUNT) for name in AMOUNTS}, "vencimiento": ("due_date", NO_DAY),
             "cae": ("cae", shaped("([0-9]{14})?", "no CAE, which has 14 digits")),
             "vencimiento_cae": ("cae_due_date", NO_DAY), "moneda": ("currency", TEXT)}),
     "news": Kind("news", ("date", "title"), ("fecha", "titulo", "texto"), {
@@ -3933,7 +3931,7 @@ KINDS = {
         "texto": ("body", shaped(".{1,10000}", "missing, or longer than 10,000 characters", str))}),
     "services": Kind("service", ("customer", "name"), ("usuario", "servicio"), {
         "usuario": ("customer", read_customer), "servicio": ("name", NAME),
-        "detalle": ("detail", TEXT), "desde": ("since", NO_DAY), "importe": ("amount", AMOUNT)}),
+        "detalle": ("detail", TEXT), "desde": ("since", NO_DAY), "importe": ("amount", AN_AMOUNT)}),
 }
 
 
@@ -3996,15 +3994,17 @@ def check_receipts(file: ImportFile) -> None:
         raise Refused(f"line {row.line}: receipt {row.number} was written by the portal, over"
                       f" {plain_money(row.amount)}: its amount differs. Nothing was saved.")
     twins = fetch_all("""
-        SELECT line, receipt.number FROM incoming_movement AS incoming
-        JOIN movement AS receipt USING (customer, amount)
-        WHERE receipt.origin = 'portal' AND abs(julianday(incoming.date) - julianday(receipt.date))
-            <= 10 AND (incoming.type, incoming.number) <> (receipt.type, receipt.number)
-        AND NOT EXISTS (SELECT 1 FROM movement AS known
+        SELECT line, receipt.number, iif(incoming.type = 999, 'hold', 'be') AS does
+        FROM incoming_movement AS incoming JOIN movement AS receipt USING (customer)
+        WHERE receipt.origin = 'portal' AND iif(incoming.type = 999 AND incoming.number = 0,
+            receipt.date <= incoming.date, receipt.amount = incoming.amount
+            AND abs(julianday(incoming.date) - julianday(receipt.date)) <= 10)
+        AND (incoming.type, incoming.number) <> (receipt.type, receipt.number) AND NOT EXISTS (
+            SELECT 1 FROM movement AS known
             WHERE (known.customer, known.type, known.point_of_sale, known.number)
                 = (incoming.customer, incoming.type, incoming.point_of_sale, incoming.number))""")
-    show([f"{file.name}: line {row.line} may be the payment of receipt 900 0000-{row.number:08},"
-          " which the portal has credited: leave one of both out" for row in twins])
+    show([f"{file.name}: line {row.line} may {row.does} the payment of receipt 900 0000-"
+          f"{row.number:08}, which the portal has credited: leave one out" for row in twins])
 
 
 def import_file(path: Path, kind: str, options) -> None:

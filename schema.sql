@@ -38,10 +38,10 @@ CREATE TABLE customer (
     wants_reminders INTEGER NOT NULL DEFAULT 1 CHECK (wants_reminders IN (0, 1))  -- portal: mails about new, due and overdue vouchers
 ) STRICT;
 
-CREATE TRIGGER customer_has_a_brand AFTER INSERT ON customer WHEN NEW.brand = '' BEGIN
-    SELECT raise(ABORT, 'there is no brand: run `setup` first') WHERE NOT EXISTS (SELECT 1 FROM brand);
-    UPDATE customer SET brand = (SELECT code FROM brand ORDER BY position LIMIT 1) WHERE number = NEW.number;
-END;
+CREATE TRIGGER customer_needs_a_brand BEFORE INSERT ON customer WHEN NOT EXISTS (SELECT 1 FROM brand)
+BEGIN SELECT raise(ABORT, 'there is no brand: run `setup` first'); END;
+CREATE TRIGGER customer_of_no_brand AFTER INSERT ON customer WHEN NEW.brand = ''
+BEGIN UPDATE customer SET brand = (SELECT code FROM brand ORDER BY position LIMIT 1) WHERE number = NEW.number; END;
 
 -- Where a customer's mail goes. Two customers may share an address (an accountant's, say).
 CREATE TABLE email (
@@ -330,11 +330,11 @@ CREATE INDEX service_customer ON service (customer);        -- Servicios
 CREATE TABLE import (
     id              INTEGER PRIMARY KEY,
     at              TEXT NOT NULL,
-    who             TEXT NOT NULL,           -- the system's user who typed the command
+    who             TEXT NOT NULL DEFAULT '', -- the system's user who typed the command
     kind            TEXT NOT NULL CHECK (kind IN ('customers', 'movements', 'invoices', 'news', 'services')),
     file            TEXT NOT NULL,           -- its name, for the operator
     digest          TEXT NOT NULL,           -- SHA-256 of content and options: the same file again is no news
-    rows            INTEGER NOT NULL,
+    rows            INTEGER NOT NULL DEFAULT 0,
     added           INTEGER NOT NULL DEFAULT 0,
     changed         INTEGER NOT NULL DEFAULT 0,
     gone            INTEGER NOT NULL DEFAULT 0,
@@ -410,14 +410,6 @@ SELECT import, customer, 'came with this import, and is in use: has signed in, o
 WHERE is_new AND (EXISTS (SELECT 1 FROM event WHERE customer = touched.customer)
     OR EXISTS (SELECT 1 FROM movement WHERE customer = touched.customer) OR EXISTS (SELECT 1 FROM service WHERE customer = touched.customer));
 
--- For the command `list imports`: those that changed something, the newest first.
-CREATE VIEW list_imports AS
-SELECT id, at, who, kind, file, rows, added AS new, changed, gone,
-       iif(balance_before < 0, '−', '') || replace(printf('%,d', abs(balance_before) / 100), ',', '.') || printf(',%02d', abs(balance_before) % 100) AS balance_before,
-       iif(balance_after < 0, '−', '') || replace(printf('%,d', abs(balance_after) / 100), ',', '.') || printf(',%02d', abs(balance_after) % 100) AS balance_after,
-       'undone ' || undone_at AS undone
-FROM import WHERE added + changed + gone > 0 ORDER BY id DESC LIMIT 50;
-
 -- ── Settings ────────────────────────────────────────────────────────────────────────────────────────
 
 -- The settings of the business, changed with the command `set`.
@@ -444,6 +436,14 @@ SELECT customer.number, name, brand, cuit, iif(total < 0, '−', '') || replace(
        CASE WHEN active = 0 THEN 'blocked' WHEN password IS NULL THEN 'no password' END AS state
 FROM customer LEFT JOIN (SELECT customer, sum(amount) AS total FROM movement GROUP BY customer) AS ledger ON ledger.customer = customer.number
 ORDER BY customer.number;
+
+-- `list imports`: the last 50 that changed something
+CREATE VIEW list_imports AS
+SELECT id, at, who, kind, file, rows, added AS new, changed, gone,
+       iif(balance_before < 0, '−', '') || replace(printf('%,d', abs(balance_before) / 100), ',', '.') || printf(',%02d', abs(balance_before) % 100) AS balance_before,
+       iif(balance_after < 0, '−', '') || replace(printf('%,d', abs(balance_after) / 100), ',', '.') || printf(',%02d', abs(balance_after) % 100) AS balance_after,
+       coalesce('undone ' || undone_at, '') AS undone
+FROM import WHERE added + changed + gone > 0 ORDER BY id DESC LIMIT 50;
 
 -- What has to be set up before the portal serves customers.
 CREATE VIEW missing_setting AS
