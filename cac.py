@@ -1889,16 +1889,6 @@ def explanation(found: Statement) -> list[Explained]:
             for movement, amount, parts in zip(movements, amounts, against, strict=True)]
 
 
-def still_so(kind: str, number: int, lines: list) -> list[tuple]:
-    """Return (movement, what is owed of it) of those that are `kind` now; 'new' are all."""
-    if kind == "new":
-        return [(line, line.amount) for line in lines]
-    items = open_items(number, balance_of(number))
-    owed = {item.movement.id: item.rest for item in items if item.movement}
-    return [(line, owed[line.id]) for line in lines
-            if line.id in owed and (line.due_date >= today()) == (kind == "due")]
-
-
 def has_pdf(movement) -> bool:
     """Whether a voucher can be downloaded: it is stored, or electronic, or a receipt of ours."""
     return bool(movement.document or movement.cae or movement.origin == "portal")
@@ -2244,17 +2234,27 @@ class ServiceError(Exception):
 
 
 @contextmanager
-def time_limit(sock, seconds: float):
-    """Shut a socket down after so many seconds: its own timeout begins again with each byte."""
-    def shut_down():
-        with suppress(OSError):     # it was over just now
-            socket.socket.shutdown(sock, socket.SHUT_RDWR)
-    timer = threading.Timer(seconds, shut_down)
+def time_limit(connection, seconds: float):
+    """Hang up a connection, of HTTP or SMTP, after so many seconds: TimeoutError.
+
+    The timeout of its socket does not do: it begins again with each byte.
+    """
+    first, is_over = connection.sock, []
+
+    def hang_up():
+        is_over.append(True)
+        with suppress(OSError, TypeError):  # it is over, there is none yet, or it changes to TLS
+            socket.socket.shutdown(connection.sock or first, socket.SHUT_RDWR)
+
+    timer = threading.Timer(seconds, hang_up)
+    timer.daemon = True
     timer.start()
     try:
         yield
     finally:
         timer.cancel()
+        if is_over:
+            raise TimeoutError(f"no whole answer in {seconds:.1f} seconds")
 
 
 def fetch(url: str, read, data: bytes | None = None, headers: dict | None = None):
@@ -2269,7 +2269,7 @@ def fetch(url: str, read, data: bytes | None = None, headers: dict | None = None
         with closing(kind(parts.netloc, timeout=SERVICE_SECONDS / 2)) as connection:
             connection.connect()
             connection.sock.settimeout(SERVICE_SECONDS)
-            with time_limit(connection.sock, deadline - time.monotonic()):
+            with time_limit(connection, deadline - time.monotonic()):
                 connection.request("POST" if data else "GET", path, data,
                                    {"User-Agent": "CAC"} | (headers or {}))
                 reply = connection.getresponse()
@@ -2996,27 +2996,6 @@ def write_mail(mail) -> EmailMessage:
 
 
 @contextmanager
-def connection_limit(connection, seconds: float):
-    """Hang up after so many seconds: TimeoutError. A socket's own timeout begins with each byte."""
-    is_over = []
-
-    def hang_up():
-        is_over.append(True)
-        with suppress(OSError, TypeError):  # there is none yet, or it is changing to TLS
-            socket.socket.shutdown(connection.sock, socket.SHUT_RDWR)
-
-    timer = threading.Timer(seconds, hang_up)
-    timer.daemon = True
-    timer.start()
-    try:
-        yield
-    finally:
-        timer.cancel()
-        if is_over:
-            raise TimeoutError(f"no whole answer in {seconds} seconds")
-
-
-@contextmanager
 def mail_server():
     """Yield a function that hands a message over and returns what the server said.
 
@@ -3031,7 +3010,7 @@ def mail_server():
     smtp = (smtplib.SMTP_SSL(timeout=SMTP_SECONDS, context=tls) if url.scheme == "smtps"
             else smtplib.SMTP(timeout=SMTP_SECONDS))
     smtp._host = url.hostname   # whom the certificate has to name: connect() does not set it
-    with closing(smtp), connection_limit(smtp, CONNECTION_SECONDS):
+    with closing(smtp), time_limit(smtp, CONNECTION_SECONDS):
         code, said = smtp.connect(url.hostname, url.port or SMTP_PORTS[url.scheme])
         if code != 220:
             raise smtplib.SMTPConnectError(code, said)
