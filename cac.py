@@ -17,7 +17,9 @@ Contents, each part using only those above it:
     Services     DineroMail and Mercado Pago, as they talk
     Payments     PAGO ONLINE, notices, settling, credit, review
     Mail         writing and sending what the outbox holds; reminders
-    Import       a file into rows, rows into the database, undo
+    Files        CSV and workbooks as programs write them
+    Undo         imports one at a time, each kept so that it can be taken back
+    Import       a file into rows, rows into the database
     Invoices     a folder of PDFs, each to its voucher
     Upkeep       check, backup, restore
     Commands     what the operator types and no part above owns
@@ -42,8 +44,8 @@ import ipaddress
 import json
 import logging
 import multiprocessing
-import lzma
 import os
+import pwd
 import re
 import secrets
 import shutil
@@ -60,9 +62,8 @@ import time
 import tomllib
 import unicodedata
 import zipfile
-import zlib
 from base64 import b32encode, b64encode
-from collections import Counter, defaultdict, deque, namedtuple
+from collections import Counter, defaultdict, namedtuple
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager, suppress
 from datetime import UTC, date, datetime, timedelta, timezone
@@ -71,7 +72,8 @@ from email.message import EmailMessage
 from email.policy import default as email_policy
 from functools import cache, lru_cache, partial, wraps
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
-from itertools import chain, groupby, islice, pairwise, takewhile
+from itertools import chain, groupby, islice, takewhile
+from decimal import ROUND_HALF_UP, Decimal
 from pathlib import Path
 from types import SimpleNamespace
 from typing import NamedTuple
@@ -1973,9 +1975,8 @@ QR_SINCE = "2021-03-01"             # RG 4892: older vouchers have no QR
 MAKING = threading.BoundedSemaphore(2)  # documents at a time in a process: others want pages
 MAKING_SECONDS = 3                  # that a document waits for its turn
 FONT = "helvetica"                  # built into every reader; shows Windows-1252
+WINDOWS_1252 = set(bytes(range(256)).decode("cp1252", "ignore"))
 LINE_HEIGHT = 4.4                   # of tables, in mm, as all that follows
-LOWEST = 281                        # where a page's last row ends
-QR_PLACE = 15, 240, 34              # from the left, from above, its side
 
 
 def statement_rows(found: Statement, show):
@@ -1997,24 +1998,16 @@ def statement_csv(found: Statement) -> bytes:
     return csv_file(head, rows)
 
 
-@cache
-def nearest_letter(letter: str) -> str:
-    """Return a letter as Windows-1252 has it, the one below its accent, or nothing.
-
-    >>> [nearest_letter(letter) for letter in "ñŁř’中"]
-    ['ñ', 'L', 'r', '’', '']
-    """
-    with suppress(UnicodeEncodeError):
-        return letter.encode("cp1252") and letter
-    with suppress(KeyError):
-        letter = unicodedata.lookup(unicodedata.name(letter, "").partition(" WITH ")[0])
-    return unicodedata.normalize("NFKD", letter).encode("ascii", "ignore").decode()
-
-
 def on_paper(text: str) -> str:
-    """Return what the font, and a page, can show of a text."""
+    """Return what the font, Windows-1252, shows of a text; L and r for Ł and ř."""
     text = unicodedata.normalize("NFC", text[:500]).replace("−", "-")
-    return text if text.isascii() else "".join(map(nearest_letter, text))
+    for letter in () if text.isascii() else set(text) - WINDOWS_1252:
+        nearest = letter
+        with suppress(KeyError):
+            nearest = unicodedata.lookup(unicodedata.name(letter, "").partition(" WITH ")[0])
+        nearest = unicodedata.normalize("NFKD", nearest).encode("ascii", "ignore").decode()
+        text = text.replace(letter, nearest)
+    return text
 
 
 def new_pdf(title: str, colour: str, foot: str):
@@ -2022,16 +2015,12 @@ def new_pdf(title: str, colour: str, foot: str):
     from fpdf import FPDF
 
     class Paper(FPDF):
-        """With what each page has."""
-
         def header(self):
-            """Draw the brand's colour."""
             self.set_fill_color(colour)
             self.rect(0, 0, 210, 4, style="F")
             self.set_fill_color(0)
 
         def footer(self):
-            """Write whose page this is, and which of how many."""
             self.set_font(FONT, "", 8)
             self.text(15, 290, on_paper(foot))
             self.set_xy(150, 287)
@@ -2056,10 +2045,7 @@ def write_lines(pdf, x: float, y: float, *lines: tuple) -> None:
 
 
 def write_table(pdf, y: float, widths: tuple, rows: list[tuple]) -> None:
-    """Write rows of texts; the first is the head, which each page repeats.
-
-    Wide columns are texts and the rest figures. (The tables of fpdf2 take eight times as long.)
-    """
+    """Write rows of texts, or figures where narrow; the first is the head, which pages repeat."""
     def in_lines(text, width):
         if pdf.get_string_width(text) < width - 2:
             return [text]
@@ -2070,7 +2056,7 @@ def write_table(pdf, y: float, widths: tuple, rows: list[tuple]) -> None:
                     for cell, width in zip(row, widths, strict=True)] for row in rows)
     y = write_row(pdf, y, widths, head, "B")
     for row in rows:
-        if y + 1.2 + LINE_HEIGHT * max(map(len, row)) > LOWEST:
+        if y + 1.2 + LINE_HEIGHT * max(map(len, row)) > 281:
             pdf.add_page()
             y = write_row(pdf, 15, widths, head, "B")
         y = write_row(pdf, y, widths, row)
@@ -2134,8 +2120,7 @@ def draw_qr(pdf, address: str) -> None:
     """Draw a QR. Its mask is fixed: to look for the best of eight takes as long as all the rest."""
     import segno
     modules = segno.make(address, error="m", mask=2, boost_error=False).matrix
-    x, y, side = QR_PLACE
-    size = side / len(modules)
+    x, y, size = 15, 240, 34 / len(modules)
     for row, bits in enumerate(modules):
         for dark in re.finditer(b"\x01+", bits):
             first, after = dark.span()
@@ -2165,8 +2150,8 @@ def voucher_pdf(customer, voucher) -> bytes:
     write_lines(pdf, 15, 56, (customer.name, 11, "B"), (place, 9), (customer.tax_condition, 9))
     write_lines(pdf, 120, 56, (f"Usuario: {customer.number}", 9), (tax_number(customer), 9),
                 (f"Vencimiento: {day(voucher.due_date)}" if voucher.due_date else "", 9, "B"))
-    lines = [(voucher.detail or voucher.type_name, total), ("Total", total)]
-    write_table(pdf, 84, (150, 30), [("Detalle", "Importe"), *lines])
+    write_table(pdf, 84, (150, 30), [
+        ("Detalle", "Importe"), (voucher.detail or voucher.type_name, total), ("Total", total)])
     if not voucher.cae:
         write_lines(pdf, 15, 262, ("Emitido por el Centro de Atención al Cliente.", 9))
         return bytes(pdf.output())
@@ -2178,10 +2163,7 @@ def voucher_pdf(customer, voucher) -> bytes:
 
 
 def stored_document(name: str) -> bytes:
-    """Return a voucher's PDF as it is stored; missing or damaged, a page and the log say so.
-
-    What was imported is named by its SHA-256.
-    """
+    """Return a voucher's PDF as it is stored, perhaps named by its SHA-256; 404 if it is damaged."""
     folder, file = Path(current_app.config["DOCUMENTS"]), Path(name)
     with suppress(OSError):
         content = (folder / file.name).read_bytes()
@@ -2223,15 +2205,11 @@ def year_zip(customer, year: int, found: Statement):
 
 
 def download(make, name: str) -> Response:
-    """Return a file for the customer's disk, which `make` makes when its turn comes.
-
-    Each is counted, and told in the account's log, once in ten minutes; but a database that is
-    locked stops nobody from reading.
-    """
+    """Return a file that `make` makes, in its turn; counted, and told in the account's log."""
     if not MAKING.acquire(timeout=MAKING_SECONDS):
         abort(503)
     try:
-        with suppress(sqlite3.OperationalError), transaction(patience=1) as db:
+        with suppress(sqlite3.OperationalError), transaction(patience=1) as db:  # may be locked
             allow(db, "download", current_user.number)
             if not db.execute("SELECT 1 FROM event WHERE customer = ? AND at > ? AND kind ="
                               " 'download' AND new = ?", (current_user.number, now(-600), name)
@@ -2244,26 +2222,16 @@ def download(make, name: str) -> Response:
     return send_file(file, as_attachment=True, download_name=name)
 
 
-def statement_name(found: Statement, ending: str) -> str:
-    """Return what a statement's file is called: whose it is, and of which days."""
+@bp.get("/cuenta.csv", endpoint="account_csv")
+@bp.get("/cuenta.pdf", endpoint="account_pdf")
+@login_required
+def account_file():
+    """The same movements for a spreadsheet, or on paper; the file's name says which days."""
+    found, ending = statement(current_user.number), request.path[-3:]
     days = f"-{found.lines[0].date}-al-{found.lines[-1].date}" if found.lines else ""
-    return f"cuenta-corriente-{current_user.number}{days}.{ending}"
-
-
-@bp.get("/cuenta.csv")
-@login_required
-def account_csv():
-    """The same movements for a spreadsheet."""
-    found = statement(current_user.number)
-    return download(lambda: statement_csv(found), statement_name(found, "csv"))
-
-
-@bp.get("/cuenta.pdf")
-@login_required
-def account_pdf():
-    """The same movements on paper."""
-    found = statement(current_user.number)
-    return download(lambda: statement_pdf(current_user, found), statement_name(found, "pdf"))
+    return download(
+        lambda: statement_csv(found) if ending == "csv" else statement_pdf(current_user, found),
+        f"cuenta-corriente-{current_user.number}{days}.{ending}")
 
 
 @bp.get("/cuenta/<int(fixed_digits=4):year>.zip")
@@ -3460,300 +3428,162 @@ def notify(dry_run):
     what = "Customers that would be told" if dry_run else "Customers told"
     echo(f"{what}: " + ", ".join(f"{kind} {counts[kind]}" for kind in REMINDERS))
 
-# === Import =======================================================================================
-# A file of an accounting program is read whole before anything is changed; then one transaction
-# changes all, or nothing. What it changed is kept, to be undone.
+# === Files ========================================================================================
+# A file of another program, as it is: CSV in the usual dialects, or a workbook. It becomes rows of
+# cells under our names of the columns. Text is read here; the cells of a workbook have a type.
 
-IMPORT_BYTES = 200 * 2**20
+FILE_BYTES = 200 * 2**20
 TITLE_LINES = 15                    # above the header, at most
-NOT_CSV = {b"\xd0\xcf\x11\xe0": "an Excel workbook", b"%PDF-": "a PDF", b"\x89PNG": "a picture"}
-BAD_ZIP = (zipfile.BadZipFile, RuntimeError, EOFError, OSError, ValueError, LookupError,
-           zlib.error, lzma.LZMAError)  # zipfile promises no one error
 BETWEEN = rb"(?<=[A-Za-z])[%b]+(?=[A-Za-z])"
 DOS = re.compile(BETWEEN % rb"\x81\x82\x90\xa1-\xa5")     # üéÉíóúñÑ; in Windows quotes, coins …
 WINDOWS = re.compile(BETWEEN % "áéíñóúüÁÉÍÑÓÚÜ".encode("cp1252"))
 DATE = re.compile(r"(?:((?:19|20)[0-9]{2})-([0-9]{1,2})-([0-9]{1,2})"
-                  r"|([0-9]{1,2})[/.-]([0-9]{1,2})[/.-]((?:19|20)?[0-9]{2}))"
-                  r"(?:[ T][0-9]{1,2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]+)?)?Z?)?")
-SIGNED = re.compile(r"([+−-]?)\$?([−-]?)([0-9][0-9.,]*)([−-]?)")
-GROUPED = {",": re.compile(r"([0-9]{1,3}(?:\.[0-9]{3})+|[0-9]+)(?:,([0-9]{1,2}))?"),
-           ".": re.compile(r"([0-9]{1,3}(?:,[0-9]{3})+|[0-9]+)(?:\.([0-9]{1,2}))?")}
+                  r"|([0-9]{1,2})[/.-]([0-9]{1,2}|[a-z]{3,10})[/.-]((?:19|20)?[0-9]{2}))"
+                  r"(?:[ T][0-9]{1,2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]+)?)?(?:Z|\s?[ap]\.?\s?m\.?)?"
+                  r")?", re.I)
+MONTH_NAMES = "ene feb mar abr may jun jul ago sep oct nov dic".split()
+SIGNED = re.compile(r"([+-]?)\$?([+-]?)(?:([0-9.,]+)|\(([0-9.,]+)\))(-?)")
+GROUPED = {",": re.compile(r"([0-9]{1,3}(?:\.[0-9]{3})+|[0-9]*)(?:,([0-9]{1,2}|[0-9]{2}00))?"),
+           ".": re.compile(r"([0-9]{1,3}(?:,[0-9]{3})+|[0-9]*)(?:\.([0-9]{1,2}|[0-9]{2}00))?")}
+TYPE_NAME = re.compile(
+    "(?P<tique>tique?|ticket|tk)?(?:(?P<factura>facturas?|fact?|fc?)|(?P<recibo>recibos?|rec|rc|rbo"
+    "|cobranzas?|cobros?|pagos?)|(?P<notadecredito>notas?(?:de)?cred(?:ito)?|ncr?|ncred)"
+    "|(?P<notadedebito>notas?(?:de)?deb(?:ito)?|ndb(?=.)|nd|ndeb))?([abcemtx]?)")
+AMOUNTS = ("importe", "debe", "haber", "saldo")
+TOTAL_LINE = re.compile("(sub)?total|saldo(final|actual)")
+OPENING = re.compile("saldo(anterior|inicial)|apertura|transporte")
 MARKS = {"comma": ",", "point": "."}
-VAGUE = {"n", "no", "cod", "imp"}   # headers that yield to others: «N°» may be a counter of rows
+SHORT = {"cod": "codigo", "nro": "numero", "n": "numero", "no": "numero", "num": "numero",
+         "fec": "fecha", "vto": "vencimiento", "imp": "importe", "cbte": "comprobante",
+         "comp": "comprobante", "pto": "punto", "vta": "venta", "doc": "documento"}
+COLUMN_NAMES = {    # column: how programs call it, too; what is before a bar wins over the rest
+    "usuario": "codigo cliente, numero cliente, id cliente|cliente|codigo, cuenta|cod",
+    "nombre": "razon social, apellido nombre, denominacion", "marca": "linea, unidad negocio",
+    "cuit": "cuit cuil, c u i t, cuit dni|numero documento, numero documento receptor,"
+            " numero documento comprador|dni",
+    "condicion_iva": "condicion frente iva, situacion iva", "activo": "habilitado",
+    "domicilio": "direccion, calle, domicilio comercial", "localidad": "ciudad",
+    "codigo_postal": "cp, c p", "telefonos": "telefono, tel",
+    "emails": "email, e mail, e mails, correo, correos, correo electronico, mail",
+    "fecha": "fecha emision, fecha comprobante, emision", "saldo": "saldo acumulado",
+    "tipo": "tipo comprobante, codigo comprobante, t comprobante", "punto_venta": "p v, sucursal",
+    "numero": "numero desde, numero comprobante, nro|comprobante|cbte|n, no",
+    "detalle": "concepto, descripcion, observaciones, leyenda", "moneda": "moneda original",
+    "importe": "monto, importe total, total|imp", "debe": "debito, debitos",
+    "haber": "credito, creditos", "vencimiento": "fecha vencimiento, vto",
+    "cae": "numero cae, codigo autorizacion", "vencimiento_cae": "fecha vencimiento cae",
+    "texto": "cuerpo, noticia", "servicio": "abono, plan", "desde": "fecha alta, alta",
+    "emisor": "numero documento emisor, numero documento vendedor",     # of what we received
+}
 
 
+@lru_cache(4096)
 def parse_date(text: str) -> str:
-    """A day as accounting programs write it; ValueError if it is none.
-
-    >>> parse_date("5/3/26"), parse_date("2026-03-05 00:00:00"), parse_date("31/12/98")
-    ('2026-03-05', '2026-03-05', '1998-12-31')
-    """
-    found = DATE.fullmatch(text)
-    if not found:
+    """Return a day as accounting programs write it: 5/3/26, 05-nov-26, 2026-03-05 00:00:00."""
+    match = DATE.fullmatch(text)
+    if not match:
         raise ValueError("no date such as 31/12/2026 or 2026-12-31")
-    year, month, day_of_month = found.group(1, 2, 3) if found[1] else found.group(6, 5, 4)
+    year, month, day_of_month = match.group(1, 2, 3) if match[1] else match.group(6, 5, 4)
     century = "" if len(year) == 4 else "19" if year > "69" else "20"
     try:
-        parsed = date(int(century + year), int(month), int(day_of_month))
+        if not month.isdigit():
+            month = MONTH_NAMES.index(month[:3].lower().replace("set", "sep")) + 1
+        return date(int(century + year), int(month), int(day_of_month)).isoformat()
     except ValueError:
         raise ValueError("not in the calendar; days come before months") from None
-    return parsed.isoformat()
 
 
 def proven_mark(text: str) -> str:
-    """The decimal mark that an amount proves; '' if it proves none.
-
-    >>> [proven_mark(text) for text in ("1.234,56", "12.34", "1,234,567", "121.000", "15")]
-    [',', '.', '.', '', '']
-    """
+    """Return the decimal mark that an amount proves, of 1.234,56 the comma; '' if none."""
     marks = re.findall("[.,]", text)
-    if not marks:
-        return ""
     if len(marks) > 1:
         return marks[-1] if marks[-1] != marks[0] else {",": ".", ".": ","}[marks[0]]
-    return "" if re.search(r"(?<![0-9])[1-9][0-9]{0,2}[.,][0-9]{3}(?![0-9])", text) else marks[0]
+    return marks[0] if marks and not re.search(r"[0-9][.,][0-9]{3}(?![0-9])", text) else ""
 
 
-def parse_amount(text: str, mark: str) -> int:
-    """The centavos of an amount with this decimal mark, '' = not known; ValueError.
+def decimal_mark(cells) -> str:
+    """Return the decimal mark that most amounts prove; '' if none does."""
+    proofs = Counter(proven_mark(cell) for cell in cells if isinstance(cell, str))
+    return max("", ".", ",", key=lambda mark: proofs[mark] if mark else 0.5)
 
-    >>> [parse_amount(text, ",") for text in ("$ 1.234,56", "(12)", "0,5-", "−3")]
-    [123456, -1200, -50, -300]
+
+def parse_amount(cell, mark: str) -> int:
+    """Return the centavos of $ 1.234,56, (12), 0,5-, $ - and so on; '' = the mark is not known.
+
+    A number, as workbooks have, is rounded to centavos.
     """
-    bare = "".join(text.split())
-    if bare.startswith("(") and bare.endswith(")"):
-        bare = f"-{bare[1:-1]}"
-    found = SIGNED.fullmatch(bare)
-    signs = found[1] + found[2] + found[4] if found else "?"
-    if signs not in ("", "+", "-", "−"):
+    if type(cell) in (int, float) and abs(cell) < 10**13:
+        return int(Decimal(repr(cell)).scaleb(2).quantize(Decimal(1), ROUND_HALF_UP))
+    bare = "".join(str(cell).split()).replace("−", "-")
+    if bare in ("-", "$-"):     # zero in the accounting format
+        return 0
+    match = SIGNED.fullmatch(bare)
+    sign = match[1] + match[2] + "-" * bool(match[4]) + match[5] if match else "?"
+    digits = (match[3] or match[4]) if match else ""
+    if sign not in ("", "+", "-") or not re.search("[0-9]", digits):
         raise ValueError("no amount such as 1234,56")
-    return centavos_of(found[3], mark) * (1 if signs in ("", "+") else -1)
-
-
-def centavos_of(digits: str, mark: str) -> int:
-    """The same of an amount without sign."""
     if not mark and re.search("[.,]", digits):
         raise ValueError("ambiguous: say --decimal comma or --decimal point")
     parts = GROUPED[mark or ","].fullmatch(digits)
     if not parts:
-        fitting = [name for name, other in MARKS.items() if GROUPED[other].fullmatch(digits)]
-        raise ValueError(f"decimal {fitting[0]}? use --decimal {fitting[0]}" if fitting
+        other = [name for name, form in MARKS.items() if GROUPED[form].fullmatch(digits)]
+        raise ValueError(f"decimal {other[0]}? use --decimal {other[0]}" if other
                          else "no amount such as 1234,56")
-    amount = int(re.sub("[.,]", "", parts[1]) + (parts[2] or "").ljust(2, "0"))
-    if amount >= 10**15:
+    centavos = int(re.sub("[.,]", "", parts[1]) + (parts[2] or "")[:2].ljust(2, "0"))
+    if centavos >= 10**15:
         raise ValueError("too large")
-    return amount
+    return -centavos if sign == "-" else centavos
 
 
-ALIASES = {column: {plain(alias) for alias in aliases.split("|")} for column, aliases in {
-    "usuario": "usuario|cliente|cod. cliente|cód. de cliente|código cliente|código de cliente|"
-               "nro. cliente|nro. de cliente|nº cliente|nº de cliente|n° cliente|n° de cliente|"
-               "número de cliente|id cliente|código|cód.|cuenta",
-    "nombre": "nombre|razón social|apellido y nombre|denominación",
-    "cuit": "cuit|cuit/cuil|c.u.i.t.|nro. doc. receptor|nro. documento receptor",
-    "condicion_iva": "condición iva|condición de iva|condición frente al iva|situación iva",
-    "domicilio": "domicilio|dirección|calle|domicilio comercial",
-    "localidad": "localidad|ciudad",
-    "provincia": "provincia",
-    "codigo_postal": "código postal|cp|c.p.|cod. postal",
-    "emails": "emails|email|e-mail|e-mails|correo|correos|correo electrónico|mail",
-    "telefonos": "teléfonos|teléfono|tel|tel.",
-    "marca": "marca|línea|unidad de negocio",
-    "activo": "activo|habilitado",
-    "fecha": "fecha|fecha de emisión|fecha emisión|fecha comprobante|fecha cbte.|emisión",
-    "tipo": "tipo|tipo de comprobante|tipo comprobante|tipo cbte.|cód. comprobante|t. comp.",
-    "punto_venta": "punto_venta|punto de venta|pto. venta|pto. de venta|pto. vta.|p.v.|sucursal",
-    "numero": "número|nro.|nº|n°|número desde|número de comprobante|nro. comprobante|"
-              "nro. de comprobante|comprobante",
-    "detalle": "detalle|concepto|descripción|observaciones|leyenda",
-    "importe": "importe|monto|importe total|imp. total|imp.|total",
-    "debe": "debe|débito|débitos",
-    "haber": "haber|crédito|créditos",
-    "saldo": "saldo|saldo acumulado",
-    "vencimiento": "vencimiento|fecha de vencimiento|fecha vencimiento|vto.|fecha vto.",
-    "cae": "cae|nro. cae|nº cae|cód. autorización|código de autorización",
-    "vencimiento_cae": "vencimiento_cae|vencimiento del cae|vencimiento cae|vto. cae|"
-                       "fecha vto. cae",
-    "moneda": "moneda",
-    "emisor": "nro. doc. emisor",   # only in ARCA's list of the vouchers that we received
-    "titulo": "título",
-    "texto": "texto|cuerpo|noticia",
-    "servicio": "servicio|abono|plan",
-    "desde": "desde|fecha de alta|alta",
-}.items()}
+@lru_cache(4096)
+def type_key(text: str) -> tuple:
+    """Return what a type of voucher's name says: (factura, recibo …, letter, is it a FCE, a tique).
 
-
-@contextmanager
-def zip_told():
-    """Whatever zipfile raises is told as what it is: the ZIP cannot be read."""
-    try:
-        yield
-    except BAD_ZIP as error:
-        raise ValueError("it is a damaged or locked ZIP") from error
-
-
-def unzipped(content: bytes) -> bytes:
-    """The one CSV in a ZIP, as ARCA sends it."""
-    with zip_told():
-        archive = zipfile.ZipFile(io.BytesIO(content))
-        files = [file for file in archive.infolist() if not file.is_dir()]
-    if any(file.filename.startswith(("xl/", "word/")) for file in files):
-        raise ValueError("it is an Excel workbook: save it as CSV")
-    if len(files) != 1 or files[0].file_size > IMPORT_BYTES:
-        raise ValueError("it is a ZIP with more than one CSV in it")
-    with zip_told():
-        return archive.read(files[0])
-
-
-def encodings_of(content: bytes):
-    """Yield the encodings that a text may have, the likeliest first."""
-    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        yield "utf-16"
-    elif b"\0" in content[:2]:
-        yield "utf-16-be" if content[:1] == b"\0" else "utf-16-le"
-    else:
-        yield "utf-8-sig"
-        is_dos = len(DOS.findall(content)) > len(WINDOWS.findall(content))
-        yield "cp850" if is_dos else "cp1252"
-
-
-def decoded(content: bytes) -> tuple[str, str]:
-    """(a text, the encoding it is in)."""
-    for encoding in encodings_of(content):
-        with suppress(UnicodeDecodeError):
-            return content.decode(encoding).rstrip("\x1a"), encoding
-    raise ValueError("it is no text: save it as CSV")
-
-
-def text_of(content: bytes) -> tuple[str, str]:
-    """(a file's text, the encoding it is in); ValueError says what it is instead."""
-    if content.startswith(b"PK\3\4"):
-        content = unzipped(content)
-    for magic, what in NOT_CSV.items():
-        if content.startswith(magic):
-            raise ValueError(f"it is {what}: save it as CSV")
-    text, encoding = decoded(content)
-    if re.search(r"[\0-\x08\x0e-\x1f]", text):
-        raise ValueError("it is no text: save it as CSV")
-    if not text.strip():
-        raise ValueError("it is empty")
-    if text.lstrip().startswith("<"):
-        raise ValueError("it is a web page, perhaps an error, and no CSV")
-    return text, encoding
-
-
-class Kind(NamedTuple):
-    """A kind of import by CSV: what its file holds, and where that goes."""
-
-    table: str
-    key: tuple          # columns of the table that say which row it is
-    required: tuple     # columns of the file; of several, as usuario|cuit, one is enough
-    columns: dict       # column of the file: (of the table, how a cell is read)
-    scope: str          # SQL: the rows of the table that go if a file lacks them
-    made: tuple = ()    # columns of the table that come from several cells
-    finish: object = None   # what makes the row of what was read; None = it is the row
-
-
-class Layout(NamedTuple):
-    """How a CSV file is laid out."""
-
-    line: int           # of the header; the first is 1
-    delimiter: str
-    headers: list       # as they are written
-    places: dict        # column, as we call it: its place among the cells
-
-
-def place_columns(headers: list, kind: Kind, given: dict) -> dict:
-    """{column: its place}: under the header that --column gives, its name, or an alias of it.
-
-    A vague header counts only if no other one fits; ValueError if two fit equally well.
+    >>> type_key("N/C A"), type_key("FCE A")
+    (('notadecredito', 'a', False, False), ('factura', 'a', True, False))
     """
-    names, places = [*map(plain, headers)], {}
-    for column in (*kind.columns, "emisor"):
-        wanted = plain(given.get(column, column))
-        aliases = () if column in given else ALIASES[column]
-        by_alias = [place for place, name in enumerate(names) if name in aliases]
-        found = ([place for place, name in enumerate(names) if name == wanted]
-                 or [place for place in by_alias if names[place] not in VAGUE] or by_alias)
-        if len(found) > 1:
-            both = " or ".join(f"«{headers[place]}»" for place in found)
-            raise ValueError(f"{column} could be {both}: say --column {column}=HEADER")
-        if found:
-            places[column] = found[0]
-    return places
+    words = " ".join(map(plain, re.findall(r"\w+", re.sub("[/.]", "", text))))
+    is_fce = bool(re.search(r"\bfce|mipyme|facturas? de credito", words))
+    name = words.replace(" ", "").replace("facturadecredito", "factura") if is_fce else plain(words)
+    name = re.sub("electronicas?|mipymes?" + "|fce" * is_fce, "", name)
+    match = TYPE_NAME.fullmatch(name)
+    if not match:
+        return plain(words), "", is_fce, False
+    kind = next((kind for kind, found in match.groupdict().items() if found and kind != "tique"),
+                "factura" if is_fce else "")
+    return kind, match[match.lastindex], is_fce, bool(match["tique"])
 
 
-def find_layout(text: str, kind: Kind, given: dict) -> Layout:
-    """Find header and delimiter, where most columns are known; ValueError if some are missing."""
-    layouts = []
-    for line, header in enumerate(islice(io.StringIO(text, newline=""), TITLE_LINES + 2), 1):
-        for delimiter in ";,\t|":
-            headers = [cell.strip() for cell in next(csv.reader([header], delimiter=delimiter))]
-            places = place_columns(headers, kind, given)
-            layouts.append(Layout(line, delimiter, headers, places))
-    best = max(layouts, key=lambda layout: len(layout.places))
-    if "emisor" in best.places:
-        raise ValueError("it lists vouchers that the company received: take those it issued")
-    missing = [names for names in kind.required if not best.places.keys() & names.split("|")]
-    if missing:
-        seen = ", ".join(filter(None, best.headers)) if best.places else "none that is known"
-        raise ValueError(f"it has no column {', '.join(missing)}. Headers: {seen}. Rename them,"
-                         " or say --column NAME=HEADER")
-    return best
+def text_of(cell) -> str:
+    """Return a cell as text: a number without .0, a date as ISO, a truth as 1 or 0."""
+    if isinstance(cell, str):
+        return "" if cell in ("#N/A", "#N/D") else cell
+    if isinstance(cell, date):
+        return cell.isoformat()[:10]
+    return f"{cell:.0f}" if cell == int(cell) else str(cell)
 
 
-def lines_below(text: str, layout: Layout):
-    """Yield (line, cells) of all that is below the header, but blank lines.
+def header_key(text: str) -> str:
+    """Return a header's words without accents, articles, abbreviations.
 
-    A quoted cell may go over several lines: then it is the first one that counts.
+    >>> header_key("Cód. de Cliente"), header_key("PtoVta"), header_key("Nº")
+    ('codigo cliente', 'punto venta', 'no')
     """
-    lines = io.StringIO(text, newline="")
-    deque(islice(lines, layout.line), maxlen=0)
-    table, line = csv.reader(lines, delimiter=layout.delimiter), 1
-    for cells in table:
-        found = [cell.strip() for cell in cells]
-        if any(found):
-            yield layout.line + line, found
-        line = table.line_num + 1
+    plain_text = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
+    words = [word.lower() for word in re.findall("[A-Z]?[a-z0-9]+|[A-Z0-9]+", plain_text)]
+    words = [word for word in words if word not in ("de", "del", "la", "el", "al", "y")]
+    return " ".join(SHORT.get(word, word) if len(words) > 1 else word for word in words)
 
 
-def record_of(cells: list, layout: Layout) -> dict:
-    """{column: cell} of a line; ValueError if it is no line of this table."""
-    width = len(layout.headers)
-    if len(cells) < width or any(cells[width:]):
-        raise ValueError(f"it has {counted(len(cells), 'cell')}, the header has {width}")
-    return {column: cells[place] for column, place in layout.places.items()}
+def letters_of(cells: list) -> str:
+    """Return what tells a heading that comes again on each page: its letters, no numbers."""
+    return re.sub(r"[\W\d_]+", "", "".join(cell for cell in cells if isinstance(cell, str)))
 
 
-def decimal_mark(text: str, layout: Layout) -> str:
-    """The decimal mark that most amounts of a file prove; '' if none does."""
-    places = [layout.places[name] for name in ("importe", "debe", "haber", "saldo")
-              if name in layout.places]
-    proofs = Counter(proven_mark(cells[place]) for _, cells in lines_below(text, layout)
-                     for place in places if place < len(cells))
-    return next((mark for mark, _ in proofs.most_common() if mark), "")
-
-
-SHORT_NAMES = (("factura", "fac|fact|fc"), ("notadecredito", "nc|ncr|notacredito"),
-               ("notadedebito", "nd|ndb|notadebito"), ("recibo", "rec|rc"))
-
-
-def full_name(text: str) -> str:
-    """A type of voucher as `plain` has it, from an abbreviation.
-
-    >>> full_name("FAC B"), full_name("N/C A"), full_name("Recibo")
-    ('facturab', 'notadecreditoa', 'recibo')
-    """
-    name = plain(text)
-    for full, short in SHORT_NAMES:
-        name = re.sub(rf"^(?:{short})(?=[abcem]?$)", full, name)
-    return name
-
-
-def file_content(path: Path) -> bytes:
-    """All of a file, which must not change meanwhile; or Refused."""
+def read_complete(path: Path) -> bytes:
+    """Return all of a file; Refused if it is too large, or changes meanwhile."""
     with refused_by(path, "Nothing was saved."), path.open("rb") as file:
-        before, content = os.fstat(file.fileno()), file.read(IMPORT_BYTES + 1)
+        before, content = os.fstat(file.fileno()), file.read(FILE_BYTES + 1)
         after = path.stat()
     if (before.st_mtime_ns, len(content)) != (after.st_mtime_ns, after.st_size):
         raise Refused(f"{path}: it is too large, or changed while it was read: try again when it"
@@ -3761,377 +3591,146 @@ def file_content(path: Path) -> bytes:
     return content
 
 
-class CsvFile:
-    """A CSV file of a kind. What is wrong with it is kept, by line."""
+def unzip(content: bytes) -> bytes:
+    """Return what a ZIP of one file holds, as ARCA sends it; a workbook, a ZIP too, as it is."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            files = {info.filename: info for info in archive.infolist() if not info.is_dir()}
+            if files.keys() & {"[Content_Types].xml", "content.xml"}:
+                return content
+            if len(files) == 1 and max(info.file_size for info in files.values()) <= FILE_BYTES:
+                return archive.read(*files)
+    except Exception as error:  # zipfile promises no one error
+        raise ValueError("it is a damaged or locked ZIP") from error
+    raise ValueError("it is a ZIP with more than one CSV in it")
 
-    line = 0    # that is read now; the first is 1
 
-    def __init__(self, path: Path, kind: str, told):
-        """`told` is what the command line told; Refused if it is no CSV or lacks a column."""
-        self.name, self.kind, self.told = path.name, KINDS[kind], told
-        self.problems, self.remarks, self.told_balances = [], [], {}
-        content = file_content(path)
-        options = (told.partial, told.decimal, told.column, told.sign_by_type, told.overwrite_edits)
-        self.digest = sha256(content + repr(options).encode())
-        csv.field_size_limit(IMPORT_BYTES)  # a quote that never ends is told as a short line
+def text_lines(content: bytes) -> tuple[list[str], list[str]]:
+    """Return a text's lines, and remarks about their encoding: each line has its own."""
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or b"\0" in content[:2]:
+        is_big = content[:1] == b"\0" or content.startswith(codecs.BOM_UTF16_BE)
+        with suppress(UnicodeDecodeError):
+            content = content.decode("utf-16-be" if is_big else "utf-16-le").encode()
+    content = content.removeprefix(codecs.BOM_UTF8).rstrip(b"\x1a")
+    is_dos = len(DOS.findall(content)) > len(WINDOWS.findall(content))
+    lines, accented, others = [], [], []    # the last two are line numbers
+    for number, line in enumerate(content.splitlines(keepends=True), 1):
         try:
-            self.text, encoding = text_of(content)
-            self.layout = find_layout(self.text, self.kind, told.column)
-        except ValueError as error:
-            raise Refused(f"{path.name}: {error}. Nothing was saved.") from error
-        self.remarks += ["read as DOS writes, in code page 850"] * (encoding == "cp850")
-        self.mark = MARKS.get(told.decimal) or decimal_mark(self.text, self.layout)
-        self.is_by_cuit = kind == "movements" and "usuario" not in self.layout.places
-        self.is_partial = told.partial or self.is_by_cuit   # ARCA's list has no payments
-        self.targets = {*self.kind.made, *(name for column, (name, _) in self.kind.columns.items()
-                                           if column in self.layout.places)}
-        self.look_up()
-
-    def look_up(self) -> None:
-        """What of the database its cells may name."""
-        self.types = {plain(row.name): row.code for row in fetch_all("SELECT * FROM voucher_type")}
-        self.signs = dict(fetch_all("SELECT code, sign FROM voucher_type"))
-        self.brands = {plain(name): row.code for row in fetch_all("SELECT * FROM brand")
-                       for name in (row.code, row.name)}
-        self.owners = defaultdict(list)     # of a CUIT
-        for row in fetch_all("SELECT number, cuit FROM customer"):
-            self.owners[row.cuit].append(row.number)
-        self.customers = set(chain.from_iterable(self.owners.values()))
-
-    def rows(self):
-        """Yield (line, {column of the table: value}) of each line that is right."""
-        for line, cells in lines_below(self.text, self.layout):
-            self.line = line
-            if row := self.tried("", CsvFile.row, cells):
-                yield line, row
-
-    def tried(self, column: str, read, found):
-        """What was read; or its problem is kept."""
-        try:
-            return read(self, found)
-        except ValueError as error:
-            where = f"{column} «{found[:40]}»: " if column else ""
-            return self.problems.append((self.line, f"{where}{error}"))
-
-    def row(self, cells: list) -> dict | None:
-        """The row that a line's cells make; None = it is none, or some of them were wrong."""
-        record = record_of(cells, self.layout)
-        if self.is_total(record):
-            return self.remarks.append(f"line {self.line}: a total of nobody's, not read")
-        before = len(self.problems)
-        row = {name: self.tried(column, read, record[column])
-               for column, (name, read) in self.kind.columns.items() if column in record}
-        if len(self.problems) > before:
-            return None
-        return self.kind.finish(self, row) if self.kind.finish else row
-
-    def is_total(self, record: dict) -> bool:
-        """Whether it is a line of totals: of nobody, and without something that each line has."""
-        owner, *others = (next((record[name] for name in names.split("|") if name in record), "")
-                          for names in self.kind.required)
-        return not all(others) and (not owner or bool(re.match("(sub)?total", plain(owner))))
-
-    def number(self, text: str) -> int:
-        """A user number; but for a file of customers it has to be known.
-
-        1.001 is one, 1.5 was a number and is none.
-        """
-        is_number = re.fullmatch(r"[0-9]+|[0-9]{1,3}(\.[0-9]{3})+", text)
-        found = is_number and customer_number(text)
-        if not found:
-            raise ValueError("no user number")
-        if self.kind.table != "customer" and found not in self.customers:
-            raise ValueError("no such customer: import the customers first")
-        return found
-
-    def cuit(self, text: str) -> str | None:
-        """A CUIT, digits only. ARCA has other documents in its place."""
-        digits = re.sub(r"[^0-9]", "", text)
-        if text and not self.is_by_cuit and not is_cuit(digits):
-            raise ValueError("no CUIT: a digit is wrong")
-        return digits or None
-
-    def emails(self, text: str) -> list[tuple]:
-        """(canonical, address, when it was confirmed) of each address: the company knows them."""
-        typed = [address for address in re.split(r"[|,;\s]+", text) if address]
-        if wrong := [address for address in typed if not canonical_email(address)]:
-            raise ValueError(f"no list of e-mail addresses: {wrong[0]}")
-        found = {canonical_email(address): address for address in typed}
-        return [(canonical, address, now()) for canonical, address in found.items()]
-
-    def phones(self, text: str) -> list[tuple]:
-        """Phones, in any format, each as (phone,)."""
-        return [(phone,) for phone in dict.fromkeys(map(str.strip, re.split(r"[|,;]", text)))
-                if phone]
-
-    def brand(self, text: str) -> str | None:
-        """A brand, by its code or name; None = not told."""
-        if text and plain(text) not in self.brands:
-            raise ValueError(f"none of {', '.join(sorted(set(self.brands.values())))}")
-        return self.brands.get(plain(text))
-
-    def amount(self, text: str) -> int | None:
-        """Centavos; None = an empty cell."""
-        return parse_amount(text, self.mark) if text else None
-
-    def type(self, text: str) -> int:
-        """A type of voucher by AFIP's code, with or without a name behind it, or by its name."""
-        code = re.match(r"([0-9]{1,3})(?![0-9])", text)
-        found = int(code[1]) if code else self.types.get(full_name(text))
-        if found not in self.signs:
-            raise ValueError("no type of voucher: write AFIP's code, such as 6")
-        return found
-
-    def voucher(self, text: str) -> tuple:
-        """(point of sale, number) of a voucher; None = it tells no point of sale."""
-        found = re.fullmatch(r"(?:[A-Z]{1,3}[ -]?){0,2}(?:([0-9]{1,5})[ -]"
-                             r"|([0-9]{4,5})(?=[0-9]{8}$))?([0-9]{1,8})", text)
-        if not found:
-            raise ValueError("no voucher's number such as 1234 or 0003-00001234")
-        point_of_sale = found[1] or found[2]
-        return (int(point_of_sale) if point_of_sale else None), int(found[3])
-
-    def movement(self, row: dict) -> dict | None:
-        """A row of the ledger, from what its line says; None = it is nobody's."""
-        aside = {name: row.pop(name, None) for name in NO_COLUMNS}
-        printed, row["number"] = row["number"]
-        points_of_sale = {printed, row.get("point_of_sale")} - {None}
-        if len(points_of_sale) > 1:
-            raise ValueError("punto_venta and the number say two points of sale")
-        if row.get("cae_due_date") and not row.get("cae"):
-            raise ValueError("vencimiento_cae without a cae")
-        row["point_of_sale"] = min(points_of_sale, default=0)
-        row["amount"] = self.moved(aside, row["type"])
-        if self.is_by_cuit:
-            row["customer"] = self.owner(aside["cuit"])
-        if row["customer"]:
-            self.compare_balance(row["customer"], row["amount"], aside["saldo"])
-        return row if row["customer"] else None
-
-    def moved(self, told: dict, voucher_type: int) -> int:
-        """How a line moves the balance."""
-        amount, debit, credit = told["importe"], told["debe"], told["haber"]
-        if {amount, debit, credit} == {None}:
-            raise ValueError("importe is missing")
-        if amount is None:
-            return (debit or 0) - (credit or 0)
-        if not (self.told.sign_by_type or self.is_by_cuit):
-            return amount
-        if amount < 0:
-            raise ValueError("importe is negative, but its sign has to come from the type")
-        return amount * self.signs[voucher_type]
-
-    def owner(self, cuit: str | None) -> int | None:
-        """Whose a voucher of ARCA's list is, by CUIT; None = no customer's."""
-        owners = self.owners.get(cuit, []) if cuit else []
-        if len(owners) > 1:
-            raise ValueError(f"CUIT {cuit} is of customers {', '.join(map(str, owners))}")
-        if not owners:
-            self.remarks.append(f"CUIT {cuit or '-'}: no customer's, its voucher was not read")
-        return owners[0] if owners else None
-
-    def compare_balance(self, customer: int, amount: int, told: int | None) -> None:
-        """Where the file tells balances, each has to be the one before plus the line's amount.
-
-        A whole account begins with none: an opening balance would be lost.
-        """
-        before = self.told_balances.get(customer, None if self.is_partial else 0)
-        self.told_balances[customer] = told
-        if None not in (before, told) and before + amount != told:
-            raise ValueError(f"saldo «{plain_money(told)}» is not {plain_money(before)}, the one"
-                             f" before, plus {plain_money(amount)}")
+            lines.append(line.decode())
+            if not line.isascii():
+                accented.append(number)
+        except UnicodeDecodeError:
+            lines.append(line.decode("cp850" if is_dos else "cp1252", "surrogateescape"))
+            others.append(number)
+    if any(map(re.compile("[\0-\x08\x0e-\x1f\udc80-\udcff]").search, lines)):
+        raise ValueError("it is no text: save it as CSV")
+    remarks = [f"line {number} is not in the encoding of the others: look at its accents"
+               for number in min(others, accented, key=len)]
+    remarks += ["read as DOS writes, in code page 850"] * (is_dos and len(others) > len(accented))
+    return lines, remarks
 
 
-def shaped(pattern: str, problem: str, convert=str, *, empty=None):
-    """A reader of cells of this shape; an empty one, where it may be, is `empty`."""
-    shape = re.compile(pattern, re.S)
-
-    def read(file, text):
-        if not shape.fullmatch(text):
-            raise ValueError(problem)
-        return convert(text) if text else empty
-    return read
+def csv_rows(lines: list[str], delimiter: str):
+    """Yield (line, cells); a quoted cell may go over several lines: then the first one counts."""
+    table, line = csv.reader(lines, delimiter=delimiter), 1
+    for cells in table:
+        yield line, cells
+        line = table.line_num + 1
 
 
-def folded(text: str) -> str:
-    """A text in one line."""
-    return " ".join(text.split())
+def open_sheet(content: bytes, name: str | None):
+    """Return a sheet of a workbook: the first that is not hidden, or the one of that name."""
+    import python_calamine
+    try:
+        book = python_calamine.load_workbook(io.BytesIO(content))
+        shown = [sheet.name for sheet in book.sheets_metadata
+                 if sheet.typ == python_calamine.SheetTypeEnum.WorkSheet and (
+                     sheet.visible == python_calamine.SheetVisibleEnum.Visible or name)]
+        if name and name not in shown:
+            raise ValueError(f"it has no sheet {name}: it has {', '.join(shown)}")
+        sheet = book.get_sheet_by_name(name or shown[0])
+    except (python_calamine.CalamineError, IndexError) as error:
+        raise ValueError("it is a workbook that cannot be read, damaged or locked with a password:"
+                         " save it anew, without one") from error
+    if not sheet.height:
+        raise ValueError(f"its sheet {sheet.name} is empty: another one is read with --sheet NAME")
+    return sheet
 
 
-A_NAME = shaped(".{1,200}", "missing, or longer than 200 characters", folded)
-A_TEXT = shaped(".{0,200}", "longer than 200 characters", folded, empty="")
-A_DAY = shaped(".+", "missing", parse_date)
-NO_DAY = shaped(".*", "", parse_date)       # or a day
-NO_COLUMNS = ("cuit", "importe", "debe", "haber", "saldo", "moneda")    # of the ledger
-YES, NO = "(?i:1|s[ií]?|true|activo|alta|x)", "(?i:0|no?|false|inactivo|baja)"
-KINDS = {
-    "customers": Kind("customer", ("number",), ("usuario", "nombre"), {
-        "usuario": ("number", CsvFile.number), "nombre": ("name", A_NAME),
-        "cuit": ("cuit", CsvFile.cuit), "condicion_iva": ("tax_condition", A_TEXT),
-        "domicilio": ("address", A_TEXT), "localidad": ("city", A_TEXT),
-        "provincia": ("province", A_TEXT), "codigo_postal": ("postal_code", A_TEXT),
-        "emails": ("email", CsvFile.emails), "telefonos": ("phone", CsvFile.phones),
-        "marca": ("brand", CsvFile.brand),
-        "activo": ("active", shaped(f"{YES}|{NO}|", "neither si nor no",
-                                    lambda text: int(bool(re.fullmatch(YES, text)))))}, "0"),
-    "movements": Kind(
-        "movement", ("customer", "type", "point_of_sale", "number"),
-        ("usuario|cuit", "fecha", "tipo", "numero", "importe|debe|haber"), {
-            "usuario": ("customer", CsvFile.number), "cuit": ("cuit", CsvFile.cuit),
-            "fecha": ("date", A_DAY), "tipo": ("type", CsvFile.type),
-            "punto_venta": ("point_of_sale",
-                            shaped("[0-9]{0,5}", "no point of sale such as 3", int)),
-            "numero": ("number", CsvFile.voucher), "detalle": ("detail", A_TEXT),
-            "importe": ("importe", CsvFile.amount), "debe": ("debe", CsvFile.amount),
-            "haber": ("haber", CsvFile.amount), "saldo": ("saldo", CsvFile.amount),
-            "vencimiento": ("due_date", NO_DAY),
-            "cae": ("cae", shaped("([0-9]{14})?", "no CAE, which has 14 digits")),
-            "vencimiento_cae": ("cae_due_date", NO_DAY),
-            "moneda": ("moneda", shaped(r"(?i:\$|pes|ars|pesos)?",
-                                        "a foreign currency, accounts are in pesos"))},
-        "customer IN (SELECT customer FROM incoming_movement)",
-        ("customer", "point_of_sale", "amount"), CsvFile.movement),
-    "news": Kind("news", ("date", "title"), ("fecha", "titulo", "texto"), {
-        "fecha": ("date", A_DAY), "titulo": ("title", A_NAME),
-        "texto": ("body", shaped(".{1,10000}", "missing, or longer than 10,000 characters"))},
-        "1"),
-    "services": Kind("service", ("customer", "name"), ("usuario", "servicio"), {
-        "usuario": ("customer", CsvFile.number), "servicio": ("name", A_NAME),
-        "detalle": ("detail", A_TEXT), "desde": ("since", NO_DAY),
-        "importe": ("amount", CsvFile.amount)},
-        "customer IN (SELECT customer FROM incoming_service)"),
-}
-IMPORTED = ("customer", "email", "phone", "movement", "news", "service")
-BLOCKED = """SELECT customer FROM event AS block WHERE kind = 'block' AND NOT EXISTS (SELECT 1
-    FROM event WHERE kind = 'unblock' AND customer = block.customer AND id > block.id)"""
-TOUCHED = """WITH mine AS (SELECT * FROM import_change WHERE import = ?1),
-    touched (customer) AS (
-        SELECT row FROM mine WHERE table_name = 'customer'
-        UNION SELECT json_extract(before, '$.customer') FROM mine
-            WHERE table_name IN ('email', 'phone') AND before IS NOT NULL
-        UNION SELECT customer FROM email JOIN mine ON table_name = 'email' AND mine.row = email.id
-        UNION SELECT customer FROM phone JOIN mine ON table_name = 'phone' AND mine.row = phone.id)
+def open_tables(content: bytes, sheet_name: str | None) -> tuple[list, dict, list[str]]:
+    """Return ways to read a file, {line: places of cells merged with those above}, remarks.
+
+    Each way is a function that yields (line, cells). ValueError says what the file is instead.
     """
-CHANGED_CUSTOMERS = TOUCHED + """SELECT count(*) AS n FROM touched WHERE customer NOT IN
-    (SELECT row FROM mine WHERE table_name = 'customer' AND before IS NULL)"""
-LATER = """SELECT id, kind, file FROM import WHERE id > ?1 AND undone_at IS NULL AND (
-        kind = (SELECT kind FROM import WHERE id = ?1) OR id IN (
-            SELECT later.import FROM import_change AS later CROSS JOIN import_change AS mine
-            ON mine.import = ?1 AND mine.table_name = later.table_name AND mine.row = later.row))
-    ORDER BY id DESC LIMIT 1"""     # of the same kind: what it left as it was is in its file, too
-USED_SINCE = TOUCHED + """
-    SELECT customer, 'has changed data on the site since then' AS why FROM touched
-    WHERE customer IN (SELECT customer FROM event
-        WHERE kind IN ('data', 'email-confirmed') AND at >= ?2)
-    UNION ALL
-    SELECT row, 'came with this import, and is in use: has signed in, or has movements or services'
-    FROM mine
-    WHERE table_name = 'customer' AND before IS NULL AND row IN (SELECT customer FROM event
-        UNION ALL SELECT customer FROM movement UNION ALL SELECT customer FROM service)
-    UNION ALL
-    SELECT customer, 'has paid since then: the receipt is where a movement was that would come back'
-    FROM movement JOIN mine ON table_name = 'movement' AND mine.row = movement.id
-    WHERE origin = 'portal' LIMIT 1"""
+    csv.field_size_limit(FILE_BYTES)    # a quote that never ends is told as a short line
+    if content.startswith(b"PK\3\4"):
+        content = unzip(content)
+    if content.startswith((b"PK\3\4", b"\xd0\xcf\x11\xe0")):
+        sheet, merged = open_sheet(content, sheet_name), defaultdict(list)
+        for (top, left), (bottom, _) in sheet.merged_cell_ranges or ():
+            for line in range(top + 2, min(bottom, sheet.total_height) + 2):
+                merged[line].append(left)
+        return [lambda: enumerate(sheet.iter_rows(), 1)], merged, []
+    if content.startswith((b"%PDF-", b"\x89PNG", b"\xff\xd8")):
+        raise ValueError("it is a PDF or a picture: save it as CSV")
+    lines, remarks = text_lines(content)
+    first = next(filter(None, map(str.strip, lines)), "")
+    if not first or first.startswith("<"):
+        raise ValueError("it is a web page, or XML, whatever its name says: open it with Excel and"
+                         " save it as .xlsx" if first else "it is empty")
+    return [partial(csv_rows, lines, delimiter) for delimiter in ";,\t|"], {}, remarks
 
 
-def columns_of(table: str) -> list[str]:
-    """The columns of a table that imports write: of customers neither passwords nor links."""
-    fed = {name for name, _ in KINDS["customers"].columns.values()}
-    return [row.name for row in fetch_all(f"PRAGMA main.table_info({table})")
-            if table != "customer" or row.name in fed]
+def place_columns(headers: list[str], columns, given: dict) -> dict[str, list[int]]:
+    """Return {column: places under its header}: the one of --column, or a usual one."""
+    keys, places = [header_key(header) for header in headers], {}
+    for column in columns:
+        names = f"{header_key(column)}|{COLUMN_NAMES.get(column, '')}"
+        groups = [header_key(given[column])] if column in given else names.split("|")
+        fitting = ([place for place, key in enumerate(keys) if key in group.split(", ")]
+                   for group in groups if group)
+        places[column] = next(filter(None, fitting), [])
+    return {column: found for column, found in places.items() if found}
 
 
-@contextmanager
-def logged_changes(db, number: int):
-    """Keep what changes in these tables meanwhile, so that the import can be undone."""
-    names = [f"{table}_{deed}" for table in IMPORTED for deed in ("INSERT", "UPDATE", "DELETE")]
-    for name in names:
-        table, deed = name.split("_")
-        old = ", ".join(f"'{column}', OLD.{column}" for column in columns_of(table))
-        side, before = ("NEW", "NULL") if deed == "INSERT" else ("OLD", f"json_object({old})")
-        db.execute(f"CREATE TEMP TRIGGER log_{name} AFTER {deed} ON main.{table} BEGIN"
-                   " INSERT OR IGNORE INTO import_change"
-                   f" VALUES ({number}, '{table}', {side}.rowid, {before}); END")
-    yield
-    for name in names:
-        db.execute(f"DROP TRIGGER temp.log_{name}")
+def open_table(content: bytes, columns, required, options):
+    """Return (table, lines down to the header, headers, {column: place}, merged, remarks).
 
-
-def undo_import(number: int) -> None:
-    """Take an import back, row by row; Refused if something else built on it since."""
-    kept = fetch_one("SELECT * FROM import WHERE id = ? AND undone_at IS NULL", number)
-    if not kept:
-        raise Refused(f"There is no import {number} to undo: see `imports`. Nothing was changed.")
-    with transaction(patience=60) as db:
-        if later := fetch_one(LATER, number):
-            raise Refused(f"Import {later.id} came later, {later.kind} from {later.file}: undo"
-                          " that one first. Nothing was changed.")
-        if used := fetch_one(USED_SINCE, number, kept.at):
-            raise Refused(f"Customer {used.customer} {used.why}. Nothing was changed.")
-        db.execute("PRAGMA defer_foreign_keys = ON")
-        for table in IMPORTED:
-            restore_rows(db, number, table)
-        db.execute(f"UPDATE customer SET active = 0 WHERE number IN ({BLOCKED})")
-        db.execute("DELETE FROM import_change WHERE import = ?", (number,))
-        db.execute("UPDATE import SET undone_at = ? WHERE id = ?", (now(), number))
-
-
-def restore_rows(db, number: int, table: str) -> None:
-    """Put a table's rows back as they were before an import."""
-    columns, mine = columns_of(table), "FROM import_change WHERE import = ? AND table_name = ?"
-    values = ", ".join(f"json_extract(before, '$.{column}')" for column in columns)
-    changes = ", ".join(f"{column} = excluded.{column}" for column in columns)
-    db.execute(f"DELETE FROM {table} WHERE rowid IN (SELECT row {mine} AND before IS NULL)",
-               (number, table))
-    db.execute(f"INSERT INTO {table} ({', '.join(columns)}) SELECT {values} {mine} AND before"
-               f" IS NOT NULL ON CONFLICT ({columns[0]}) DO UPDATE SET {changes}", (number, table))
-
-
-PROBLEMS_SHOWN = 20
-LISTS = {"email": ["customer", "canonical", "address", "confirmed_at"],     # key first
-         "phone": ["customer", "number"]}
-LAST_IMPORT = """SELECT * FROM import WHERE kind = ? AND undone_at IS NULL
-    ORDER BY id DESC LIMIT 1"""
-TWICE = """SELECT line, first FROM (SELECT line, min(line) OVER (PARTITION BY {1}) AS first
-    FROM incoming_{0}) WHERE line <> first"""
-ON_FILE = "(SELECT {} FROM customer WHERE number = incoming_customer.number)"
-EDITED = "SELECT customer FROM event WHERE kind = 'data' AND actor = 'customer' AND field = '{}'"
-WRONG_RECEIPTS = """SELECT line, receipt.* FROM incoming_movement AS incoming
-    JOIN movement AS receipt USING (customer, type, point_of_sale, number)
-    WHERE receipt.origin = 'portal' AND receipt.amount <> incoming.amount"""
-TWINS = """SELECT line, receipt.number FROM incoming_movement AS incoming
-    JOIN movement AS receipt USING (customer, amount)
-    WHERE receipt.origin = 'portal' AND (incoming.type <> receipt.type
-        OR incoming.number <> receipt.number)
-    AND abs(julianday(incoming.date) - julianday(receipt.date)) <= 10
-    AND NOT EXISTS (SELECT 1 FROM movement AS known WHERE known.customer = incoming.customer
-        AND known.type = incoming.type AND known.point_of_sale = incoming.point_of_sale
-        AND known.number = incoming.number)"""
-
-
-def import_doubt(gone: int, movements: int, before: int, after: int) -> str:
-    """Why an import of movements looks wrong; '' if it does not.
-
-    >>> import_doubt(21, 100, 0, 0), import_doubt(20, 100, 1000, 1500)
-    ('21 of 100 movements would vanish', '')
+    The header is the line with most columns that are known.
     """
-    if gone > movements / 5:
-        return f"{gone} of {movements} movements would vanish"
-    if abs(after - before) > abs(before) / 2 and before:
-        return "the total balance would change by more than half"
-    return ""
+    tables, merged, remarks = open_tables(content, options.sheet)
+    table, above, headers, places = tables[0], 0, [], {}
+    for candidate in tables:
+        for line, (_, cells) in enumerate(islice(candidate(), TITLE_LINES + 2), 1):
+            names = [text_of(cell).strip() for cell in cells]
+            found = place_columns(names, columns, options.column)
+            if len(found) > len(places):
+                table, above, headers, places = candidate, line, names, found
+    for column, found in places.items():
+        if len(found) > 1:
+            both = " or ".join(f"«{headers[place]}»" for place in found)
+            raise ValueError(f"{column} could be {both}: say --column {column}=HEADER")
+    if "emisor" in places:
+        raise ValueError("it lists vouchers that the company received: take those it issued")
+    if missing := [names for names in required if not places.keys() & names.split("|")]:
+        seen = ", ".join(filter(None, headers)) or "none that is known"
+        raise ValueError(f"it has no column {', '.join(missing)}. Headers: {seen}. Rename them,"
+                         " or say --column NAME=HEADER")
+    places = {column: found[0] for column, found in places.items()}
+    return table, above, headers, places, merged, remarks
+
+# === Undo =========================================================================================
+# What all imports share: one at a time, in one transaction, whose changes are counted, and kept by
+# the triggers of schema.sql, so that they can be taken back.
+
+SHOWN = 20              # lines of what is wrong, on a terminal
 
 
-class Tally(NamedTuple):
-    """What an import changed."""
-
-    gone: int
-    changed: int
-    added: int
-
-
-class DryRun(Exception):  # noqa: N818 - no error: it undoes what was only tried
-    """Nothing is to be kept."""
+def show(lines: list[str], *, all_of_them: bool = False) -> None:
+    """Print what is wrong or worth knowing: the first lines, or all, if no terminal is there."""
+    most = len(lines) if all_of_them and not sys.stderr.isatty() else SHOWN
+    for line in lines[:most] + [f"… and {len(lines) - most} more"] * (len(lines) > most):
+        echo(line, err=True)
 
 
 @contextmanager
@@ -4151,369 +3750,612 @@ def import_lock():
         yield
 
 
-def stage(table: str, columns: list, rows) -> None:
-    """Put (line, value of each column …) in the temporary table incoming_<table>.
+@contextmanager
+def recorded_import(kind: str, name: str, digest: str, count: int, options):
+    """Run a transaction whose changes are kept to be undone; Refused if they look wrong."""
+    with suppress(KeyError):
+        who = os.environ.get("SUDO_USER") or str(os.getuid())
+        who = pwd.getpwuid(int(who)).pw_name if who.isdigit() else who
+    with transaction(patience=60) as db:
+        db.execute("SAVEPOINT unchanged")
+        movements, before = fetch_one(LEDGER)
+        last = fetch_one("SELECT * FROM import WHERE kind = ? AND undone_at IS NULL"
+                         " ORDER BY id DESC LIMIT 1", kind)
+        number = db.execute("INSERT INTO import (at, who, kind, file, digest, rows, balance_before)"
+                            " VALUES (?, ?, ?, ?, ?, ?, ?)",
+                            (now(), who, kind, escaped(name), digest, count, before)).lastrowid
+        yield db
+        after = fetch_one(LEDGER).balance
+        added, changed, gone = db.execute(
+            "UPDATE import SET balance_after = ?2, (added, changed, gone) = (SELECT added, changed,"
+            " gone FROM import_tally WHERE import = ?1) WHERE id = ?1"
+            " RETURNING added, changed, gone", (number, after)).fetchone()
+        if last and last.digest == digest and not added + changed + gone and not options.force:
+            db.execute("ROLLBACK TO unchanged")
+            return echo(f"{name} is the same as in import {last.id}, of {last.at}: nothing to do.")
+        parts = [f"{added} new", f"{changed} changed", f"{count - added - changed} equal",
+                 "0 refused", *[f"{gone} gone"] * bool(gone),
+                 *[f"{options.left_out} left out"] * bool(options.left_out)]
+        echo(f"{counted(count, 'file' if kind == 'invoices' else 'line')}: {', '.join(parts)}\n"
+             f"total balance {plain_money(after)} (before {plain_money(before)})")
+        doubt = (f"{gone} of {movements} movements would vanish" if gone > movements / 5 else
+                 "the total balance would change by more than half"
+                 if before and abs(after - before) > abs(before) / 2 else "")
+        if doubt and last and kind == "movements" and not options.force:
+            raise Refused(f"{doubt}. If that is right, say --force. Nothing was saved.")
+        if options.dry_run:
+            db.execute("ROLLBACK TO unchanged")
+            echo("This was a dry run: nothing was saved.")
 
-    Its columns are of the table's types: else SQLite would not look rows up by an index.
-    """
+
+def undo_import(db, number: int) -> None:
+    """Take an import back, row by row; Refused if something else built on it since."""
+    if not fetch_one("SELECT 1 FROM import WHERE id = ? AND undone_at IS NULL", number):
+        raise Refused(f"There is no import {number} to undo: see `list imports`. Nothing was"
+                      " changed.")
+    if later := fetch_one("""
+            SELECT import.id, kind, file FROM import_change AS later
+            CROSS JOIN import_change AS mine ON (mine.import, mine.table_name, mine.key)
+                = (?1, later.table_name, later.key) JOIN import ON import.id = later.import
+            WHERE later.import > ?1 ORDER BY import.id DESC LIMIT 1""", number):
+        raise Refused(f"Import {later.id} came later, {later.kind} from {later.file}: undo that one"
+                      " first. Nothing was changed.")
+    if used := fetch_one("SELECT * FROM import_in_use WHERE import = ? LIMIT 1", number):
+        raise Refused(f"Customer {used.customer} {used.why}. Nothing was changed.")
+    db.execute("PRAGMA defer_foreign_keys = ON")
+    for table in ("customer", "email", "phone", "movement", "news", "service"):
+        mine = "FROM import_change WHERE import = ? AND table_name = ? AND before IS"
+        db.execute(f"DELETE FROM {table} WHERE rowid IN (SELECT row {mine} NULL)", (number, table))
+        rows = db.execute(f"SELECT before {mine} NOT NULL", (number, table)).fetchall()
+        if rows:
+            names = list(json.loads(rows[0].before))    # the first one is the primary key
+            values, excluded = (", ".join(f"{sign}{name}" for name in names)
+                                for sign in (":", "excluded."))
+            db.executemany(f"INSERT INTO {table} ({', '.join(names)}) VALUES ({values}) ON CONFLICT"
+                           f" ({names[0]}) DO UPDATE SET ({', '.join(names)}) = ({excluded})",
+                           (json.loads(row.before) for row in rows))
+    db.execute("UPDATE customer SET active = 0 WHERE number IN (SELECT customer FROM blocked)")
+    db.execute("DELETE FROM import_change WHERE import = ?", (number,))
+    db.execute("UPDATE import SET undone_at = ? WHERE id = ?", (now(), number))
+
+
+@command("undo", "undo 12")
+@click.argument("number", type=click.IntRange(1))
+def undo(number):
+    """Take an import back, exactly: by its number in `list imports`."""
+    with import_lock(), transaction(patience=60) as db:
+        before = fetch_one(LEDGER).balance
+        undo_import(db, number)
+        after = fetch_one(LEDGER).balance
+    echo(f"Import {number} is undone.\ntotal balance {plain_money(after)}"
+         f" (before {plain_money(before)})")
+
+# === Import =======================================================================================
+# What the accounting program wrote. A file is read whole: one wrong line, and nothing is saved.
+# Then one transaction makes the tables what the file says.
+
+LISTS = {"email": ("customer", "canonical", "address", "confirmed_at"),     # key first
+         "phone": ("customer", "number")}
+
+
+class Kind(NamedTuple):
+    """A kind of file, and the table that it feeds."""
+
+    table: str
+    key: tuple          # columns of the table that say which row it is
+    required: tuple     # columns of the file; of several, as usuario|cuit, one is enough
+    columns: dict       # column of the file: (of the table, what reads a cell)
+
+
+class ImportFile:
+    """A file while it is imported: where its columns are, and what is wrong with its lines."""
+
+    line, record, is_opening = 0, {}, False     # what is read now; the first line is 1
+
+    def __init__(self, path: Path, kind: str, options):
+        """Find the columns, and what their cells may name; Refused if it is no such file."""
+        self.name, self.kind, self.options = path.name, KINDS[kind], options
+        self.problems, self.left_out, self.balances, self.foreign = [], 0, {}, {}
+        content = read_complete(path)
+        shaping = vars(options) | {"dry_run": None, "force": None}
+        self.digest = sha256(content + repr(sorted(shaping.items())).encode())
+        try:
+            table, self.above, self.headers, self.places, self.merged, self.remarks = open_table(
+                content, (*self.kind.columns, "emisor"), self.kind.required, options)
+        except ValueError as error:
+            raise Refused(f"{path.name}: {error}. Nothing was saved.") from error
+        self.lines = lambda: islice(table(), self.above, None)
+        self.titles = {letters_of(cells) for _, cells in islice(table(), self.above)} - {""}
+        self.is_by_cuit = kind == "movements" and "usuario" not in self.places
+        self.is_partial = options.partial or self.is_by_cuit    # ARCA's list has no payments
+        self.amounts = {place for column, place in self.places.items() if column in AMOUNTS}
+        self.mark = MARKS.get(options.decimal) or decimal_mark(
+            cells[place] for _, cells in self.lines() for place in self.amounts
+            if place < len(cells))
+        types = fetch_all("SELECT code, name, sign FROM voucher_type")
+        self.types = {type_key(row.name): row.code for row in types}
+        self.signs = {row.code: row.sign for row in types}
+        self.brands = {plain(name): row.code for row in fetch_all("SELECT code, name FROM brand")
+                       for name in row}
+        self.owners = defaultdict(list)     # of a CUIT or DNI
+        for row in fetch_all("SELECT number, cuit FROM customer"):
+            self.owners[row.cuit].append(row.number)
+        self.customers = set(chain.from_iterable(self.owners.values()))
+
+    def remark(self, what: str) -> None:
+        """Keep what is worth knowing about a line, and no problem."""
+        self.remarks.append(f"line {self.line}: {what}")
+
+    def leave_out(self, why: str) -> None:
+        """Count a line that is not read, and remark why."""
+        self.left_out += 1
+        self.remark(why)
+
+    def records(self):
+        """Yield {column: cell} of each line that is no blank, heading or total."""
+        above, width = self.headers, len(self.headers)
+        for line, row in self.lines():
+            self.line = line
+            cells = [cell.strip() if isinstance(cell, str) else cell for cell in row]
+            for place in set(self.merged.get(line, ())) - self.amounts:
+                cells[place] = above[place]     # but an amount counts once
+            above = cells
+            if letters_of(cells) in self.titles or all(cell == "" for cell in cells):
+                continue
+            if len(cells) < width or any(cells[width:]):
+                problem = f"it has {counted(len(cells), 'cell')}, the header has {width}"
+                self.problems.append((line, problem))
+                continue
+            record = {column: cells[place] if column in AMOUNTS else text_of(cells[place])
+                      for column, place in self.places.items()}
+            owner, *others = (next((record[name] for name in names.split("|") if name in record),
+                                   "") for names in self.kind.required)
+            what = record.get("tipo") or record.get("detalle", "")
+            if not all(others) and (not owner or any(
+                    map(TOTAL_LINE.match, map(plain, (owner, what))))):
+                self.leave_out("a total of nobody's, not read")
+            else:
+                yield record
+
+    def read(self) -> list[dict]:
+        """Return a row for each voucher, customer …: {column of the table: value}, and its line."""
+        rows = {}
+        with click.progressbar(self.records(), label="Reading", file=sys.stderr,
+                               hidden=not sys.stderr.isatty()) as records:
+            for record in records:
+                row = self.read_row(record)
+                key = tuple(row[name] for name in self.kind.key) if row else ()
+                if row and rows.setdefault(key, row) is not row:
+                    self.add_instalment(rows[key], row)
+        self.remarks += [f"{counted(count, 'voucher')} in {currency} left out, {plain_money(total)}"
+                         " in all" for currency, (count, total) in self.foreign.items()]
+        if undated := [row for row in rows.values() if row.get("date", "") is None]:
+            dated = sorted((row["date"], row["customer"]) for row in rows.values() if row["date"])
+            first = {customer: day for day, customer in reversed(dated)}
+            for row in undated:     # opening balances: of the day of the first line below them
+                row["date"] = first.get(row["customer"], dated[0][0] if dated else today())
+        return list(rows.values())
+
+    def read_row(self, record: dict) -> dict | None:
+        """Return the row that a line makes; None if it is left out, or wrong somewhere."""
+        self.record, row, before = record, {"line": self.line}, len(self.problems)
+        self.is_opening = self.kind.table == "movement" and name_opening(record)
+        for column, (name, read) in self.kind.columns.items():
+            try:
+                if column in record:
+                    row[name] = read(self, record[column])
+            except ValueError as error:
+                problem = f"{column} «{text_of(record[column])[:40]}»: {error}"
+                self.problems.append((self.line, problem))
+        try:
+            if len(self.problems) == before:
+                return finish_movement(self, row) if self.kind.table == "movement" else row
+        except ValueError as error:
+            self.problems.append((self.line, str(error)))
+        return None
+
+    def add_instalment(self, first: dict, row: dict) -> None:
+        """Add a line to the one before of the same voucher, if it has another due date."""
+        due, days = row.get("due_date"), first.setdefault("days", [first.get("due_date")])
+        if due and first["due_date"] and due not in days and row["date"] == first["date"]:
+            days.append(due)
+            first |= {"amount": first["amount"] + row["amount"], "due_date": min(days)}
+            return self.leave_out(f"an instalment of line {first['line']}, added to it")
+        key = [name for name in self.places if self.kind.columns[name][0] in self.kind.key]
+        problem = f"the same {', '.join(key)} as line {first['line']}"
+        return self.problems.append((self.line, problem))
+
+
+def name_opening(record: dict) -> bool:
+    """Tell whether a line is an opening balance, without type and number, and give it both."""
+    names = [record.get(name, "") for name in ("tipo", "numero", "detalle")]
+    has_number = re.search("[0-9]", "".join(names[:2]))
+    opening = [] if has_number else [name for name in names if OPENING.match(plain(name))]
+    if not opening:
+        return False
+    record |= {"tipo": "999", "numero": "0", "punto_venta": "0"}
+    record |= {"detalle": opening[0]} if "detalle" in record else {}
+    if not record["fecha"]:
+        del record["fecha"]
+    if all(record.get(name, "") == "" for name in AMOUNTS[:3]):
+        record["importe"] = record.get("saldo", "")
+    return True
+
+
+def finish_movement(file: ImportFile, row: dict) -> dict | None:
+    """Return the row of the ledger that a line makes; None if it is left out."""
+    amount, debit, credit, balance = (row.pop(name, None) for name in AMOUNTS)
+    document, currency = row.pop("cuit", None), row.pop("currency", "")
+    printed, row["number"] = row["number"]
+    if row.setdefault("point_of_sale") not in (None, printed or row["point_of_sale"]):
+        raise ValueError("punto_venta and the number say two points of sale")
+    if row.get("cae_due_date") and not row.get("cae"):
+        raise ValueError("vencimiento_cae without a cae")
+    if amount is None:
+        if debit is credit is None:
+            raise ValueError("importe is missing")
+        amount = (debit or 0) - (credit or 0)
+    elif (file.options.sign_by_type or file.is_by_cuit) and not file.is_opening:
+        if amount < 0:
+            raise ValueError("importe is negative, but its sign has to come from the type")
+        amount *= file.signs[row["type"]]
+    row |= {"point_of_sale": row["point_of_sale"] or printed or 0, "amount": amount}
+    row.setdefault("date")
+    currency = "" if re.fullmatch(r"\$|(?i:pes|ars|pesos)|", currency) else currency
+    if currency and not file.is_by_cuit:
+        raise ValueError(f"moneda «{currency}»: a foreign currency, accounts are in pesos")
+    if file.is_by_cuit and not owned(file, row, document, currency):
+        return None
+    return row if follows(file, row, balance) else None
+
+
+def owned(file: ImportFile, row: dict, document: str | None, currency: str) -> bool:
+    """Find whose a voucher of ARCA's list is; False if it is no customer's, or not in pesos."""
+    owners = file.owners.get(document, []) if document else []
+    if len(owners) > 1:
+        raise ValueError(f"CUIT {document} is of customers {', '.join(map(str, owners))}")
+    if currency:
+        count, total = file.foreign.get(currency, (0, 0))
+        file.foreign[currency] = count + 1, total + row["amount"]
+        file.left_out += 1
+    elif owners:
+        row["customer"] = owners[0]
+    else:
+        file.leave_out(f"CUIT {document or '-'}: no customer's, not read")
+    return "customer" in row
+
+
+def follows(file: ImportFile, row: dict, balance: int | None) -> bool:
+    """Compare the balance that a line tells with the one before; False if it only carries it on."""
+    before = file.balances.get(row["customer"], None if file.is_partial else 0)
+    carries = file.is_opening and row["customer"] in file.balances
+    if None not in (before, balance) and balance != before + row["amount"] * (not carries):
+        raise ValueError(f"saldo «{plain_money(balance)}» is not {plain_money(before)}, the one"
+                         f" before, plus {plain_money(row['amount'])}")
+    file.balances[row["customer"]] = balance
+    if carries:
+        file.leave_out("a balance carried over, not read")
+    return not carries
+
+
+def shaped(pattern: str, problem: str, convert=lambda text: " ".join(text.split()), *, empty=None):
+    """Return a reader of cells of this shape; an empty one, where it may be, is `empty`."""
+    shape = re.compile(pattern, re.S)
+
+    def read(file, text):
+        if not shape.fullmatch(text):
+            raise ValueError(problem)
+        return convert(text) if text else empty
+    return read
+
+
+def read_customer(file: ImportFile, text: str) -> int:
+    """Return a user number, known already but in a file of customers. 1.001 is one, 1.5 is none."""
+    number = re.fullmatch(r"[0-9]+|[0-9]{1,3}(\.[0-9]{3})+", text) and customer_number(text)
+    if not number:
+        raise ValueError("no user number")
+    if file.kind.table != "customer" and number not in file.customers:
+        raise ValueError("no such customer: import the customers first")
+    return number
+
+
+def read_cuit(file: ImportFile, text: str) -> str | None:
+    """Return a CUIT's or DNI's digits; what is none is left out."""
+    digits = re.sub(r"(?i)[\s.-]|dni|cui[lt]", "", text)
+    if file.is_by_cuit or is_cuit(digits) or re.fullmatch("[1-9][0-9]{6,7}", digits):
+        return digits or None
+    if text:
+        file.remark(f"cuit «{text[:40]}» is none, left out")
+    return None
+
+
+def read_emails(file: ImportFile, text: str) -> list[tuple]:
+    """Return (canonical, address, when it was confirmed) of each: the company knows them."""
+    words = [word.strip(".:'") for word in re.split(r"[|,;/()<>\"\s]+", text) if word.strip(".:'-")]
+    found = {canonical_email(word): word for word in words if "@" in word}
+    if text and (None in found or len(words) > len(found) or not found):
+        kept = ", ".join(address for canonical, address in found.items() if canonical) or "nothing"
+        file.remark(f"emails «{text[:80]}»: {kept} is read")
+    return [(canonical, address, now()) for canonical, address in found.items() if canonical]
+
+
+def read_phones(file: ImportFile, text: str) -> list[tuple]:
+    """Return phones, in any format, each as (phone,); what has no digits is none."""
+    parts = re.split("[|,;]| / ", text)
+    phones = dict.fromkeys(part.strip(" .") for part in parts if part.strip())
+    if wrong := [phone for phone in phones if not re.search("[0-9]", phone)]:
+        file.remark(f"telefonos «{wrong[0][:40]}» is none, left out")
+    return [(phone,) for phone in phones if phone not in wrong]
+
+
+def read_brand(file: ImportFile, text: str) -> str | None:
+    """Return a brand's code, by that or its name; None = not told."""
+    if text and plain(text) not in file.brands:
+        raise ValueError(f"none of {', '.join(sorted(set(file.brands.values())))}")
+    return file.brands.get(plain(text))
+
+
+def read_type(file: ImportFile, text: str) -> int:
+    """Return a type of voucher by AFIP's code or its name, whose letter the number may have."""
+    code = re.match(r"([0-9]{1,3})(?![0-9])", text)
+    kind, letter, *more = type_key(text)
+    if not letter:
+        printed = re.match("(?:[A-Z]{2,3} )?([ABCEMTX])[ -]?[0-9]", file.record.get("numero", ""))
+        letter = printed[1].lower() if printed else "x" * (kind == "recibo")
+    found = int(code[1]) if code else file.types.get((kind, letter, *more))
+    if found not in file.signs:
+        raise ValueError("no type of voucher: write AFIP's code, such as 6")
+    return found
+
+
+def read_number(file: ImportFile, text: str) -> tuple:
+    """Return (point of sale, number) of a voucher; None = it tells no point of sale."""
+    match = re.fullmatch(r"(?:[A-Z]{1,3}[ -]?){0,2}(?:([0-9]{1,5})[ -]"
+                         r"|([0-9]{4,5})(?=[0-9]{8}$))?([0-9]{1,8})", text)
+    if not match:
+        raise ValueError("no voucher's number such as 1234 or 0003-00001234")
+    return int(match[1] or match[2] or 0) or None, int(match[3])
+
+
+NAME = shaped(".{1,200}", "missing, or longer than 200 characters")
+TEXT = shaped(".{0,200}", "longer than 200 characters", empty="")
+DAY, NO_DAY = shaped(".+", "missing", parse_date), shaped(".*", "", parse_date)
+AMOUNT = lambda file, cell: None if cell == "" else parse_amount(cell, file.mark)  # noqa: E731
+YES, NO = "(?i:1|s[ií]?|true|verdadero|activo|alta|x)", "(?i:0|no?|false|falso|inactivo|baja)"
+KINDS = {
+    "customers": Kind("customer", ("number",), ("usuario", "nombre"), {
+        "usuario": ("number", read_customer), "nombre": ("name", NAME), "cuit": ("cuit", read_cuit),
+        "condicion_iva": ("tax_condition", TEXT), "domicilio": ("address", TEXT),
+        "localidad": ("city", TEXT), "provincia": ("province", TEXT),
+        "codigo_postal": ("postal_code", TEXT), "emails": ("email", read_emails),
+        "telefonos": ("phone", read_phones), "marca": ("brand", read_brand),
+        "activo": ("active", shaped(f"{YES}|{NO}|", "neither si nor no",
+                                    lambda text: int(bool(re.fullmatch(YES, text)))))}),
+    "movements": Kind(
+        "movement", ("customer", "type", "point_of_sale", "number"),
+        ("usuario|cuit", "fecha", "tipo", "numero", "importe|debe|haber"), {
+            "usuario": ("customer", read_customer), "cuit": ("cuit", read_cuit),
+            "fecha": ("date", DAY), "tipo": ("type", read_type),
+            "punto_venta": ("point_of_sale",
+                            shaped("[0-9]{0,5}", "no point of sale such as 3", int)),
+            "numero": ("number", read_number), "detalle": ("detail", TEXT),
+            **{name: (name, AMOUNT) for name in AMOUNTS}, "vencimiento": ("due_date", NO_DAY),
+            "cae": ("cae", shaped("([0-9]{14})?", "no CAE, which has 14 digits")),
+            "vencimiento_cae": ("cae_due_date", NO_DAY), "moneda": ("currency", TEXT)}),
+    "news": Kind("news", ("date", "title"), ("fecha", "titulo", "texto"), {
+        "fecha": ("date", DAY), "titulo": ("title", NAME),
+        "texto": ("body", shaped(".{1,10000}", "missing, or longer than 10,000 characters", str))}),
+    "services": Kind("service", ("customer", "name"), ("usuario", "servicio"), {
+        "usuario": ("customer", read_customer), "servicio": ("name", NAME),
+        "detalle": ("detail", TEXT), "desde": ("since", NO_DAY), "importe": ("amount", AMOUNT)}),
+}
+
+
+
+def stage(table: str, columns: list, rows) -> None:
+    """Put (line, value of each column …) in a temporary table of the same types: incoming_…"""
+    names, marks = ", ".join(columns), ", ?" * len(columns)
     with transaction(kind="DEFERRED") as db:
         db.execute(f"DROP TABLE IF EXISTS temp.incoming_{table}")
-        db.execute(f"CREATE TEMP TABLE incoming_{table} AS"
-                   f" SELECT 0 AS line, {', '.join(columns)} FROM main.{table} WHERE 0")
-        marks = ", ".join("?" * (len(columns) + 1))
-        db.executemany(f"INSERT INTO incoming_{table} VALUES ({marks})", rows)
+        db.execute(f"CREATE TEMP TABLE incoming_{table} AS SELECT 0 AS line, {names}"
+                   f" FROM main.{table} WHERE 0")
+        db.executemany(f"INSERT INTO incoming_{table} VALUES (?{marks})", rows)
 
 
-def stage_file(file: CsvFile) -> None:
-    """Read a file into temporary tables; the lists of a customer go into tables of their own."""
-    table, key = file.kind.table, ", ".join(file.kind.key)
-    lists = {name: [] for name in LISTS if name in file.targets}
-    columns = [name for name in columns_of(table) if name in file.targets]
-
-    def values(rows):
-        for line, row in rows:
-            for name, found in lists.items():
-                found += [(line, row["number"], *value) for value in row[name]]
-            yield line, *(row[name] for name in columns)
-
-    with click.progressbar(file.rows(), file.text.count("\n"), "Reading", file=sys.stderr,
-                           hidden=not sys.stderr.isatty()) as rows:
-        stage(table, columns, values(rows))
-    for name, found in lists.items():
-        stage(name, LISTS[name], found)
-    get_db().execute(f"CREATE INDEX temp.incoming_{table}_key ON incoming_{table} ({key})")
-    named = [column for column in file.layout.places
-             if file.kind.columns[column][0] in file.kind.key]
-    file.problems += [(row.line, f"the same {', '.join(named)} as line {row.first}")
-                      for row in fetch_all(TWICE.format(table, key))]
-
-
-def merge(db, table: str, key: tuple, scope: str = "0") -> Tally:
-    """Make a table's rows those of incoming_<table>; what lacks there goes, within `scope`.
-
-    The portal's own receipts stay as they are, in the file or not.
-    """
+def merge(db, table: str, key: tuple, scope: str = "0") -> None:
+    """Make a table's rows those of incoming_<table>; what lacks there goes, within `scope`."""
     owned = "movement.origin = 'imported'" if table == "movement" else "1"
     columns = [row.name for row in fetch_all(f"PRAGMA temp.table_info(incoming_{table})")][1:]
-    names, values = ", ".join(columns), [name for name in columns if name not in key]
+    names, values = ", ".join(columns), [name for name in columns if name not in key] or key
     same = " AND ".join(f"{table}.{name} = incoming.{name}" for name in key)
-    is_there = f"(SELECT 1 FROM incoming_{table} AS incoming WHERE {same})"
-    differs = " OR ".join(f"{table}.{name} IS NOT incoming.{name}" for name in values)
-    changes = ", ".join(f"{name} = incoming.{name}" for name in values)
-    gone = db.execute(f"DELETE FROM {table} WHERE {owned} AND {scope}"
-                      f" AND NOT EXISTS {is_there}").rowcount
-    changed = db.execute(f"UPDATE {table} SET {changes} FROM incoming_{table} AS incoming"
-                         f" WHERE {same} AND {owned} AND ({differs})").rowcount if values else 0
-    added = db.execute(f"INSERT INTO {table} ({names}) SELECT {names} FROM incoming_{table} AS"
-                       f" incoming WHERE NOT EXISTS (SELECT 1 FROM {table} WHERE {same})"
-                       " ORDER BY line").rowcount
-    return Tally(gone, changed, added)
+    mine, new = (", ".join(f"{side}.{name}" for name in values) for side in (table, "incoming"))
+    db.execute(f"CREATE INDEX temp.incoming_{table}_key ON incoming_{table} ({', '.join(key)})")
+    db.execute(f"DELETE FROM {table} WHERE {owned} AND {scope} AND NOT EXISTS"
+               f" (SELECT 1 FROM incoming_{table} AS incoming WHERE {same})")
+    db.execute(f"UPDATE {table} SET ({', '.join(values)}) = ({new}) FROM incoming_{table}"
+               f" AS incoming WHERE {same} AND {owned} AND ({mine}) IS NOT ({new})")
+    db.execute(f"INSERT INTO {table} ({names}) SELECT {names} FROM incoming_{table} AS incoming"
+               f" WHERE NOT EXISTS (SELECT 1 FROM {table} WHERE {same}) ORDER BY line")
 
 
-def keep_theirs(db, file: CsvFile, edited: str) -> None:
-    """Put into what was staged of customers all that an import must not change."""
-    for name in file.targets & set(PROFILE_COLUMNS.values()):
-        db.execute(f"UPDATE incoming_customer SET {name} = {ON_FILE.format(name)}"
-                   f" WHERE number IN ({edited.format(name)})")
-    for name, default in (("brand", "'netone'"), ("active", "1")):
-        if name in file.targets:
-            db.execute(f"UPDATE incoming_customer SET {name} = coalesce({name},"
-                       f" {ON_FILE.format(name)}, {default})")
-    if "active" in file.targets:  # who was blocked here by hand is not let in by the file
-        db.execute(f"UPDATE incoming_customer SET active = 0 WHERE number IN ({BLOCKED})")
-    if "email" in file.targets:
-        db.execute("UPDATE incoming_email AS incoming SET confirmed_at = email.confirmed_at"
-                   " FROM email WHERE (email.customer, email.canonical) ="
-                   " (incoming.customer, incoming.canonical) AND email.confirmed_at IS NOT NULL")
-
-
-def merge_customers(db, number: int, file: CsvFile) -> Tally:
-    """Merge customers with their e-mails and phones; what they wrote on the site stays."""
-    edited = "SELECT 0" if file.told.overwrite_edits else EDITED
-    keep_theirs(db, file, edited)
-    tally = merge(db, "customer", ("number",))
-    for table in LISTS.keys() & file.targets:
+def merge_customers(db, lists: dict, options) -> None:
+    """Merge customers, and their e-mails and phones; what they wrote on the site stays."""
+    edited = "0" if options.overwrite_edits else (
+        "SELECT customer FROM event WHERE kind = 'data' AND actor = 'customer' AND field = '{}'")
+    staged = {row.name for row in fetch_all("PRAGMA temp.table_info(incoming_customer)")}
+    for name in staged & {*PROFILE_COLUMNS.values(), "brand", "active"}:
+        on_file = f"(SELECT {name} FROM customer WHERE number = incoming_customer.number)"
+        value = {
+            "brand": f"coalesce(brand, {on_file}, (SELECT code FROM brand ORDER BY position))",
+            "active": f"min(coalesce(active, {on_file}, 1), number NOT IN (SELECT * FROM blocked))",
+        }.get(name, f"iif(number IN ({edited.format(name)}), {on_file}, {name})")
+        db.execute(f"UPDATE incoming_customer SET {name} = {value}")
+    merge(db, "customer", ("number",))
+    for table, columns in lists.items():
         theirs = edited.format(table)
         db.execute(f"DELETE FROM incoming_{table} WHERE customer IN ({theirs})")
-        merge(db, table, tuple(LISTS[table][:2]), "customer IN (SELECT number FROM"
-              f" incoming_customer) AND customer NOT IN ({theirs})")
-    return tally._replace(changed=fetch_one(CHANGED_CUSTOMERS, number).n)
+        if table == "email":
+            db.execute("UPDATE incoming_email AS incoming SET confirmed_at = email.confirmed_at"
+                       " FROM email WHERE (email.customer, email.canonical) ="
+                       " (incoming.customer, incoming.canonical) AND email.confirmed_at > ''")
+        merge(db, table, columns[:2], "customer IN (SELECT number FROM incoming_customer)"
+              f" AND customer NOT IN ({theirs})")
 
 
-def total_balance() -> int:
-    """What all customers owe together."""
-    return fetch_one(LEDGER).balance
-
-
-class Feed(NamedTuple):
-    """What is imported."""
-
-    kind: str
-    name: str           # of the file or folder
-    digest: str
-    rows: int
-    unit: str           # what a row is: line, file
-
-
-def carry_out(feed: Feed, told, work) -> None:
-    """Do an import in one transaction, with what is needed to undo it; `work` does it and tallies.
-
-    Prints the summary; Refused by the brakes, unless `told` lifts them.
-    """
-    last = fetch_one(LAST_IMPORT, feed.kind)
-    with suppress(DryRun), transaction(patience=60) as db:
-        movements, before = fetch_one(LEDGER)
-        number = db.execute("INSERT INTO import (at, kind, file, digest, rows, balance_before,"
-                            " balance_after) VALUES (?, ?, ?, ?, ?, ?, 0)",
-                            (now(), *feed[:4], before)).lastrowid
-        with logged_changes(db, number):
-            tally = work(db, number)
-        if last and last.digest == feed.digest and not any(tally) and not told.force:
-            echo(f"{feed.name} is the same as in import {last.id}, of {last.at}:"
-                       " nothing to do.")
-            raise DryRun
-        after = total_balance()
-        db.execute("UPDATE import SET gone = ?, changed = ?, added = ?, balance_after = ?"
-                   " WHERE id = ?", (*tally, after, number))
-        echo(summary(feed, tally, before, after))
-        doubt = import_doubt(tally.gone, movements, before, after)
-        if doubt and last and feed.kind == "movements" and not told.force:
-            raise Refused(f"{doubt}. If that is right, say --force. Nothing was saved.")
-        if told.dry_run:
-            raise DryRun
-
-
-def summary(feed: Feed, tally: Tally, before: int, after: int) -> str:
-    """What an import changed, as the operator reads it."""
-    equal = feed.rows - tally.added - tally.changed
-    gone = f", {tally.gone} gone" if tally.gone else ""
-    return (f"{counted(feed.rows, feed.unit)}: {tally.added} new, {tally.changed} changed,"
-            f" {equal} equal, 0 refused{gone}\n"
-            f"total balance {plain_money(after)} (before {plain_money(before)})")
-
-
-def first_of(lines: list[str], where: str = "") -> list[str]:
-    """The first lines, and how many more there are."""
-    hidden = len(lines) - PROBLEMS_SHOWN
-    return lines[:PROBLEMS_SHOWN] + [f"… and {hidden} more{where}"] * (hidden > 0)
-
-
-def refuse_problems(name: str, problems: list, told) -> None:
-    """Print the first problems of a file, write all to the report, and end with exit code 1."""
-    if not problems:
-        return
-    lines = [escaped(f"{name}, {'line ' * isinstance(place, int)}{place}: {problem}")
-             for place, problem in sorted(problems)]
-    shown = first_of(lines, f" ({told.report or '--report FILE'} has them all)")
-    echo("\n".join([*shown, "Nothing was saved."]), err=True)
-    if told.report:
-        with refused_by(f"--report {told.report}", "Nothing was saved."):
-            told.report.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    sys.exit(1)
-
-
-def remark(name: str, remarks: list) -> None:
-    """Print what was seen, and is no problem."""
-    for line in first_of([escaped(f"{name}: {seen}") for seen in remarks]):
-        echo(line, err=True)
-
-
-def import_csv(path: Path, kind: str, told) -> None:
-    """Import a CSV file, all or nothing."""
-    file = CsvFile(path, kind, told)
-    stage_file(file)
-    refuse_problems(path.name, file.problems, told)
-    count = fetch_one(f"SELECT count(*) AS n FROM incoming_{file.kind.table}").n
-    if not count and not told.force:
-        raise Refused(f"{path.name} has no rows: if that is right, say --force. Nothing was saved.")
-    feed = Feed(kind, escaped(path.name), file.digest, count, "line")
-    remark(path.name, file.remarks)
-    carry_out(feed, told, lambda db, number: merge_file(db, number, file))
-
-
-def merge_file(db, number: int, file: CsvFile) -> Tally:
-    """Merge what was staged of a file."""
-    kind = file.kind
-    if kind.table == "customer":
-        return merge_customers(db, number, file)
-    if kind.table == "movement":
-        look_at_receipts(file)
-    return merge(db, kind.table, kind.key, "0" if file.is_partial else kind.scope)
-
-
-def look_at_receipts(file: CsvFile) -> None:
-    """The portal's own receipts may come back, and stay; a payment must not count twice."""
-    for row in fetch_all(WRONG_RECEIPTS):
+def check_receipts(file: ImportFile) -> None:
+    """Refuse another amount for the portal's own receipts; point out what may be paid twice."""
+    for row in fetch_all("""SELECT line, receipt.* FROM incoming_movement AS incoming
+            JOIN movement AS receipt USING (customer, type, point_of_sale, number)
+            WHERE receipt.origin = 'portal' AND receipt.amount <> incoming.amount"""):
         raise Refused(f"line {row.line}: receipt {row.number} was written by the portal, over"
                       f" {plain_money(row.amount)}: its amount differs. Nothing was saved.")
-    remark(file.name, [f"line {row.line} may be the payment of receipt 900 0000-{row.number:08},"
-                       " which the portal has credited: leave one of both out"
-                       for row in fetch_all(TWINS)])
+    twins = fetch_all("""
+        SELECT line, receipt.number FROM incoming_movement AS incoming
+        JOIN movement AS receipt USING (customer, amount)
+        WHERE receipt.origin = 'portal' AND abs(julianday(incoming.date) - julianday(receipt.date))
+            <= 10 AND (incoming.type, incoming.number) <> (receipt.type, receipt.number)
+        AND NOT EXISTS (SELECT 1 FROM movement AS known
+            WHERE (known.customer, known.type, known.point_of_sale, known.number)
+                = (incoming.customer, incoming.type, incoming.point_of_sale, incoming.number))""")
+    show([f"{file.name}: line {row.line} may be the payment of receipt 900 0000-{row.number:08},"
+          " which the portal has credited: leave one of both out" for row in twins])
+
+
+def import_file(path: Path, kind: str, options) -> None:
+    """Import a file of rows, all or nothing."""
+    file = ImportFile(path, kind, options)
+    rows, table, key = file.read(), file.kind.table, file.kind.key
+    if file.problems:
+        show([f"{file.name}, line {line}: {problem}" for line, problem in sorted(file.problems)],
+             all_of_them=True)
+        raise Refused("Nothing was saved.")
+    if not rows and not options.force:
+        raise Refused(f"{file.name} has no rows: if that is right, say --force. Nothing was saved.")
+    names = list(rows[0]) if rows else key
+    columns = [name for name in names if name not in ("line", "days", *LISTS)]
+    columns += ["brand"] * (table == "customer" and "brand" not in columns)
+    lists = {name: LISTS[name] for name in names if name in LISTS}
+    stage(table, columns, ([row["line"], *(row.get(name) for name in columns)] for row in rows))
+    for name, list_columns in lists.items():
+        stage(name, list_columns, ((row["line"], row["number"], *values)
+                                   for row in rows for values in row[name]))
+    show([f"{file.name}: {remark}" for remark in file.remarks], all_of_them=True)
+    options.left_out = file.left_out
+    with recorded_import(kind, file.name, file.digest, len(rows), options) as db:
+        if table == "movement" and rows:
+            check_receipts(file)
+        if table == "customer":
+            return merge_customers(db, lists, options)
+        whose = f"customer IN (SELECT customer FROM incoming_{table})"
+        scope = "0" if file.is_partial else "1" if table == "news" else whose
+        return merge(db, table, key, scope)
 
 # === Invoices =====================================================================================
 # A folder of PDFs: which voucher each is of is told by its name, and nothing is guessed.
 
 PDF_BYTES = 5 * 2**20
 PDF_NAME = re.compile(r"(.*?)(?<![0-9])([0-9]{4,5})[^0-9]?([0-9]{8})(?![0-9]).*")
-INFLATED_BYTES = 20 * 2**20         # of a PDF's compressed objects
-ACTIVE_PDF = re.compile(rb"/(JavaScript|Launch|EmbeddedFile)\b|/JS\s*(\(|<|[0-9]+\s+[0-9]+\s+R)"
-                        rb"|/OpenAction\b(?!\s*\[)")    # in brackets it is only where to look first
-TYPE_NAME = re.compile(r"(?:factura|notadecredito|notadedebito|recibo)[abcem]?|[abcem]")
-PDF_VOUCHERS = f"""SELECT line, voucher.* FROM temp.incoming_movement AS incoming
-    CROSS JOIN ({VOUCHER}) AS voucher USING (point_of_sale, number)
-    WHERE origin = 'imported' ORDER BY line, id"""
-WITHOUT_PDF = f"""{VOUCHER} WHERE document IS NULL AND origin = 'imported' AND {IS_INVOICE}
-    ORDER BY date DESC, movement.id DESC"""
 
 
 class Pdf(NamedTuple):
-    """A voucher's PDF in the folder that is imported, and what its name says."""
+    """A PDF in the folder that is imported, and what its name tells of its voucher."""
 
     path: Path
-    point_of_sale: int
-    number: int
+    numbers: tuple      # (point of sale, number); () = not told
     code: int | None    # AFIP's, of the type; None = not told
-    name: str           # of the type, as 'facturab', 'factura' or 'b'; '' = not told
-    document: str       # under which it is stored: its content's SHA-256
-
-
-def named_plainly(content: bytes) -> bytes:
-    """A PDF, its names without the other way to spell them: /J#53 is /JS."""
-    return re.sub(rb"#([0-9A-Fa-f]{2})", lambda code: bytes.fromhex(code[1].decode()), content)
-
-
-def inflated(stream: bytes, room: int) -> bytes:
-    """What a compressed stream holds; ValueError if it is locked, or holds that many bytes."""
-    inflater = zlib.decompressobj()
-    with suppress(zlib.error):
-        found = inflater.decompress(stream, room)
-        if inflater.eof and len(found) < room:
-            return found
-    raise ValueError("it is a PDF that cannot be looked through: save it without a lock on it")
-
-
-def objects_of(content: bytes):
-    """Yield a PDF, and what its compressed object streams hold; ValueError if that is unknown."""
-    yield named_plainly(content)
-    room = INFLATED_BYTES
-    for above, stream in pairwise(re.split(rb"(?<!end)stream\s*", content)):
-        words = named_plainly(above)
-        if b"/ObjStm" in words and b"/Filter" in words:
-            objects = inflated(b"" if b"/Predictor" in words else stream, room)
-            room -= len(objects)
-            yield named_plainly(objects)
-
-
-def read_name(name: str) -> tuple:
-    """(point of sale, number, type's code, type's name) that a PDF's name tells; -1 = it does not.
-
-    >>> read_name("FAC B 0003-00001234"), read_name("30712345671_006_00003_00001234")
-    ((3, 1234, None, 'facturab'), (3, 1234, 6, ''))
-    """
-    found = PDF_NAME.fullmatch(name)
-    before, *numbers = found.groups() if found else ("", -1, -1)
-    code = re.search(r"(?<![0-9])([0-9]{1,3})[^0-9A-Za-z]*$", before)
-    words = re.findall("[A-Za-z]+", before)
-    types = filter(TYPE_NAME.fullmatch, (full_name("".join(words[-n:])) for n in (2, 1)))
-    return *map(int, numbers), code and int(code[1]), next(types, "")
+    names: list         # what the words before may tell of the type, as type_key
+    digest: str         # SHA-256 of what it holds
 
 
 def read_pdf(path: Path) -> Pdf:
-    """Look at a PDF; ValueError if it is not one that can be handed to customers."""
-    if path.name != escaped(path.name):
+    """Look at a PDF and its name; ValueError if it cannot be handed to customers.
+
+    FAC B 0003-00001234.pdf, 30712345671_006_00003_00001234.pdf
+    """
+    if not path.name.isprintable():
         raise ValueError("its name is no UTF-8, or has control characters: rename it")
     if path.is_symlink() or not path.is_file():
         raise ValueError("it is no file of its own")
     content = path.read_bytes() if path.stat().st_size <= PDF_BYTES else b""
     if not content.startswith(b"%PDF-"):
         raise ValueError("it is no PDF, or larger than 5 MB")
-    if any(map(ACTIVE_PDF.search, objects_of(content))):
-        raise ValueError("it is a PDF that does something when it is opened")
-    return Pdf(path, *read_name(path.stem), f"{sha256(content)}.pdf")
+    before, *numbers = match.groups() if (match := PDF_NAME.fullmatch(path.stem)) else [""]
+    code = re.search(r"(?<![0-9])([0-9]{1,3})[^0-9A-Za-z]*$", before)
+    words = re.findall("[A-Za-z]+", before)
+    names = [type_key(" ".join(words[-count:])) for count in (4, 3, 2, 1)]
+    return Pdf(path, tuple(map(int, numbers)), code and int(code[1]), names, sha256(content))
 
 
-def read_folder(folder: Path) -> tuple[list[Pdf], list]:
-    """(the PDFs in a folder, (name, what is wrong) of the others)."""
-    pdfs, problems = [], []
+def match_pdfs(pdfs: list[Pdf]) -> tuple[dict, list[str]]:
+    """Return {voucher's id: PDF}, and why the others are nobody's."""
+    wanted, vouchers = {pdf.numbers for pdf in pdfs}, defaultdict(list)
+    for row in fetch_all(f"{VOUCHER} WHERE origin = 'imported'"):
+        if (row.point_of_sale, row.number) in wanted:
+            vouchers[row.point_of_sale, row.number].append((row, type_key(row.type_name)))
+    pairs, strays = {}, []
+    for pdf in pdfs:
+        known = [key for key in pdf.names if key[0] in TYPE_NAME.groupindex or key[1]][:1]
+        fitting = [row.id for row, key in vouchers[pdf.numbers] if (
+            row.type == pdf.code if pdf.code else not known
+            or (known[0][0] in ("", key[0]) and known[0][1] in ("", key[1])))]
+        if len(fitting) == 1 and fitting[0] not in pairs:
+            pairs[fitting[0]] = pdf
+        else:
+            why = ("no voucher has that number" if pdf.numbers else
+                   "its name tells no voucher's number such as 0003-00001234",
+                   "another PDF is of the same voucher",
+                   "several vouchers have that number: put the type's code before it")
+            strays.append(f"{pdf.path.name}: {why[min(len(fitting), 2)]}")
+    return pairs, strays
+
+
+def store_pdf(pdf: Pdf, folder: Path) -> None:
+    """Copy a PDF to where documents are kept, under its content, if it is not there."""
+    target = folder / f"{pdf.digest}.pdf"
+    with refused_by(f"{pdf.path} to {folder}", "Nothing was saved."):
+        private_folder(folder)
+        if target.is_file():
+            return
+        with atomic_write(target) as draft:
+            content = pdf.path.read_bytes()
+            if sha256(content) != pdf.digest:
+                raise Refused("it changed while it was read. Nothing was saved.")
+            draft.write_bytes(content)
+
+
+def import_invoices(folder: Path, options) -> None:
+    """Import the PDFs of a folder, all or nothing, and list what lacks on either side."""
+    name, pdfs, problems = folder.name, [], []
     with refused_by(folder, "Nothing was saved."):
         paths = sorted(path for path in folder.iterdir() if path.suffix.lower() == ".pdf")
     for path in paths:
         try:
             pdfs.append(read_pdf(path))
         except (ValueError, OSError) as error:
-            problems.append((path.name, getattr(error, "strerror", None) or str(error)))
-    return pdfs, problems
-
-
-def is_of(pdf: Pdf, voucher) -> bool:
-    """Whether a PDF's name fits a voucher of that number."""
-    if pdf.code:
-        return pdf.code == voucher.type
-    name = plain(voucher.type_name)
-    return name.endswith(pdf.name) if len(pdf.name) < 2 else name.startswith(pdf.name)
-
-
-def match_pdfs(pdfs: list[Pdf]) -> tuple[dict, list]:
-    """({voucher: PDF}, why the others are nobody's)."""
-    stage("movement", ["point_of_sale", "number"],
-          [(place, pdf.point_of_sale, pdf.number) for place, pdf in enumerate(pdfs)])
-    fitting, pairs, strays = defaultdict(list), {}, []
-    for row in fetch_all(PDF_VOUCHERS):
-        fitting[row.line] += [row.id] * is_of(pdfs[row.line], row)
-    for place, pdf in enumerate(pdfs):
-        found = fitting[place]
-        if len(found) == 1 and found[0] not in pairs:
-            pairs[found[0]] = pdf
-        else:
-            why = ("no voucher has that number" if pdf.number >= 0 else
-                   "its name tells no voucher's number such as 0003-00001234",
-                   "another PDF is of the same voucher",
-                   "several vouchers have that number: put the type's code before it")
-            strays.append(f"{pdf.path.name}: {why[min(len(found), 2)]}")
-    return pairs, strays
-
-
-def copy_unchanged(pdf: Pdf, draft: Path) -> None:
-    """Copy a PDF; Refused if it is no longer what was looked at."""
-    shutil.copyfile(pdf.path, draft)
-    if sha256(draft.read_bytes()) != Path(pdf.document).stem:
-        raise Refused("it changed while it was read. Nothing was saved.")
-
-
-def store_document(pdf: Pdf) -> None:
-    """Copy a PDF to where documents are kept, whole or not at all, if it is not there."""
-    target = Path(current_app.config["DOCUMENTS"], pdf.document)
-    with refused_by(f"{pdf.path} to {target.parent}", "Nothing was saved."):
-        private_folder(target.parent)
-        if target.is_file():
-            return
-        with atomic_write(target) as draft:
-            copy_unchanged(pdf, draft)
-
-
-def attach_documents(db, number: int) -> Tally:
-    """Say of each voucher where its PDF is, as staged."""
-    changed = merge(db, "movement", ("id",)).changed
-    added = fetch_one("SELECT count(*) AS n FROM import_change WHERE import = ? AND"
-                " json_extract(before, '$.document') IS NULL", number).n
-    return Tally(0, changed - added, added)
-
-
-def import_invoices(folder: Path, kind: str, told) -> None:
-    """Import the PDFs of a folder. They are stored under their content, which never changes."""
-    pdfs, problems = read_folder(folder)
-    refuse_problems(folder.name, problems, told)
+            problems.append(f"{name}, {path.name}: {getattr(error, 'strerror', None) or error}")
+    if problems:
+        show(problems, all_of_them=True)
+        raise Refused("Nothing was saved.")
     pairs, strays = match_pdfs(pdfs)
-    content = "".join(pdf.path.name + pdf.document for pdf in pdfs)
-    feed = Feed(kind, escaped(folder.name), sha256(content), len(pairs), "file")
-    remark(folder.name, strays)
-    for pdf in pairs.values() if not told.dry_run else ():
-        store_document(pdf)
-    stage("movement", ["id", "document"], [(place, voucher, pdf.document) for place, (
-        voucher, pdf) in enumerate(pairs.items())])
-    carry_out(feed, told, attach_documents)
-    remark("No PDF for", [f"{row.type_name} {voucher_number(row)} of {row.customer}"
-                          for row in fetch_all(WITHOUT_PDF)])
+    show([f"{name}: {stray}" for stray in strays], all_of_them=True)
+    for pdf in pairs.values() if not options.dry_run else ():
+        store_pdf(pdf, Path(current_app.config["DOCUMENTS"]))
+    digest = sha256("".join(pdf.path.name + pdf.digest for pdf in pdfs))
+    options.left_out = len(strays)
+    with recorded_import("invoices", name, digest, len(pairs), options) as db:
+        db.executemany("UPDATE movement SET document = ?1 WHERE id = ?2 AND document IS NOT ?1",
+                       [(f"{pdf.digest}.pdf", voucher) for voucher, pdf in pairs.items()])
+    rows = fetch_all(f"{VOUCHER} WHERE document IS NULL AND origin = 'imported' AND {IS_INVOICE}"
+                     " ORDER BY date DESC, movement.id DESC")
+    show([f"No PDF for {row.type_name} {voucher_number(row)} of {row.customer}" for row in rows])
+
+
+def parse_columns(context, option, values: tuple) -> dict:
+    """Return {column: header} of --column."""
+    pairs = dict(value.partition("=")[::2] for value in values)
+    if wrong := [name for name, header in pairs.items() if name not in COLUMN_NAMES or not header]:
+        raise click.BadParameter(f"{wrong[0]}: say NAME=HEADER, with a NAME of the README's.")
+    return pairs
 
 
 @command("import", "import movements movimientos.csv --dry-run")
@@ -4522,51 +4364,24 @@ def import_invoices(folder: Path, kind: str, told) -> None:
 @click.option("--dry-run", is_flag=True, help="Print what would change, and keep nothing.")
 @click.option("--partial", is_flag=True, help="Add and change only: the file is no whole account.")
 @click.option("--force", is_flag=True, help="Even if it looks wrong, or was imported last.")
-@click.option("--report", type=click.Path(path_type=Path), help="A file for all that is wrong.")
+@click.option("--sheet", metavar="NAME", help="The sheet of a workbook; the first unless told.")
 @click.option("--decimal", type=click.Choice(["comma", "point"]), help="The amounts' decimal mark.")
 @click.option("--column", multiple=True, metavar="NAME=HEADER", help="Where a column is.",
-              callback=lambda context, option, values: parse_columns(values))
+              callback=parse_columns)
 @click.option("--sign-by-type", is_flag=True, help="All amounts are positive: the type decides.")
 @click.option("--overwrite-edits", is_flag=True, help="Also what customers changed on the site.")
-def import_command(kind, file, **told):
+def import_command(kind, file, **options):
     """Feed in what the accounting program wrote; all or nothing.
 
-    KIND: customers, movements, news, services (each a CSV file) or invoices (a folder of PDFs).
+    KIND: customers, movements, news, services (a CSV file or a workbook each) or invoices (a folder
+    of PDFs).
     """
-    told = SimpleNamespace(**told)
+    options = SimpleNamespace(**options)
     with import_lock():
-        (import_invoices if kind == "invoices" else import_csv)(file, kind, told)
-        if told.dry_run:
-            echo("This was a dry run: nothing was saved.")
-
-
-def parse_columns(values: tuple) -> dict:
-    """{column: header} of --column."""
-    wrong = [value for value in values
-             if value.partition("=")[0] not in ALIASES or not value.partition("=")[2]]
-    if wrong:
-        raise click.BadParameter(f"{wrong[0]}: say NAME=HEADER, with a NAME of the README's.")
-    return dict(value.split("=", 1) for value in values)
-
-
-@command("imports", "imports")
-def imports():
-    """List the last 50 imports, and what each changed."""
-    rows = tables().query("SELECT id, at, kind, file, rows, added AS new, changed, gone,"
-                          " balance_before, balance_after, coalesce('undone ' || undone_at, '')"
-                          " AS undone FROM import ORDER BY id DESC LIMIT 50")
-    print_table(rows, "No imports.", "balance_before", "balance_after")
-
-
-@command("undo", "undo 12")
-@click.argument("number", type=click.IntRange(1))
-def undo(number):
-    """Take an import back, exactly: by its number in the list `imports`."""
-    with import_lock():
-        before = total_balance()
-        undo_import(number)
-    echo(f"Import {number} is undone.\ntotal balance {plain_money(total_balance())}"
-               f" (before {plain_money(before)})")
+        if kind == "invoices":
+            import_invoices(file, options)
+        else:
+            import_file(file, kind, options)
 
 # === Upkeep =======================================================================================
 # Copies that are verified before they count, the way back, and what `check` looks at.
@@ -4866,8 +4681,12 @@ def parse_setup(setup: dict, kinds: dict) -> tuple[dict, list[str]]:
     def parsed(place, fields, row):
         values = {}
         for name in row if place == "settings" else row | dict.fromkeys(fields.keys() - row, ""):
-            text, kind = str(row.get(name, "")).strip(), fields.get(name)
+            text, kind = row.get(name, ""), fields.get(name)
+            is_simple = type(text) in (str, int, float)
+            text = str(text).strip()
             try:
+                if not is_simple:
+                    raise ValueError("a text or a number")
                 is_empty = place == "settings" and kind in MAY_BE_EMPTY and not text
                 values[name] = text if is_empty else parse_setting(kind, text)
             except KeyError:
@@ -4970,8 +4789,7 @@ def setup(file, printing):
                 else f"Saved. Before `serve` there is still missing: {missing}.")
 
 
-@command("brand", "brand tornadostore --name TornadoStore --website https://www.tornadostore.com.ar/"
-         " --colour '#b04a00'")
+@command("brand", "brand hosting --name Hosting --colour '#0b57a4'")
 @click.argument("code")
 @click.option("--name", help="As customers read it.")
 @click.option("--website", help="Where its name in the bar leads.")
@@ -5116,6 +4934,8 @@ def guard():
     g.request_id = secrets.token_hex(4)
     if request.script_root and not is_local(request.script_root):   # links would lead there
         return Response("No entendimos el pedido.", 400, mimetype="text/plain")
+    if not re.match("/(?!/)", request.path):
+        abort(404)
     if request.endpoint == PROOF_FORM and current_user.is_authenticated:
         request.max_content_length = PROOF_REQUEST_BYTES
     if request.method == "POST" and request.endpoint not in FOREIGN_FORMS:

@@ -11,12 +11,12 @@ PRAGMA user_version = 1;
 
 -- ── People ──────────────────────────────────────────────────────────────────────────────────────
 
--- The lines of business; a customer belongs to one and sees its name, colours and links.
+-- The lines of business; a customer belongs to one and sees its name, colour and link. `setup` and `brand` make them.
 CREATE TABLE brand (
-    code      TEXT PRIMARY KEY,              -- also the name of its file in static/brands/
+    code      TEXT PRIMARY KEY,              -- of its mark, if it has one: static/brands/CODE.svg
     name      TEXT NOT NULL,
-    website   TEXT NOT NULL CHECK (website LIKE 'http%'),
-    colour    TEXT NOT NULL CHECK (colour GLOB '#[0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f]'),  -- on PDFs and phones' address bars
+    website   TEXT NOT NULL CHECK (website = '' OR website LIKE 'http%'),
+    colour    TEXT NOT NULL CHECK (colour GLOB '#[0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f]'),  -- of pages, PDFs and mails; white is read on it
     position  INTEGER NOT NULL UNIQUE        -- from left to right in the bar
 ) STRICT;
 
@@ -24,23 +24,28 @@ CREATE TABLE brand (
 CREATE TABLE customer (
     number         INTEGER PRIMARY KEY CHECK (number BETWEEN 1 AND 999999999),
     name           TEXT NOT NULL CHECK (name <> ''),       -- imported
-    cuit           TEXT CHECK (length(cuit) = 11),         -- imported, digits only; NULL = none on file
+    cuit           TEXT CHECK (length(cuit) IN (7, 8, 11)),  -- imported, digits only, of 7 or 8 a DNI; NULL = none on file
     tax_condition  TEXT NOT NULL DEFAULT '',               -- imported, as printed on vouchers
     address        TEXT NOT NULL DEFAULT '',               -- imported | portal
     city           TEXT NOT NULL DEFAULT '',               -- imported | portal
     province       TEXT NOT NULL DEFAULT '',               -- imported | portal
     postal_code    TEXT NOT NULL DEFAULT '',               -- imported | portal
     contact        TEXT NOT NULL DEFAULT '',               -- portal: whom to ask for
-    brand          TEXT NOT NULL DEFAULT 'netone' REFERENCES brand,
+    brand          TEXT NOT NULL DEFAULT '' REFERENCES brand,  -- imported; not told = the first one
     password       TEXT,                                   -- portal, argon2id; NULL = none chosen yet
     link_serial    INTEGER NOT NULL DEFAULT 0,             -- portal: a password link is good only for the serial it was made for
     active         INTEGER NOT NULL DEFAULT 1 CHECK (active IN (0, 1)),  -- 0 = blocked
     wants_reminders INTEGER NOT NULL DEFAULT 1 CHECK (wants_reminders IN (0, 1))  -- portal: mails about new, due and overdue vouchers
 ) STRICT;
 
+CREATE TRIGGER customer_has_a_brand AFTER INSERT ON customer WHEN NEW.brand = '' BEGIN
+    SELECT raise(ABORT, 'there is no brand: run `setup` first') WHERE NOT EXISTS (SELECT 1 FROM brand);
+    UPDATE customer SET brand = (SELECT code FROM brand ORDER BY position LIMIT 1) WHERE number = NEW.number;
+END;
+
 -- Where a customer's mail goes. Two customers may share an address (an accountant's, say).
 CREATE TABLE email (
-    id            INTEGER PRIMARY KEY,
+    id            INTEGER PRIMARY KEY AUTOINCREMENT,
     customer      INTEGER NOT NULL REFERENCES customer,
     address       TEXT NOT NULL,             -- as typed or imported; mail goes here
     canonical     TEXT NOT NULL,             -- as compared: NFKC, case folded, domain in punycode
@@ -50,7 +55,7 @@ CREATE TABLE email (
 CREATE INDEX email_canonical ON email (canonical);          -- ¿Olvidó su Clave?, by address
 
 CREATE TABLE phone (                         -- as typed: no format is imposed
-    id        INTEGER PRIMARY KEY,
+    id        INTEGER PRIMARY KEY AUTOINCREMENT,
     customer  INTEGER NOT NULL REFERENCES customer,
     number    TEXT NOT NULL,
     UNIQUE (customer, number)
@@ -100,6 +105,11 @@ CREATE INDEX event_customer ON event (customer, at);        -- the account's own
 CREATE TRIGGER event_is_never_changed BEFORE UPDATE ON event BEGIN SELECT raise(ABORT, 'the log is append-only'); END;
 CREATE TRIGGER event_is_never_deleted BEFORE DELETE ON event BEGIN SELECT raise(ABORT, 'the log is append-only'); END;
 
+-- Whom the operator blocked: an import does not let them in.
+CREATE VIEW blocked AS
+SELECT customer FROM event AS block WHERE kind = 'block' AND NOT EXISTS (
+    SELECT 1 FROM event WHERE kind = 'unblock' AND customer = block.customer AND id > block.id);
+
 -- ── Account ─────────────────────────────────────────────────────────────────────────────────────
 
 -- AFIP's codes, and 900 for the receipts that this portal writes.
@@ -114,7 +124,7 @@ CREATE TABLE voucher_type (
 
 -- The ledger: the only place that says what is owed. A balance is always the sum of these amounts.
 CREATE TABLE movement (
-    id             INTEGER PRIMARY KEY,
+    id             INTEGER PRIMARY KEY AUTOINCREMENT,
     customer       INTEGER NOT NULL REFERENCES customer,
     date           TEXT NOT NULL CHECK (date IS date(date)),
     type           INTEGER NOT NULL REFERENCES voucher_type,
@@ -148,33 +158,6 @@ JOIN movement ON movement.id = (
     WHERE candidate.customer = customer.number AND voucher_type.kind = 'invoice'
     ORDER BY candidate.date DESC, candidate.id DESC LIMIT 1)
 JOIN voucher_type ON voucher_type.code = movement.type;
-
--- ── Imports ─────────────────────────────────────────────────────────────────────────────────────
-
--- What the operator fed in: to list it, to compare the next one with it, and to take it back.
-CREATE TABLE import (
-    id              INTEGER PRIMARY KEY,
-    at              TEXT NOT NULL,
-    kind            TEXT NOT NULL CHECK (kind IN ('customers', 'movements', 'invoices', 'news', 'services')),
-    file            TEXT NOT NULL,           -- its name, for the operator
-    digest          TEXT NOT NULL,           -- SHA-256 of content and options: the same file again is no news
-    rows            INTEGER NOT NULL DEFAULT 0,
-    added           INTEGER NOT NULL DEFAULT 0,
-    changed         INTEGER NOT NULL DEFAULT 0,
-    gone            INTEGER NOT NULL DEFAULT 0,
-    balance_before  INTEGER NOT NULL,        -- of all customers together
-    balance_after   INTEGER NOT NULL,
-    undone_at       TEXT                     -- NULL = in force
-) STRICT;
-
--- What each import did, row by row: what is needed to undo it. The rows of an import that was undone are forgotten.
-CREATE TABLE import_change (
-    import      INTEGER NOT NULL REFERENCES import,
-    table_name  TEXT NOT NULL,
-    row         INTEGER NOT NULL,            -- its rowid
-    before      TEXT,                        -- the row as JSON; NULL = it was not there
-    PRIMARY KEY (import, table_name, row)
-) STRICT, WITHOUT ROWID;
 
 -- ── Payments ────────────────────────────────────────────────────────────────────────────────────
 
@@ -343,11 +326,11 @@ SELECT id, CASE WHEN sent_at IS NOT NULL THEN 'sent' WHEN due_at IS NOT NULL THE
        template AS mail, recipient, customer, created_at AS since, due_at AS next_try, tries, sent_at, coalesce(needless, error) AS why
 FROM outbox;
 
--- ── News, services, settings ────────────────────────────────────────────────────────────────────
+-- ── News, services ──────────────────────────────────────────────────────────────────────────────
 
 -- What the company tells all its customers.
 CREATE TABLE news (
-    id     INTEGER PRIMARY KEY,
+    id     INTEGER PRIMARY KEY AUTOINCREMENT,
     date   TEXT NOT NULL CHECK (date IS date(date)),
     title  TEXT NOT NULL,
     body   TEXT NOT NULL
@@ -355,7 +338,7 @@ CREATE TABLE news (
 CREATE INDEX news_date ON news (date);                      -- the newest first
 
 CREATE TABLE service (                       -- what a customer has contracted
-    id        INTEGER PRIMARY KEY,
+    id        INTEGER PRIMARY KEY AUTOINCREMENT,
     customer  INTEGER NOT NULL REFERENCES customer,
     name      TEXT NOT NULL,
     detail    TEXT NOT NULL DEFAULT '',
@@ -363,6 +346,102 @@ CREATE TABLE service (                       -- what a customer has contracted
     amount    INTEGER                        -- a month; NULL = not told
 ) STRICT;
 CREATE INDEX service_customer ON service (customer);        -- Servicios
+
+-- ── Imports ─────────────────────────────────────────────────────────────────────────────────────
+
+-- What the operator fed in: to list it, to compare the next one with it, and to take it back.
+CREATE TABLE import (
+    id              INTEGER PRIMARY KEY,
+    at              TEXT NOT NULL,
+    who             TEXT NOT NULL,           -- the system's user who typed the command
+    kind            TEXT NOT NULL CHECK (kind IN ('customers', 'movements', 'invoices', 'news', 'services')),
+    file            TEXT NOT NULL,           -- its name, for the operator
+    digest          TEXT NOT NULL,           -- SHA-256 of content and options: the same file again is no news
+    rows            INTEGER NOT NULL,
+    added           INTEGER NOT NULL DEFAULT 0,
+    changed         INTEGER NOT NULL DEFAULT 0,
+    gone            INTEGER NOT NULL DEFAULT 0,
+    balance_before  INTEGER NOT NULL,        -- of all customers together
+    balance_after   INTEGER,                 -- NULL = it is running, in a transaction that nobody else sees
+    undone_at       TEXT                     -- NULL = in force
+) STRICT;
+CREATE INDEX import_running ON import (id) WHERE balance_after IS NULL;     -- the triggers below
+
+-- What each import changed, row by row: what is needed to undo it. The rows of an import that was undone are forgotten.
+CREATE TABLE import_change (
+    import      INTEGER NOT NULL REFERENCES import,
+    table_name  TEXT NOT NULL,
+    key         TEXT NOT NULL,               -- which row it is to people; of people's own rows the customer comes first
+    row         INTEGER NOT NULL,            -- its rowid
+    before      TEXT,                        -- the row as JSON; NULL = it was not there
+    deed        TEXT NOT NULL CHECK (deed IN ('added', 'changed', 'gone')),     -- to the customer, where it is an e-mail or a phone
+    PRIMARY KEY (import, table_name, key)
+) STRICT, WITHOUT ROWID;
+
+-- What a row is while an import runs, so that the triggers below can write it down before it changes. Of a customer neither
+-- the password nor anything else that only the portal knows.
+CREATE VIEW customer_before AS SELECT import.id AS import, 'customer' AS table_name, number AS key, number AS row,
+    json_object('number', number, 'name', name, 'cuit', cuit, 'tax_condition', tax_condition, 'address', address, 'city', city,
+    'province', province, 'postal_code', postal_code, 'brand', brand, 'active', active) AS before FROM import, customer WHERE balance_after IS NULL;
+CREATE VIEW email_before AS SELECT import.id AS import, 'email' AS table_name, customer || ' ' || canonical AS key, email.id AS row,
+    json_object('id', email.id, 'customer', customer, 'address', address, 'canonical', canonical, 'confirmed_at', confirmed_at) AS before
+    FROM import, email WHERE balance_after IS NULL;
+CREATE VIEW phone_before AS SELECT import.id AS import, 'phone' AS table_name, customer || ' ' || number AS key, phone.id AS row,
+    json_object('id', phone.id, 'customer', customer, 'number', number) AS before FROM import, phone WHERE balance_after IS NULL;
+CREATE VIEW movement_before AS SELECT import.id AS import, 'movement' AS table_name,
+    customer || ' ' || type || ' ' || point_of_sale || '-' || number AS key, movement.id AS row,
+    json_object('id', movement.id, 'customer', customer, 'date', date, 'type', type, 'point_of_sale', point_of_sale, 'number', number,
+    'detail', detail, 'amount', amount, 'due_date', due_date, 'cae', cae, 'cae_due_date', cae_due_date, 'document', document,
+    'origin', origin) AS before FROM import, movement WHERE balance_after IS NULL;
+CREATE VIEW news_before AS SELECT import.id AS import, 'news' AS table_name, date || ' ' || title AS key, news.id AS row,
+    json_object('id', news.id, 'date', date, 'title', title, 'body', body) AS before FROM import, news WHERE balance_after IS NULL;
+CREATE VIEW service_before AS SELECT import.id AS import, 'service' AS table_name, customer || ' ' || name AS key, service.id AS row,
+    json_object('id', service.id, 'customer', customer, 'name', name, 'detail', detail, 'since', since, 'amount', amount) AS before
+    FROM import, service WHERE balance_after IS NULL;
+CREATE TRIGGER customer_added AFTER INSERT ON customer BEGIN INSERT OR IGNORE INTO import_change SELECT import, table_name, key, row, NULL, 'added' FROM customer_before WHERE row = NEW.number; END;
+CREATE TRIGGER customer_changed BEFORE UPDATE ON customer BEGIN INSERT OR IGNORE INTO import_change SELECT *, 'changed' FROM customer_before WHERE row = OLD.number; END;
+CREATE TRIGGER email_added AFTER INSERT ON email BEGIN INSERT OR IGNORE INTO import_change SELECT import, table_name, key, row, NULL, 'changed' FROM email_before WHERE row = NEW.id; END;
+CREATE TRIGGER email_changed BEFORE UPDATE ON email BEGIN INSERT OR IGNORE INTO import_change SELECT *, 'changed' FROM email_before WHERE row = OLD.id; END;
+CREATE TRIGGER email_gone BEFORE DELETE ON email BEGIN INSERT OR IGNORE INTO import_change SELECT *, 'changed' FROM email_before WHERE row = OLD.id; END;
+CREATE TRIGGER phone_added AFTER INSERT ON phone BEGIN INSERT OR IGNORE INTO import_change SELECT import, table_name, key, row, NULL, 'changed' FROM phone_before WHERE row = NEW.id; END;
+CREATE TRIGGER phone_gone BEFORE DELETE ON phone BEGIN INSERT OR IGNORE INTO import_change SELECT *, 'changed' FROM phone_before WHERE row = OLD.id; END;
+CREATE TRIGGER movement_added AFTER INSERT ON movement BEGIN INSERT OR IGNORE INTO import_change SELECT import, table_name, key, row, NULL, 'added' FROM movement_before WHERE row = NEW.id; END;
+CREATE TRIGGER movement_changed BEFORE UPDATE ON movement BEGIN INSERT OR IGNORE INTO import_change SELECT *, 'changed' FROM movement_before WHERE row = OLD.id; END;
+CREATE TRIGGER movement_gone BEFORE DELETE ON movement BEGIN INSERT OR IGNORE INTO import_change SELECT *, 'gone' FROM movement_before WHERE row = OLD.id; END;
+CREATE TRIGGER news_added AFTER INSERT ON news BEGIN INSERT OR IGNORE INTO import_change SELECT import, table_name, key, row, NULL, 'added' FROM news_before WHERE row = NEW.id; END;
+CREATE TRIGGER news_changed BEFORE UPDATE ON news BEGIN INSERT OR IGNORE INTO import_change SELECT *, 'changed' FROM news_before WHERE row = OLD.id; END;
+CREATE TRIGGER news_gone BEFORE DELETE ON news BEGIN INSERT OR IGNORE INTO import_change SELECT *, 'gone' FROM news_before WHERE row = OLD.id; END;
+CREATE TRIGGER service_added AFTER INSERT ON service BEGIN INSERT OR IGNORE INTO import_change SELECT import, table_name, key, row, NULL, 'added' FROM service_before WHERE row = NEW.id; END;
+CREATE TRIGGER service_changed BEFORE UPDATE ON service BEGIN INSERT OR IGNORE INTO import_change SELECT *, 'changed' FROM service_before WHERE row = OLD.id; END;
+CREATE TRIGGER service_gone BEFORE DELETE ON service BEGIN INSERT OR IGNORE INTO import_change SELECT *, 'gone' FROM service_before WHERE row = OLD.id; END;
+
+-- How much each import changed. An e-mail or a phone is a change of its customer, who counts once.
+CREATE VIEW import_tally AS
+SELECT import.id AS import, coalesce(sum(deed = 'added'), 0) AS added, coalesce(sum(deed = 'changed'), 0) AS changed, coalesce(sum(deed = 'gone'), 0) AS gone
+FROM import LEFT JOIN (SELECT import, min(deed) AS deed FROM import_change
+    GROUP BY import, iif(table_name IN ('customer', 'email', 'phone'), CAST(key AS INTEGER), key)) AS change ON change.import = import.id
+GROUP BY import.id;
+
+-- Why an import of customers cannot be taken back: they have used their accounts since.
+CREATE VIEW import_in_use AS
+WITH touched AS (SELECT import, at, CAST(key AS INTEGER) AS customer, table_name = 'customer' AND before IS NULL AS is_new
+    FROM import_change JOIN import ON import.id = import WHERE table_name IN ('customer', 'email', 'phone'))
+SELECT import, customer, 'has changed data on the site since then' AS why FROM touched
+WHERE EXISTS (SELECT 1 FROM event WHERE customer = touched.customer AND kind IN ('data', 'email-confirmed') AND at >= touched.at)
+UNION ALL
+SELECT import, customer, 'came with this import, and is in use: has signed in, or has movements or services' FROM touched
+WHERE is_new AND (EXISTS (SELECT 1 FROM event WHERE customer = touched.customer)
+    OR EXISTS (SELECT 1 FROM movement WHERE customer = touched.customer) OR EXISTS (SELECT 1 FROM service WHERE customer = touched.customer));
+
+-- For the command `list imports`: those that changed something, the newest first.
+CREATE VIEW list_imports AS
+SELECT id, at, who, kind, file, rows, added AS new, changed, gone,
+       iif(balance_before < 0, '−', '') || replace(printf('%,d', abs(balance_before) / 100), ',', '.') || printf(',%02d', abs(balance_before) % 100) AS balance_before,
+       iif(balance_after < 0, '−', '') || replace(printf('%,d', abs(balance_after) / 100), ',', '.') || printf(',%02d', abs(balance_after) % 100) AS balance_after,
+       'undone ' || undone_at AS undone
+FROM import WHERE added + changed + gone > 0 ORDER BY id DESC LIMIT 50;
+
+-- ── Settings ────────────────────────────────────────────────────────────────────────────────────────
 
 -- The settings of the business, changed with the command `set`.
 CREATE TABLE setting (
@@ -389,13 +468,11 @@ SELECT customer.number, name, brand, cuit, iif(total < 0, '−', '') || replace(
 FROM customer LEFT JOIN (SELECT customer, sum(amount) AS total FROM movement GROUP BY customer) AS ledger ON ledger.customer = customer.number
 ORDER BY customer.number;
 
--- `list imports`, the last 50
-CREATE VIEW list_imports AS
-SELECT id, at, kind, file, rows, added, changed, gone,
-       iif(balance_before < 0, '−', '') || replace(printf('%,d', abs(balance_before) / 100), ',', '.') || printf(',%02d', abs(balance_before) % 100) AS balance_before,
-       iif(balance_after < 0, '−', '') || replace(printf('%,d', abs(balance_after) / 100), ',', '.') || printf(',%02d', abs(balance_after) % 100) AS balance_after,
-       'undone ' || undone_at AS undone
-FROM import ORDER BY id DESC LIMIT 50;
+-- What has to be set up before the portal serves customers.
+CREATE VIEW missing_setting AS
+SELECT name FROM setting WHERE value = '' AND name IN ('company_name', 'company_legal_name', 'company_cuit')
+UNION ALL SELECT 'company_phone or admin_email' WHERE NOT EXISTS (SELECT 1 FROM setting WHERE value <> '' AND name IN ('company_phone', 'admin_email'))
+UNION ALL SELECT 'brand' WHERE NOT EXISTS (SELECT 1 FROM brand);
 
 -- `check`: what may be wrong. A finding has its level if n, how often it is so, is not 0, else it is ok.
 -- No copy is kept of a database whose ledger is BAD.
@@ -450,11 +527,15 @@ WITH finding (part, level, n, wrong, fine) AS (
            coalesce('no backup for two days, the last at ' || max(value), 'no backup was made yet'), 'the last backup was at ' || max(value)
     FROM setting WHERE name = 'last_backup'
     UNION ALL
+    SELECT 'setup', 'BAD', count(*), 'not set up, run `setup`: ' || group_concat(name, ', '), 'the company is set up' FROM missing_setting
+    UNION ALL
     SELECT 'setup', 'WARN', NOT count(*), 'no bank account: nobody can deposit', printf('%d bank account%s', count(*), iif(count(*) = 1, '', 's'))
     FROM bank_account
     UNION ALL
     SELECT 'setup', 'WARN', NOT count(*), 'no voucher type has DineroMail on: no button shows', 'DineroMail is on for ' || group_concat(name, ', ')
     FROM voucher_type WHERE dineromail = 1
+    UNION ALL
+    SELECT 'setup', 'WARN', value = '0', 'dm_limit is 0,00: no balance can be paid on line', 'the DineroMail limit is set' FROM setting WHERE name = 'dm_limit'
     UNION ALL
     SELECT 'setup', 'WARN', count(*), 'customers with the demo''s password: %d', 'no customer has the demo''s password'
     FROM customer WHERE password LIKE '%$ewAPS6T986Xeh8otXqA2Sg$%'   -- the salt of its hash
@@ -465,35 +546,40 @@ SELECT part, iif(n, level, 'ok'), printf(iif(n, wrong, fine), n) FROM finding;
 
 -- ── What every installation starts with ─────────────────────────────────────────────────────────
 
-INSERT INTO brand (position, code, name, website, colour) VALUES
-    (1, 'netone',       'NetOne',                             'https://www.netone.com.ar/',       '#0b57a4'),
-    (2, 'emarketing',   'eMarketing PRO',                     'https://www.emarketingpro.com.ar/', '#a8324a'),
-    (3, 'netegia',      'Netegia',                            'https://www.netegia.com.ar/',      '#5b3f9e'),
-    (4, 'tornadostore', 'TornadoStore',                       'https://www.tornadostore.com.ar/', '#b04a00'),
-    (5, 'consultoria',  'NetOne Soluciones en Consultoría',   'https://consultoria.netone.com.ar/', '#1b6b57');
-
-INSERT INTO voucher_type (code, name, letter, kind, sign) VALUES
-    (1, 'Factura A', 'A', 'invoice', 1),      (2, 'Nota de débito A', 'A', 'debit note', 1),
-    (3, 'Nota de crédito A', 'A', 'credit note', -1), (4, 'Recibo A', 'A', 'receipt', -1),
-    (6, 'Factura B', 'B', 'invoice', 1),      (7, 'Nota de débito B', 'B', 'debit note', 1),
-    (8, 'Nota de crédito B', 'B', 'credit note', -1), (9, 'Recibo B', 'B', 'receipt', -1),
-    (11, 'Factura C', 'C', 'invoice', 1),     (12, 'Nota de débito C', 'C', 'debit note', 1),
-    (13, 'Nota de crédito C', 'C', 'credit note', -1), (15, 'Recibo C', 'C', 'receipt', -1),
-    (19, 'Factura E', 'E', 'invoice', 1),     (20, 'Nota de débito E', 'E', 'debit note', 1),
-    (21, 'Nota de crédito E', 'E', 'credit note', -1),
-    (51, 'Factura M', 'M', 'invoice', 1),     (52, 'Nota de débito M', 'M', 'debit note', 1),
-    (53, 'Nota de crédito M', 'M', 'credit note', -1), (54, 'Recibo M', 'M', 'receipt', -1),
-    (81, 'Tique factura A', 'A', 'invoice', 1), (82, 'Tique factura B', 'B', 'invoice', 1), (83, 'Tique', '', 'invoice', 1),
-    (201, 'Factura de crédito electrónica A', 'A', 'invoice', 1), (202, 'Nota de débito electrónica A', 'A', 'debit note', 1),
-    (203, 'Nota de crédito electrónica A', 'A', 'credit note', -1),
-    (206, 'Factura de crédito electrónica B', 'B', 'invoice', 1), (207, 'Nota de débito electrónica B', 'B', 'debit note', 1),
-    (208, 'Nota de crédito electrónica B', 'B', 'credit note', -1),
-    (211, 'Factura de crédito electrónica C', 'C', 'invoice', 1), (212, 'Nota de débito electrónica C', 'C', 'debit note', 1),
-    (213, 'Nota de crédito electrónica C', 'C', 'credit note', -1),
-    (900, 'Recibo de pago en línea', 'X', 'receipt', -1), (999, 'Otro movimiento', '', 'other', 1);
+-- AFIP's table of vouchers; 900 is what this portal writes, 902 any receipt without a letter, 999 what is none of these.
+INSERT INTO voucher_type (code, name, letter, kind, sign)
+SELECT CAST(value AS INTEGER), substr(trim(value), 5), iif(value GLOB '* [ABCEMRTX]', substr(value, -1), ''), kind,
+       iif(kind IN ('credit note', 'receipt'), -1, 1)
+FROM (SELECT 'invoice' AS kind, '001 Factura A|006 Factura B|011 Factura C|019 Factura E|051 Factura M|195 Factura T|081 Tique factura A|
+    082 Tique factura B|111 Tique factura C|118 Tique factura M|083 Tique|005 Nota de venta al contado A|010 Nota de venta al contado B|
+    016 Nota de venta al contado C|055 Nota de venta al contado M|017 Liquidación de servicios públicos A|
+    018 Liquidación de servicios públicos B|022 Factura de exportación simplificada|201 Factura de crédito electrónica MiPyMEs (FCE) A|
+    206 Factura de crédito electrónica MiPyMEs (FCE) B|211 Factura de crédito electrónica MiPyMEs (FCE) C' AS names
+UNION ALL SELECT 'debit note', '002 Nota de débito A|007 Nota de débito B|012 Nota de débito C|020 Nota de débito E|052 Nota de débito M|
+    196 Nota de débito T|115 Tique nota de débito A|116 Tique nota de débito B|117 Tique nota de débito C|120 Tique nota de débito M|
+    037 Nota de débito, RG 1415|045 Nota de débito, liquidación única A|046 Nota de débito, liquidación única B|
+    047 Nota de débito, liquidación única C|202 Nota de débito electrónica MiPyMEs (FCE) A|
+    207 Nota de débito electrónica MiPyMEs (FCE) B|212 Nota de débito electrónica MiPyMEs (FCE) C'
+UNION ALL SELECT 'credit note', '003 Nota de crédito A|008 Nota de crédito B|013 Nota de crédito C|021 Nota de crédito E|053 Nota de crédito M|
+    197 Nota de crédito T|110 Tique nota de crédito|112 Tique nota de crédito A|113 Tique nota de crédito B|114 Tique nota de crédito C|
+    119 Tique nota de crédito M|038 Nota de crédito, RG 1415|090 Nota de crédito, exceptuada|048 Nota de crédito, liquidación única A|
+    043 Nota de crédito, liquidación única B|044 Nota de crédito, liquidación única C|203 Nota de crédito electrónica MiPyMEs (FCE) A|
+    208 Nota de crédito electrónica MiPyMEs (FCE) B|213 Nota de crédito electrónica MiPyMEs (FCE) C'
+UNION ALL SELECT 'receipt', '004 Recibo A|009 Recibo B|015 Recibo C|054 Recibo M|050 Recibo, factura de crédito A|070 Recibo, factura de crédito|
+    900 Recibo de pago en línea|902 Recibo X'
+UNION ALL SELECT 'other', '023 Compra primaria, pesca A|024 Consignación primaria, pesca A|025 Compra primaria, pesca B|
+    026 Consignación primaria, pesca B|027 Liquidación única A|028 Liquidación única B|029 Liquidación única C|030 Compra de bienes usados|
+    031 Mandato o consignación|032 Materiales para reciclar|033 Liquidación primaria de granos|034 Comprobante, RG 1415 A|
+    035 Comprobante, RG 1415 B|036 Comprobante, RG 1415 C|039 Otro comprobante A|040 Otro comprobante B|041 Otro comprobante C|
+    049 Compra de bienes no registrables|056 Comprobante, RG 1415 M|057 Otro comprobante M|058 Cuenta de venta y líquido producto M|
+    059 Liquidación M|060 Cuenta de venta y líquido producto A|061 Cuenta de venta y líquido producto B|063 Liquidación A|
+    064 Liquidación B|066 Despacho de importación|068 Liquidación C|080 Cierre diario Z|088 Remito electrónico|089 Resumen de datos|
+    091 Remito R|099 Otro comprobante|331 Liquidación secundaria de granos|332 Certificación electrónica de granos|
+    995 Remito electrónico cárnico|999 Otro movimiento'), json_each('["' || replace(replace(names, char(10), ''), '|', '", "') || '"]');
+UPDATE voucher_type SET letter = 'X' WHERE code = 900;
 
 INSERT INTO setting (name, kind, value, about) VALUES
-    ('dm_limit',         'money', '500000', 'the DineroMail limit: on-line payment of the balance below it, in advance above it'),
+    ('dm_limit',         'money', '0',      'the DineroMail limit: on-line payment of the balance below it, in advance above it'),
     ('statement_window', 'count', '120',    'how many last movements the statement shows'),
     ('page_size',        'count', '20',     'movements on a page of the statement'),
     ('notify_hour',      'hour',  'off',    'from this hour on, in Argentina, the service reminds customers once a day'),
@@ -501,18 +587,19 @@ INSERT INTO setting (name, kind, value, about) VALUES
     ('service_refusal',  'mark',  '',       'when a payment service refused last what we asked, and its words'),
     ('notified_on',      'mark',  '',       'the day on which it did so last'),
     ('password_min',     'length', '8',     'characters that a new password needs, never below 8'),
-    ('company_name',     'text',  'NetOne', 'the company, in titles, mails and PDFs'),
-    ('company_legal_name', 'text', 'NetOne S.R.L.', 'the company as printed on vouchers'),
-    ('company_address',  'text',  'Av. Maipú 1500, Vicente López, Buenos Aires', 'its address, on vouchers and the contact page'),
-    ('company_cuit',     'cuit',  '30712345671', 'its CUIT, digits only: on vouchers and in their QR'),
+    ('company_name',     'text',  '', 'the company, in titles, mails and PDFs'),
+    ('company_legal_name', 'text', '', 'the company as printed on vouchers'),
+    ('company_address',  'text',  '', 'its address, on vouchers and the contact page'),
+    ('company_cuit',     'cuit',  '', 'its CUIT: on vouchers and in their QR'),
     ('company_tax_condition', 'text', 'IVA Responsable Inscripto', 'its condition, as printed on vouchers'),
-    ('company_gross_income', 'text', '30-71234567-1', 'its number for Ingresos Brutos'),
-    ('company_since',    'text',  '01/03/1996', 'when it began its activities, as printed on vouchers'),
-    ('company_phone',    'text',  '4460-1500', 'its telephone'),
+    ('company_gross_income', 'text', '', 'its number for Ingresos Brutos'),
+    ('company_since',    'text',  '', 'when it began its activities, as printed on vouchers'),
+    ('company_phone',    'text',  '', 'its telephone'),
+    ('company_whatsapp', 'text',  '', 'its WhatsApp, with country and area, as 54 9 11 4460 1500'),
     ('company_hours',    'text',  'de lunes a viernes de 9 a 18', 'when it answers'),
-    ('admin_contact',    'text',  'int. 101', 'administrative questions: the extension'),
-    ('admin_email',      'email', 'administracion@netone.com.ar', 'administrative questions: the e-mail'),
-    ('support_contact',  'text',  'int. 110', 'technical support: the extension'),
-    ('support_email',    'email', 'soporte@netone.com.ar', 'technical support: the e-mail'),
+    ('admin_contact',    'text',  '', 'administrative questions: the extension'),
+    ('admin_email',      'email', '', 'administrative questions: the e-mail'),
+    ('support_contact',  'text',  '', 'technical support: the extension'),
+    ('support_email',    'email', '', 'technical support: the e-mail'),
     ('dbu_label',        'text',  'Depósito bancario (DBU)', 'the heading over the bank accounts'),
     ('dbu_note',         'text',  'El depósito se acredita dentro de las 48 horas hábiles.', 'the sentence under the bank accounts');

@@ -121,7 +121,8 @@ def db(app):
 @pytest.fixture
 def run(app):
     """run("customer", "1004"): a command's result, with output, stderr and exit_code."""
-    return lambda *words: app.test_cli_runner().invoke(args=[str(word) for word in words])
+    return lambda *words, **more: app.test_cli_runner().invoke(
+        args=[str(word) for word in words], **more)
 
 
 @pytest.fixture

@@ -49,8 +49,9 @@ def stored(db, name):
 
 @pytest.fixture
 def empty(tmp_path):
-    """A database with the schema and nothing else."""
+    """A database whose company is set up, and that holds nothing else."""
     cac.make_database(tmp_path / "empty.db", "schema.sql")
+    shell("setup", ROOT / "tests" / "files" / "empresa.toml", database=tmp_path / "empty.db")
     return tmp_path / "empty.db"
 
 
@@ -75,9 +76,8 @@ def test_flask_gives_the_same_as_python(database, words):
 
 
 def steady(output):
-    """Without the lines that tell the time, or how the program was called."""
-    moving = "ok    time", "ok    free", "Usage"
-    return [line for line in output.splitlines() if not line.startswith(moving)]
+    """Without the lines that tell the time, the space, or how the program was called."""
+    return [line for line in output.splitlines() if not re.match(r"ok    (SQLite|[0-9,]+ MB)|Usage", line)]
 
 
 @pytest.mark.parametrize("words", [
@@ -115,7 +115,7 @@ def test_without_a_database_a_command_says_how_to_make_one(tmp_path, words):
 def test_init_makes_the_database(tmp_path):
     found = shell("init", database=tmp_path / "new.db")
     assert (found.returncode, found.stderr) == (0, "")
-    assert shell("check", database=tmp_path / "new.db", **SAFE).returncode == 0
+    assert "BAD   not set up" in shell("check", database=tmp_path / "new.db", **SAFE).stdout
 
 
 def test_init_makes_the_settings_which_only_their_owner_reads(tmp_path):
@@ -184,17 +184,26 @@ def test_sqlite3_loads_the_schema_and_the_cast(tmp_path):
     assert shell("customer", 1001, database=tmp_path / "cac.db").stdout.startswith("1001 Ana Sosa")
 
 
-# --- settings, set --------------------------------------------------------------------------------
+# --- list, set ------------------------------------------------------------------------------------
 
-def test_settings_lists_those_of_the_process_and_of_the_business(run, db):
-    listed = {line.split()[0] for line in run("list", "settings").output.splitlines()}
-    business = {row.name for row in db.execute("SELECT name FROM setting WHERE kind <> 'mark'")}
-    assert listed == {f"CAC_{name}" for name in cac.SETTINGS} | business
+def test_settings_are_those_of_the_process_and_of_the_company(run, db):
+    listed = {line.split()[0] for line in run("list", "settings").output.splitlines()[2:]}
+    company = {row.name for row in db.execute("SELECT name FROM setting WHERE kind <> 'mark'")}
+    assert listed == {f"CAC_{name}" for name in cac.SETTINGS} | company
 
 
-def test_settings_shows_money_as_it_is_typed(run):
-    [line] = [line for line in run("list", "settings").output.splitlines() if line.startswith("dm_limit")]
-    assert line.split()[1] == "5.000,00"
+@pytest.mark.parametrize(("what", "said"), [
+    ("settings", r"dm_limit +5\.000,00 "), ("customers", r"1003 +Caro .* −320,00 +caro@example.com"),
+    ("customers", r"1007 .* no password"), ("customers", r"1012 .* blocked"),
+    ("payments", "No payments"), ("review", "No review"), ("mail", "No mail"),
+    ("imports", "No imports")])
+def test_a_list_shows_amounts_as_people_write_them(run, what, said):
+    assert re.search(said, run("list", what).output)
+
+
+def test_what_a_stranger_wrote_commands_no_terminal(run, db):
+    db.execute("UPDATE customer SET name = 'Ana \x1b[2J' WHERE number = 1001")
+    assert r"Ana \x1b[2J" in run("list", "customers").output
 
 
 @pytest.mark.parametrize("words", [
@@ -458,35 +467,61 @@ def test_what_the_operator_does_to_an_account_is_in_its_log(run, visit, db, word
 
 # --- check ----------------------------------------------------------------------------------------
 
-TO_BE_SET_UP = {"CAC_SMTP_URL: not set, no mail is sent", "no bank account to deposit to: 1",
-                "no voucher type with DineroMail on: no button shows: 1",
-                "no backup for two days (last: never): 1"}
-OF_THE_MACHINE = re.compile("SQLite|free megabytes")
+TO_BE_SET_UP = {"CAC_SMTP_URL is not set: no mail goes out", "no backup was made yet",
+                "no payment service is configured: nobody can pay on line"}
 
 
-def test_check_tells_what_a_new_database_lacks(empty):
+def test_check_tells_what_is_fine_and_what_a_new_database_lacks(empty):
+    empty.chmod(0o600)
     found = shell("check", database=empty, **SAFE)
-    lacks = {line[6:] for line in found.stdout.splitlines() if not line.startswith("ok")}
-    lacks = {what for what in lacks if not OF_THE_MACHINE.match(what)}
-    assert found.returncode == 0 and lacks == TO_BE_SET_UP
+    lines = found.stdout.splitlines()
+    assert {line[6:] for line in lines if not line.startswith("ok")} == TO_BE_SET_UP
+    assert "ok    2 bank accounts" in lines
+    assert found.returncode == 0
 
 
 def test_check_tells_a_monitor_the_same(empty):
-    found = json.loads(shell("check", "--json", database=empty, **SAFE).stdout)
-    assert {finding["what"] for finding in found if finding["level"] == "WARN"} >= TO_BE_SET_UP
-    assert any("ledger: 0 movements" in finding["what"] for finding in found)
+    lines = json.loads(shell("check", "--json", database=empty, **SAFE).stdout)
+    assert {line["what"] for line in lines if line["level"] == "WARN"} >= TO_BE_SET_UP
+    assert any("total balance 0,00" in line["what"] for line in lines)
 
 
 @pytest.mark.parametrize(("sql", "said"), [
     ("UPDATE movement SET origin = 'portal' WHERE id = 100101",
      "BAD   receipts of the portal without a payment: 1"),
     ("UPDATE movement SET document = 'gone.pdf' WHERE id = 100101", "BAD   documents missing in"),
+    ("UPDATE setting SET value = '' WHERE name = 'company_cuit'",
+     "BAD   not set up, run `setup`: company_cuit"),
     ("INSERT INTO review VALUES (1, '2026-11-20T00:00:00Z', 'dineromail', 'XA1', '', 'odd', NULL)",
-     "WARN  payments for a person to review: 1")])
+     "WARN  payments that wait for a person: 1, see `list review`"),
+    ("UPDATE setting SET value = '2026-11-20T00:00:00Z' WHERE name = 'jobs_at'",
+     "WARN  the service does not run: it was last at work at 2026-11-20T00:00:00Z"),
+    ("DELETE FROM bank_account", "WARN  no bank account: nobody can deposit"),
+    ("UPDATE voucher_type SET dineromail = 0", "WARN  no voucher type has DineroMail on"),
+    ("INSERT INTO event (at, customer, kind, actor) VALUES ('2999-01-01T00:00:00Z', 1001, 'x',"
+     " 'service')", "WARN  the clock is behind what was last recorded")])
 def test_check_finds_what_is_wrong(run, db, sql, said):
     assert said not in run("check").output
     db.execute(sql)
-    assert said in run("check").output
+    result = run("check")
+    assert said in result.output
+    assert result.exit_code == said.startswith("BAD")
+
+
+def test_check_says_when_the_last_backup_was(run, db, tmp_path):
+    assert "WARN  no backup was made yet" in run("check").output
+    run("backup", tmp_path / "copies")
+    assert "ok    the last backup was at" in run("check").output
+    db.execute("UPDATE setting SET value = ? WHERE name = 'last_backup'", (cac.now(-3 * 86400),))
+    assert "WARN  no backup for two days, the last at" in run("check").output
+
+
+def test_check_warns_who_may_read_the_database(run, database):
+    database.chmod(0o644)
+    assert f"WARN  all users of this machine can read {database}: chmod o= {database}" in run(
+        "check").output
+    database.chmod(0o640)
+    assert f"ok    only its owner reads {database}" in run("check").output
 
 
 def test_check_warns_that_the_data_is_the_demos(run):

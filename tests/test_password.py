@@ -89,10 +89,10 @@ def test_no_password_is_shown_again(visit):
 # What may be chosen
 
 @pytest.mark.parametrize("password", [
-    "12345678", "password1", "1q2w3e4r5t", "aaaaaaaaaaaa", "qwertyuiop", "19801225",    # the world's
-    "contraseña", "Contraseña1", "contrasena123", "claveclave", "Miclave123", "hola1234",  # Spanish
+    "12345678", "password1", "1q2w3e4r5t", "aaaaaaaaaaaa", "qwertyuiop", "19801225",
+    "contraseña", "Contraseña1", "contrasena123", "claveclave", "hola1234",   # Spanish
     "bocajuniors", "vamosboca", "vamosboca2010", "boca1905", "RiverPlate", "riverplate!",   # here
-    "quilmes1", "racing1958", "maradona10", "argentina2010", "buenosaires1", "demo-2010",
+    "Miclave123", "quilmes1", "racing1958", "maradona10", "argentina2010", "buenosaires1",
     "NetOne2010", "tornadostore", "netone2026",                                     # the company's
     "Ana Sosa", "anasosa1", "00001001", "0000 1001", "27-99001001-9", "27990010019",     # her own
     "ana@example.com"])
