@@ -4120,7 +4120,7 @@ def read_number(file: ImportFile, text: str) -> tuple:
 NAME = shaped(".{1,200}", "missing, or longer than 200 characters")
 TEXT = shaped(".{0,200}", "longer than 200 characters", empty="")
 DAY, NO_DAY = shaped(".+", "missing", parse_date), shaped(".*", "", parse_date)
-AMOUNT = lambda file, cell: None if cell == "" else parse_amount(cell, file.mark)  # noqa: E731
+PESOS = lambda file, cell: None if cell == "" else parse_amount(cell, file.mark)  # noqa: E731
 YES, NO = "(?i:1|s[ií]?|true|verdadero|activo|alta|x)", "(?i:0|no?|false|falso|inactivo|baja)"
 KINDS = {
     "customers": Kind("customer", ("number",), ("usuario", "nombre"), {
@@ -4139,7 +4139,7 @@ KINDS = {
             "punto_venta": ("point_of_sale",
                             shaped("[0-9]{0,5}", "no point of sale such as 3", int)),
             "numero": ("number", read_number), "detalle": ("detail", TEXT),
-            **{name: (name, AMOUNT) for name in AMOUNTS}, "vencimiento": ("due_date", NO_DAY),
+            **{name: (name, PESOS) for name in AMOUNTS}, "vencimiento": ("due_date", NO_DAY),
             "cae": ("cae", shaped("([0-9]{14})?", "no CAE, which has 14 digits")),
             "vencimiento_cae": ("cae_due_date", NO_DAY), "moneda": ("currency", TEXT)}),
     "news": Kind("news", ("date", "title"), ("fecha", "titulo", "texto"), {
@@ -4147,7 +4147,7 @@ KINDS = {
         "texto": ("body", shaped(".{1,10000}", "missing, or longer than 10,000 characters", str))}),
     "services": Kind("service", ("customer", "name"), ("usuario", "servicio"), {
         "usuario": ("customer", read_customer), "servicio": ("name", NAME),
-        "detalle": ("detail", TEXT), "desde": ("since", NO_DAY), "importe": ("amount", AMOUNT)}),
+        "detalle": ("detail", TEXT), "desde": ("since", NO_DAY), "importe": ("amount", PESOS)}),
 }
 
 
