@@ -2766,7 +2766,7 @@ def report_transfer():
         return form_page("transfer.html", form)
     with transaction() as db:
         allow(db, "transfer", number)
-    row = {"customer": number, "date": form.fecha.data, "amount": parse_money(form.importe.data),
+    row = {"date": form.fecha.data, "amount": parse_money(form.importe.data),
            "cbu": accounts[form.cuenta.data].cbu, "note": " ".join(form.nota.data.split()), "document": None}
     if form.archivo.data:
         row["document"] = sha256(form.content) + form.kind
@@ -2780,11 +2780,11 @@ def report_transfer():
             SELECT :now, :customer, :date, :amount, :cbu, :note, :document WHERE NOT EXISTS (
                 SELECT 1 FROM transfer WHERE told_at > :lately AND (customer, date, amount, cbu,
                 note) = (:customer, :date, :amount, :cbu, :note) AND document IS :document)""",
-            row | {"now": now(), "lately": now(-60)})
+            row | {"customer": number, "now": now(), "lately": now(-60)})
         if told.rowcount:
             log_event(db, number, "transfer", new=money(row["amount"]))
             enqueue(db, "transfer_told", filter(None, [company().admin_email]), number, **row,
-                    id=told.lastrowid, name=current_user.name,
+                    id=told.lastrowid, name=current_user.name, user=number,
                     account=dict(form.cuenta.choices)[form.cuenta.data])
     return done("Gracias por avisar. Verificamos la transferencia y le escribimos.", "pay")
 
