@@ -68,8 +68,10 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager, suppress
 from datetime import UTC, date, datetime, timedelta, timezone
 from email import message_from_bytes
+from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import default as email_policy
+from email.utils import unquote as unquote_name
 from functools import cache, lru_cache, partial, wraps
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from itertools import chain, groupby, islice, takewhile
@@ -349,9 +351,11 @@ SETTINGS = {  # name: (default, what a value looks like, what it is)
     "BASE_URL": ("", r"\S*",
                  "public address of the portal, for the links in mails and the way back"),
     "PROXIES": ("0", r"[0-9]", "how many proxies in front are trusted for X-Forwarded-…, 0 to 9"),
-    "SMTP_URL": ("", r"((smtp|smtps|smtp\+starttls)://([^/\s]*@)?[^/:@\s]+(:[0-9]{1,5})?/?)?",
-                 "smtp://user:password@host:587, smtps://…, smtp+starttls://…"),
-    "MAIL_FROM": ("CAC <no-responder@localhost>", r"[^\r\n@]*[^\s@<]@[\w.-]+>?",
+    "SMTP_URL": ("", r"((smtp|smtps|smtp\+starttls)://([^/?#\s]*@)?[^/?#:@\s]+(:[0-9]{1,5})?/?)?",
+                 "smtp://user:password@host:587, smtps://…, smtp+starttls://…; in a password,"
+                 " / ? # are written %2F %3F %23"),
+    "MAIL_FROM": ("CAC <no-responder@localhost>",
+                  r"""([^\r\n@<]*<)?[^\s@,;:<>()[\]\\"]+@[\w-]+(\.[\w-]+)*>?""",
                   "sender of the mails, such as CAC <cac@example.com>"),
     "DINEROMAIL_URL": ("https://argentina.dineromail.com", r"https?://\S+",
                        "base address of DineroMail, such as https://argentina.dineromail.com"),
@@ -743,15 +747,6 @@ def private_folder(path: Path) -> None:
         give_to_owner(path)
 
 
-def flush(path: Path) -> None:
-    """Have the disk keep a file, or the names in a folder, whatever happens to the power."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
 @contextmanager
 def atomic_write(target: Path):
     """Yield a draft that becomes `target` once it is whole and on the disk, and else is gone.
@@ -759,15 +754,16 @@ def atomic_write(target: Path):
     Only its owner may read it.
     """
     handle, name = tempfile.mkstemp(".new", f".{target.name}.", target.parent)
-    os.close(handle)
-    draft = Path(name)
+    folder, draft = os.open(target.parent, os.O_RDONLY), Path(name)
     try:
         yield draft
         give_to_owner(draft)
-        flush(draft)
+        os.fsync(handle)
         draft.rename(target)
-        flush(target.parent)
+        os.fsync(folder)    # that has the new name, whatever happens to the power
     finally:
+        os.close(handle)
+        os.close(folder)
         draft.unlink(missing_ok=True)
 
 
@@ -877,24 +873,6 @@ def print_rows(rows: list, nothing: str) -> None:
     rows = [row if isinstance(row, dict) else row._asdict() for row in rows]
     rows = [{name: "" if value is None else escaped(value) for name, value in row.items()}
             for row in rows]
-    echo(tabulate(rows, headers="keys", disable_numparse=True) if rows else nothing)
-
-
-def tables():
-    """The database by sqlite-utils, for commands: a page does not have the time to import it.
-
-    A table that is not there is empty to it: so another's database is refused.
-    """
-    from sqlite_utils import Database
-    known_version(get_db())
-    return Database(get_db())
-
-
-def print_table(rows, nothing: str, *amounts: str) -> None:
-    """Print rows, each a dict, under the names of their columns, some of which are amounts."""
-    from tabulate import tabulate
-    rows = [{name: value if value is None else plain_money(value) if name in amounts
-             else escaped(value) for name, value in row.items()} for row in rows]
     echo(tabulate(rows, headers="keys", disable_numparse=True) if rows else nothing)
 
 
@@ -2163,7 +2141,7 @@ def voucher_pdf(customer, voucher) -> bytes:
 
 
 def stored_document(name: str) -> bytes:
-    """Return a voucher's PDF as it is stored, perhaps named by its SHA-256; 404 if it is damaged."""
+    """Return a voucher's PDF as it is stored, or named by its SHA-256; 404 if damaged."""
     folder, file = Path(current_app.config["DOCUMENTS"]), Path(name)
     with suppress(OSError):
         content = (folder / file.name).read_bytes()
@@ -2568,7 +2546,7 @@ FIRST_QUERY_SECONDS = 180           # a new payment is asked about if there was 
 ASK_AGAIN_SECONDS = 5               # for a customer who waits it is asked about no more often
 REFRESHES = {"new": 15, "pending": 15, "rejected": 3}   # of its page, after 2, 4, 6 … seconds
 GIVE_UP_SECONDS = 30 * 86400
-ROUND_SECONDS = 5                   # then the other jobs have their turn
+SETTLE_SECONDS = 5                  # then the other jobs have their turn
 NOTICE_BYTES = 64 * 1024
 KEPT_BYTES = 1000                   # of a notice: anybody may have sent it
 NOTICES_WAITING = 20_000            # then no more are taken: what they tell is asked for anyway
@@ -2897,7 +2875,7 @@ def settle_notice(notice) -> None:
 
 def settle_round(sql: str, settle_one) -> None:
     """Settle each row that is due, for some seconds; a service that stalls is asked only once."""
-    deadline, stalled = time.monotonic() + ROUND_SECONDS, set()
+    deadline, stalled = time.monotonic() + SETTLE_SECONDS, set()
     for row in fetch_all(f"{sql} LIMIT 50", now()):
         began = time.monotonic()
         if began > deadline or row.service in stalled:
@@ -3042,391 +3020,343 @@ def voucher_type(code, dineromail):
     echo(f"{code} {row.name}: DineroMail {dineromail}")
 
 # === Mail =========================================================================================
-# The outbox is emptied here; each mail is written when it is sent, of what is so then. Reminders.
+# Reminders, and the sending of what the outbox holds. A mail is written when it is sent, of what is
+# so then; its row is claimed before, so that a dead process neither loses nor repeats another one.
 
-OUTAGE_SECONDS = 5, 600             # a server that takes no mail is left alone: at least, at most
-SMTP_SECONDS = 10                   # for each answer of the SMTP server
+SMTP_SECONDS, CONNECTION_SECONDS = 10, 15   # for each answer of the server, for all of them
 SMTP_PORTS = {"smtp": 25, "smtps": 465, "smtp+starttls": 587}
-ROUND_SECONDS = 5                   # of sending, in one go: less than a chore's lease
-AWAITED = "reset", "confirm_email"   # somebody sits there until it comes: these first
+ROUND_SECONDS = 5                   # of sending, or reminding: then other jobs have their turn
+OUTAGE_SECONDS = 5, 600             # between tries of a server that takes no mail: least, most
 GIVE_UP_MAIL_SECONDS = 3 * 86400
-KEEP_MAIL_SECONDS = 30 * 86400      # once it is sent, or given up
+KEEP_MAIL_SECONDS = 30 * 86400      # once it is sent, skipped or given up
 CUT_SHORT = "it was cut short while it was sent: it may have arrived"
 NOT_PRINTED = re.compile(r"[^\n\x20-\x7e\xa0-\u2027\u202a-\U0010ffff]")   # in a mail
-MAIL_POLICY = email_policy.clone(max_line_length=998)   # else long links in headers are mangled
-UNWRITABLE = (TemplateError, ValueError, TypeError, LookupError)
+ABOUT_US = re.compile(r"\b(quota|exceed\w*|limit\w*|max|rate|too many|relay\w*|sender|polic\w+|spam"
+                      r"|block\w*|black\w*|list\w*|rcpthosts|authent\w+|authori\w+|denied)\b", re.I)
+REMINDER_KINDS = "new", "due", "overdue", "overdue-15", "overdue-30"
 
 
-def paragraphs(text: str, site: str) -> list[tuple]:
-    """The paragraphs of a mail, for HTML: ((words, link) of a button or None, lines).
-
-    A line is cut into text, link, text …; only addresses of this site are links. Words that end in
-    a colon, over a link alone in its line, are a button.
-
-    >>> paragraphs("Vea https://x/a hoy\\n\\nPagar:\\nhttps://x/b", "https://x/")[1][0]
-    ('Pagar', 'https://x/b')
-    """
-    link = rf"({re.escape(site)}\S*)"
-    blocks = re.split(r"\n\s*\n", text.strip())
-    buttons = [re.fullmatch(rf"(.+):\n{link}", block) for block in blocks]
-    return [(button and button.groups(), [re.split(link, line) for line in block.split("\n")])
-            for block, button in zip(blocks, buttons, strict=True)]
+class SkippedMail(Exception):  # noqa: N818 - it is no error
+    """Why a mail is not needed any more."""
 
 
-REMINDERS = {  # kind: (the movements of which it tells on the day ?1, why it is needless later on)
-    "new": (f"origin = 'imported' AND date >= date(?1, '-7 days') AND {IS_INVOICE}",
-            "the vouchers are no longer on file"),
-    "due": ("amount > 0 AND due_date BETWEEN ?1 AND date(?1, '+3 days')",
-            "it was paid, or fell due, meanwhile"),
-    "overdue": ("amount > 0 AND due_date BETWEEN date(?1, '-7 days') AND date(?1, '-1 day')",
-                "it was paid meanwhile"),
-}
-UNTOLD = VOUCHER + """
-    JOIN customer ON customer.number = movement.customer AND active = 1 AND wants_reminders = 1
-    WHERE {} AND movement.customer IN (SELECT customer FROM email WHERE confirmed_at IS NOT NULL)
-    AND NOT EXISTS (
-        SELECT 1 FROM reminder WHERE reminder.customer = movement.customer AND kind = ?2
-        AND (reminder.type, reminder.point_of_sale, reminder.number)
-            = (movement.type, movement.point_of_sale, movement.number))
-    ORDER BY movement.customer, date, movement.id"""
+class MailRefused(Exception):  # noqa: N818
+    """A server's refusal: (its words, whether it is about the recipient, whether it is final)."""
 
 
-def untold(kind: str):
-    """Yield (customer's number, [(movement, what is owed of it)]) of what nobody told them yet."""
-    found = fetch_all(UNTOLD.format(REMINDERS[kind][0]), today(), kind)
-    for number, lines in groupby(found, key=lambda line: line.customer):
-        if true := still_so(kind, number, list(lines)):
-            yield number, true
+def open_lines(kind: str, number: int, movements: list[int]) -> list[tuple]:
+    """Return (voucher, what is owed of it) of those of which the reminder is still to tell."""
+    vouchers = fetch_all(f"{VOUCHER} WHERE customer = ? AND movement.id IN (SELECT value FROM"
+                         " json_each(?)) ORDER BY date, movement.id", number, json.dumps(movements))
+    if kind == "new":
+        return [(voucher, voucher.amount) for voucher in vouchers]
+    owed = {item.movement.id: item.rest for item in open_items(number, balance_of(number))
+            if item.movement}
+    return [(voucher, owed[voucher.id]) for voucher in vouchers
+            if voucher.id in owed and (voucher.due_date >= today()) == (kind == "due")]
+
+
+def unsent_reminders():
+    """Yield (kind, customer's number, open lines) of what customers were not told of yet."""
+    rows = fetch_all("SELECT * FROM due_reminder WHERE ? BETWEEN since AND until"
+                     " ORDER BY kind, customer", today())
+    for (kind, number), group in groupby(rows, key=lambda row: (row.kind, row.customer)):
+        if lines := open_lines(kind, number, [row.movement for row in group]):
+            yield kind, number, lines
 
 
 def remind(kind: str, number: int, lines: list) -> bool:
-    """Enqueue one mail about what nobody told this customer yet; False if somebody just did."""
+    """Enqueue one mail about these vouchers; False if another process told all of it just now."""
     with transaction() as db:
-        new = [line.id for line, _ in lines if db.execute(
+        new = [voucher.id for voucher, _ in lines if db.execute(
             "INSERT INTO reminder VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
-            (number, line.type, line.point_of_sale, line.number, kind, now())).rowcount]
+            (number, voucher.type, voucher.point_of_sale, voucher.number, kind, now())).rowcount]
         if new:
-            recipients = emails_of(number, only_confirmed=True)
-            enqueue(db, kind, recipients, number, movements=new)
+            enqueue(db, kind.partition("-")[0], emails_of(number, only_confirmed=True), number,
+                    kind=kind, movements=new)
     return bool(new)
 
 
-def remind_all(*, dry_run: bool = False) -> list[tuple]:
-    """Tell all customers what they were not told yet; (kind, customer's number, lines) of each."""
-    return [(kind, number, lines) for kind in REMINDERS for number, lines in untold(kind)
-            if dry_run or remind(kind, number, lines)]
-
-
 def remind_daily() -> None:
-    """The same once a day, from the hour on that the business's setting says."""
+    """Remind customers once a day, from the hour on that the setting says, until all are told."""
     hour, day_done = company().notify_hour, company().notified_on
     if hour == "off" or datetime.now(ARGENTINA).hour < int(hour) or day_done == today():
         return
-    log.info("event=reminded mails=%s", len(remind_all()))
-    with transaction() as db:  # last: who dies before this is followed by another
+    deadline = time.monotonic() + ROUND_SECONDS
+    for reminder in unsent_reminders():
+        if time.monotonic() > deadline:
+            return
+        remind(*reminder)
+    with transaction() as db:
         db.execute("UPDATE setting SET value = ? WHERE name = 'notified_on'", (today(),))
 
 
-class NeedlessError(Exception):
-    """Why a mail is not to be sent any more."""
-
-
-def reminder_values(mail) -> dict:
-    """What a reminder tells, as it is now; NeedlessError if that is over."""
-    customer = fetch_one("SELECT * FROM customer WHERE number = ? AND active = 1 AND wants_reminders = 1",
-                   mail.customer)
+def reminder_values(mail, kind: str, movements: list[int]) -> dict:
+    """Return what a reminder tells, as it is now; SkippedMail if that is nothing any more."""
+    customer = fetch_one("SELECT * FROM customer WHERE number = ? AND active = 1"
+                         " AND wants_reminders = 1", mail.customer)
     if not customer:
-        raise NeedlessError("the customer was blocked, or wants no reminders any more")
-    found = fetch_all(f"{VOUCHER} WHERE customer = ? AND movement.id IN"
-                 " (SELECT value FROM json_each(?, '$.movements')) ORDER BY date, movement.id",
-                 mail.customer, mail.data)
-    lines = still_so(mail.template, mail.customer, found)
+        raise SkippedMail("the customer was blocked, or wants no reminders any more")
+    lines = open_lines(kind, mail.customer, movements)
     if not lines:
-        raise NeedlessError(REMINDERS[mail.template][1])
-    return {"name": customer.name, "lines": lines, "balance": balance_of(mail.customer),
-            "unsubscribe": unsubscribe_link(mail.customer)}
-
-
-def brand_of(customer: int | None):
-    """In whose name a customer is written to; to nobody in particular, the first brand."""
-    return fetch_one("SELECT brand.* FROM brand LEFT JOIN customer ON customer.brand = brand.code"
-               " AND customer.number = ? ORDER BY customer.number IS NULL, position", customer)
-
-
-def mail_values(mail) -> dict:
-    """What a mail's template has at hand. Links are signed now: no secret is ever stored."""
-    values = {"company": company(), "brand": brand_of(mail.customer), "absolute": absolute,
-              "password_link": password_link, "confirmation_link": confirmation_link,
-              "INVITATION_SECONDS": INVITATION_SECONDS}
-    fresh = reminder_values(mail) if mail.template in REMINDERS else {}
-    return values | json.loads(mail.data) | fresh
+        raise SkippedMail("it was paid meanwhile, fell due, or is no longer on file")
+    return {"name": customer.name, "lines": lines, "total": sum(owed for _, owed in lines),
+            "balance": balance_of(mail.customer), "unsubscribe": unsubscribe_link(mail.customer)}
 
 
 def write_mail(mail) -> EmailMessage:
-    """The message of a row of the outbox.
+    """Write the message of a row of the outbox. Links are signed here: no secret is ever stored.
 
-    NeedlessError if it is not to be sent, Refused if no link can be made, else whatever its data
-    raises.
+    SkippedMail if it is not needed any more, Refused if a setting is missing, ValueError if the
+    recipient is no address.
     """
-    values = mail_values(mail)
-    template = current_app.jinja_env.get_template(f"mail/{mail.template}.txt")
-    text = NOT_PRINTED.sub(" ", template.render(values))
-    subject, _, text = text.partition("\n")
-    message = EmailMessage(policy=MAIL_POLICY)
-    message["Subject"] = subject
-    for name, value in mail_headers(mail, values.get("unsubscribe")).items():
-        message[name] = value
-    message.set_content(text.strip() + "\n", cte="quoted-printable")
-    page = mail_html(subject, text, values)
+    data, templates = json.loads(mail.data), current_app.jinja_env
+    brand = fetch_one("SELECT brand.* FROM brand LEFT JOIN customer ON customer.brand = brand.code"
+                      " AND customer.number = ? ORDER BY customer.number IS NULL, position",
+                      mail.customer)
+    values = {"company": company(), "brand": brand, "absolute": absolute, "site": absolute("home"),
+              "password_link": password_link, "confirmation_link": confirmation_link,
+              "INVITATION_SECONDS": INVITATION_SECONDS, **data}
+    if "movements" in data:
+        values |= reminder_values(mail, data["kind"], data["movements"])
+    text = templates.get_template(f"mail/{mail.template}.txt").render(values)
+    subject, _, text = NOT_PRINTED.sub(" ", text).partition("\n")
+    text = re.sub(r"\n\s*\n", "\n\n", text.strip())
+    name, _, sender = current_app.config["MAIL_FROM"].rpartition("<")
+    name = brand.name if mail.customer else unquote_name(name.strip())
+    local, _, domain = deliverable(sender.strip(" >")).rpartition("@")
+    serial = f"{mail.id}.{sha256(mail.created_at + mail.recipient)[:16]}"
+    message = EmailMessage()
+    message["Subject"] = subject.replace("\N{NO-BREAK SPACE}", " ")    # amounts: else it is encoded
+    message["From"], message["To"] = Address(name, local, domain), deliverable(mail.recipient)
+    message["Date"], message["Message-ID"] = datetime.now(ARGENTINA), f"<{serial}@{domain}>"
+    message["Auto-Submitted"] = "auto-generated"
+    if canonical_email(company().admin_email):
+        message["Reply-To"] = company().admin_email
+    if "unsubscribe" in values:     # RFC 8058
+        message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
+        message["List-Unsubscribe"] = f"<{values['unsubscribe']}>"
+        link = message["List-Unsubscribe"]  # folded, it would be encoded, and programs not find it
+        link.fold = lambda *, policy: f"{link.name}: {link}{policy.linesep}"
+    message.set_content(text + "\n", cte="quoted-printable")
+    page = templates.get_template("mail/layout.html").render(values, subject=subject, text=text)
     message.add_alternative(page, "html", cte="quoted-printable")
     return message
 
 
-def mail_headers(mail, unsubscribe: str | None) -> dict:
-    """From whom to whom, and what programs want to know of a mail; ValueError if it is nobody."""
-    sender = current_app.config["MAIL_FROM"]
-    serial = f"{mail.id}.{sha256(mail.created_at + mail.recipient)[:16]}"
-    headers = {"From": sender, "To": deliverable(mail.recipient), "Date": datetime.now(ARGENTINA),
-               "Message-ID": f"<{serial}@{sender.rpartition('@')[2].rstrip('>')}>",
-               "Auto-Submitted": "auto-generated"}
-    if unsubscribe:
-        headers |= {"List-Unsubscribe": f"<{unsubscribe}>",
-                    "List-Unsubscribe-Post": "List-Unsubscribe=One-Click"}  # RFC 8058
-    return headers
+@contextmanager
+def connection_limit(connection, seconds: float):
+    """Hang up after so many seconds: TimeoutError. A socket's own timeout begins with each byte."""
+    is_over = []
 
+    def hang_up():
+        is_over.append(True)
+        with suppress(OSError, TypeError):  # there is none yet, or it is changing to TLS
+            socket.socket.shutdown(connection.sock, socket.SHUT_RDWR)
 
-def mail_html(subject: str, text: str, values: dict) -> str:
-    """The same words as HTML. What is below the line "-- " is the foot."""
-    body, _, foot = text.partition("\n-- \n")
-    site = absolute("home")
-    return current_app.jinja_env.get_template("mail/layout.html").render(
-        values, subject=subject, body=paragraphs(body, site), foot=paragraphs(foot, site))
-
-
-class DemoPost:
-    """The demo's SMTP server: prints a message, and keeps it for the page /demo/correo."""
-
-    said = 250, b"kept for /demo/correo"
-
-    def rset(self) -> None:
-        """Forget a message that was begun: there is none."""
-
-    def send_message(self, message: EmailMessage) -> None:
-        """Take a message."""
-        folder, name = current_app.config["DEMO"], message["Message-ID"].strip("<>")
-        Path(folder, f"{int(time.time())}-{name}.eml").write_bytes(message.as_bytes())
-        text = message.get_body(["plain"]).get_content()
-        echo(f"\n--- mail to {message['To']}: {message['Subject']}\n\n{text}---")
-
-
-class Telling:
-    """An SMTP connection that remembers what the server said last."""
-
-    def getreply(self) -> tuple[int, bytes]:
-        """The server's answer."""
-        self.said = super().getreply()
-        return self.said
-
-
-class PlainSMTP(Telling, smtplib.SMTP):
-    """By TCP, and perhaps STARTTLS."""
-
-
-class SecureSMTP(Telling, smtplib.SMTP_SSL):
-    """By TLS."""
+    timer = threading.Timer(seconds, hang_up)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+        if is_over:
+            raise TimeoutError(f"no whole answer in {seconds} seconds")
 
 
 @contextmanager
-def post_office():
-    """A connection to the SMTP server, ready to take mail; OSError or Refused if there is none."""
+def mail_server():
+    """Yield a function that hands a message over and returns what the server said.
+
+    OSError, ValueError or Refused if there is no server, or it lets nobody in.
+    """
     url, tls = urlsplit(current_app.config["SMTP_URL"]), ssl.create_default_context()
-    if not url.hostname and current_app.config["DEMO"]:
-        yield DemoPost()
-        return
     if not url.hostname:
-        raise Refused("CAC_SMTP_URL is not set")
-    place = {"host": url.hostname, "port": url.port or SMTP_PORTS[url.scheme],
-             "timeout": SMTP_SECONDS}
-    smtp = SecureSMTP(**place, context=tls) if url.scheme == "smtps" else PlainSMTP(**place)
-    with closing(smtp):
+        if not current_app.config["DEMO"]:
+            raise Refused("CAC_SMTP_URL is not set")
+        yield keep_demo_mail
+        return
+    smtp = (smtplib.SMTP_SSL(timeout=SMTP_SECONDS, context=tls) if url.scheme == "smtps"
+            else smtplib.SMTP(timeout=SMTP_SECONDS))
+    smtp._host = url.hostname   # whom the certificate has to name: connect() does not set it
+    with closing(smtp), connection_limit(smtp, CONNECTION_SECONDS):
+        code, said = smtp.connect(url.hostname, url.port or SMTP_PORTS[url.scheme])
+        if code != 220:
+            raise smtplib.SMTPConnectError(code, said)
         if url.scheme == "smtp+starttls":
             smtp.starttls(context=tls)
         if url.username:
             smtp.login(unquote(url.username), unquote(url.password or ""))
-        yield smtp
-        with suppress(OSError):  # whatever it says now, it has the mail
+        yield partial(deliver, smtp)
+        with suppress(OSError):     # whatever it says now, it has the mail
             smtp.quit()
 
 
-def smtp_answer(error: Exception) -> tuple[int, str]:
-    """(code, what went wrong, in the server's own words); code 0 = the server did not say it."""
-    if isinstance(error, ValueError):  # whose own words could show the password
-        return 0, "CAC_SMTP_URL: its port, its user or its password cannot be used"
-    if isinstance(error, smtplib.SMTPRecipientsRefused):
-        [(code, said)] = error.recipients.values()
-    elif isinstance(error, smtplib.SMTPResponseException):
-        code, said = error.smtp_code, error.smtp_error
+def keep_demo_mail(message: EmailMessage) -> str:
+    """Print a mail of the demo, and keep it for the page /demo/correo."""
+    folder, name = current_app.config["DEMO"], message["Message-ID"].strip("<>")
+    Path(folder, f"{int(time.time())}-{name}.eml").write_bytes(message.as_bytes())
+    text = message.get_body(["plain"]).get_content()
+    echo(f"\n--- mail to {message['To']}: {message['Subject']}\n\n{text}---")
+    return "kept for /demo/correo"
+
+
+def deliver(smtp, message: EmailMessage) -> str:
+    """Hand a message over and return what the server said; OSError if it takes no other now."""
+    sender, recipient = (message[header].addresses[0].addr_spec for header in ("From", "To"))
+    smtp.ehlo_or_helo_if_needed()
+    options = [] if recipient.isascii() else ["SMTPUTF8"]
+    if options and not smtp.has_extn("smtputf8"):
+        raise MailRefused("the server takes no address with accents", True, True)
+    content = message.as_bytes(policy=message.policy.clone(linesep="\r\n", utf8=bool(options)))
+    smtp.rset()     # whatever happened to the mail before
+    for step, ask in (("MAIL", lambda: smtp.mail(sender, options)),
+                      ("RCPT", lambda: smtp.rcpt(recipient)), ("DATA", lambda: smtp.data(content))):
+        try:
+            code, said = ask()
+        except smtplib.SMTPDataError as error:
+            code, said = error.args
+        words = f"{code} {said.decode('utf-8', 'replace')}"
+        if code in (421, 452) or (code >= 400 and step == "MAIL"):  # it would take no other, either
+            raise ConnectionError(words)
+        if code >= 400:
+            raise refusal(words, step)
+    return words
+
+
+def refusal(words: str, step: str) -> MailRefused:
+    """Judge a refusal: is it about the recipient, or about us, as quota and policy; is it final?"""
+    plain_words = re.sub(r"\S*@\S*", "", words)
+    enhanced = re.search(r"(?<![\d.])[45](\.\d{1,3}\.\d{1,3})(?![\d.])", plain_words)
+    if enhanced and enhanced[1] not in (".0.0", ".1.0"):    # those say nothing
+        is_about_recipient = bool(re.match(r"\.1\.(?![78]$)|\.2\.", enhanced[1]))
+        may_be_final = enhanced[1].startswith(".1.") or enhanced[1] == ".2.1"   # .2.2: it is full
     else:
-        return 0, getattr(error, "strerror", None) or str(error) or type(error).__name__
-    return code, f"{code} {said.decode('utf-8', 'replace')}"
+        is_about_recipient = may_be_final = (
+            step == "RCPT" and words[:3] in ("450", "550", "553")
+            and not ABOUT_US.search(plain_words))
+    is_final = is_about_recipient and may_be_final and words[0] == "5"
+    return MailRefused(words, is_about_recipient, is_final)
 
 
-def close_mail(mail, **columns) -> None:
-    """Write down what became of a mail."""
-    level = logging.INFO if columns.get("sent_at") else logging.WARNING
-    log.log(level, "event=mail mail=%s template=%s became=%r", mail.id, mail.template, columns)
-    with transaction() as db:
-        names = ", ".join(f"{name} = :{name}" for name in columns)
-        db.execute(f"UPDATE outbox SET {names} WHERE id = :id", columns | {"id": mail.id})
+def smtp_words(error: Exception) -> str:
+    """Say what went wrong with the server, without its password."""
+    if isinstance(error, ValueError) and not isinstance(error, OSError):
+        return "CAC_SMTP_URL: its port, its user or its password cannot be used"
+    words = getattr(error, "strerror", None) or str(error) or type(error).__name__
+    if isinstance(error, smtplib.SMTPResponseException):
+        words = f"{error.smtp_code} {error.smtp_error.decode('utf-8', 'replace')}"
+    if re.search("must issue a starttls|auth extension not supported", words, re.I):
+        words += "; write smtp+starttls:// in CAC_SMTP_URL"
+    return words
 
 
-def postpone_mail(mail, later: str | None) -> bool:
-    """Before a mail is sent: if this worker dies, it is not lost. False if another one sends it."""
-    with transaction() as db:
-        return db.execute("UPDATE outbox SET tries = tries + 1, due_at = ?, error = ?, held = 0"
-                          " WHERE id = ? AND tries = ?",
-                          (later, CUT_SHORT, mail.id, mail.tries)).rowcount == 1
-
-
-def send_one(smtp, mail) -> None:
-    """Send a mail and write down what became of it; OSError if the server takes no other now."""
+def send_mail(send, mail) -> None:
+    """Send a mail and write down what became of it; OSError or Refused if no other can be sent."""
+    retry, trouble = retry_at(mail.created_at, 60, GIVE_UP_MAIL_SECONDS), None
+    with transaction() as db:   # whoever dies after this leaves it to be tried again
+        if not db.execute("UPDATE outbox SET tries = tries + 1, due_at = ?, error = ?"
+                          " WHERE id = ? AND tries = ? AND due_at IS NOT NULL",
+                          (retry, CUT_SHORT, mail.id, mail.tries)).rowcount:
+            return
+    row = {"due_at": None, "sent_at": None, "skipped": None, "error": None, "bad_address": False}
     try:
-        message = write_mail(mail)
-    except NeedlessError as why:
-        return close_mail(mail, due_at=None, needless=str(why))
-    except (Refused, sqlite3.OperationalError):  # no fault of this mail: all have to wait
+        send(write_mail(mail))
+        row["sent_at"] = now()
+    except SkippedMail as why:
+        row["skipped"] = str(why)
+    except MailRefused as refused:
+        row["error"], row["bad_address"], is_final = refused.args
+        row["due_at"] = None if is_final else retry
+    except sqlite3.Error:
         raise
-    except Exception as error:  # whatever it was, the mails behind it have to go out
-        return give_up_mail(mail, "it cannot be written", error)
-    later = retry_at(mail.created_at, 60, GIVE_UP_MAIL_SECONDS)
-    if not postpone_mail(mail, later):
-        return None
-    try:
-        smtp.send_message(message)
-    except OSError as error:
-        return note_failure(mail, error, later)
-    except Exception as error:  # the same; the connection may be in the middle of this mail
-        give_up_mail(mail, "it cannot be sent", error)
-        return smtp.rset()
-    return close_mail(mail, due_at=None, sent_at=now(), error=None)
-
-
-def give_up_mail(mail, what: str, error: Exception) -> None:
-    """Log the trace of what a mail raised, and try it no more."""
-    log.exception("event=mail-fault mail=%s", mail.id)
-    reason = f"{type(error).__name__}: {error}".encode("utf-8", "backslashreplace").decode()
-    close_mail(mail, due_at=None, error=f"{what}: {reason}")
-
-
-def note_failure(mail, error: OSError, later: str | None) -> None:
-    """Write down why a mail was not sent; OSError again if the server will take no other, either.
-
-    What it refuses for good is given up. A sender that it refuses is that of all mails.
-    """
-    code, said = smtp_answer(error)
-    is_untried = isinstance(error, smtplib.SMTPSenderRefused) or code == 421
-    is_refused = code >= 500 or isinstance(error, smtplib.SMTPNotSupportedError)
-    due_at = mail.due_at if is_untried else None if is_refused else later
-    close_mail(mail, due_at=due_at, error=said)
-    if is_untried or not (code or is_refused):
-        raise error
-
-
-def hold_mail(why: str, newest: str) -> None:
-    """All that is due waits for the server: the longer, the longer the newest of it has waited."""
-    least, most = OUTAGE_SECONDS
-    later = now(min(max(age_of(newest), least), most))
-    log.warning("event=mail-held until=%s why=%r", later, why)
+    except Exception as error:  # whatever it is, the mails behind it have to go out
+        if isinstance(error, (OSError, Refused)) and not isinstance(error, TemplateError):
+            trouble, row["due_at"], row["error"] = error, retry, smtp_words(error)
+        else:
+            log.exception("event=mail-fault mail=%s", mail.id)
+            words = f"it cannot be sent: {type(error).__name__}: {error}"
+            row["error"] = words.encode("utf-8", "backslashreplace").decode()
+    log.info("event=mail mail=%s template=%s sent_at=%s due_at=%s", mail.id, mail.template,
+             row["sent_at"], row["due_at"])
     with transaction() as db:
-        db.execute("UPDATE outbox SET tries = tries + 1, held = 1, error = ?, due_at ="
-                   " CASE WHEN created_at > ? THEN ? END WHERE due_at <= ?",
-                   (why, now(-GIVE_UP_MAIL_SECONDS), later, now()))
+        db.execute("UPDATE outbox SET due_at = :due_at, sent_at = :sent_at, skipped = :skipped,"
+                   " error = :error, bad_address = :bad_address WHERE id = :id AND sent_at IS NULL",
+                   row | {"id": mail.id})
+    if trouble:
+        raise trouble
 
 
 def send_due_mail() -> None:
-    """Send what is due, the awaited first, else in order; nothing while any is held."""
-    mail_reset_links()
-    due = fetch_all("SELECT * FROM outbox WHERE due_at <= ?1 AND NOT EXISTS"
-               " (SELECT 1 FROM outbox WHERE held = 1 AND due_at > ?1)"
-               f" ORDER BY template IN {AWAITED} DESC, id LIMIT 50", now())
+    """Send what is due: awaited links first, then what was tried least.
+
+    A round ends after some seconds, or when the server takes no more: the next one has a connection
+    of its own. While there is no server, all that is due waits for it together.
+    """
+    due = fetch_all("SELECT * FROM outbox WHERE due_at <= ? ORDER BY"
+                    " template IN ('reset', 'confirm_email') DESC, tries, id LIMIT 50", now())
     if not due:
         return
-    deadline, is_taken = time.monotonic() + ROUND_SECONDS, False
+    deadline, taken = time.monotonic() + ROUND_SECONDS, 0
     try:
-        with post_office() as smtp:
+        with mail_server() as send:
             for mail in takewhile(lambda _: time.monotonic() < deadline, due):
-                send_one(smtp, mail)
-                is_taken = True
+                send_mail(send, mail)
+                taken += 1
     except (OSError, ValueError, Refused) as error:
-        if not is_taken:  # else a new connection may do
-            hold_mail(smtp_answer(error)[1], max(mail.created_at for mail in due))
-
-
-def show_mail() -> None:
-    """Print what waits, what was given up and why, and how many were sent today."""
-    since = f"{today()}T03:00:00Z"  # midnight in Argentina
-    for state in ("waiting", "given up", "needless"):
-        rows = list(tables().query("SELECT id, mail, recipient, since, next_try, tries, why FROM"
-                                   " mail_line WHERE state = ? ORDER BY id", [state]))
-        echo(f"{state}: {len(rows)}")
-        if rows:
-            print_table(rows[-100:], "")
-            echo()
-    sent = tables()["mail_line"].count_where("sent_at >= ?", [since])
-    echo(f"sent today: {sent}")
-
-
-def send_test_mail(address: str) -> None:
-    """Send a test mail at once, and print what the SMTP server said."""
-    mail = fetch_one("SELECT 0 AS id, 'test' AS template, '{}' AS data, NULL AS customer,"
-               " ? AS recipient, ? AS created_at", address, now())
-    url = urlsplit(current_app.config["SMTP_URL"])
-    server = f"{url.scheme}://{url.hostname}"
-    try:
-        message = write_mail(mail)
-    except UNWRITABLE as error:
-        raise Refused(f"{error}. Nothing was sent.") from error
-    try:
-        with post_office() as smtp:
-            smtp.send_message(message)
-            code, said = smtp.said
-    except (OSError, ValueError) as error:
-        raise Refused(f"{server}: {smtp_answer(error)[1]}. Nothing was sent.") from error
-    echo(f"{server} took the mail to {message['To']}: {code} {said.decode('utf-8', 'replace')}")
+        if taken:
+            return
+        least, most = OUTAGE_SECONDS
+        wait = min(max(age_of(max(mail.created_at for mail in due)), least), most)
+        log.warning("event=mail-waits seconds=%d why=%r", wait, smtp_words(error))
+        with transaction() as db:
+            db.execute("UPDATE outbox SET error = ?1, due_at = iif(created_at > ?2, ?3, NULL)"
+                       " WHERE due_at <= ?3",
+                       (smtp_words(error), now(-GIVE_UP_MAIL_SECONDS), now(wait)))
 
 
 @command("mail", "mail test ana@example.com")
-@click.argument("test", required=False, metavar="[test ADDRESS]", type=click.Choice(["test"]))
-@click.argument("address", required=False, metavar="")
-@click.option("--retry", is_flag=True, help="What waits or was given up is due again now.")
-def mail(test, address, retry):
-    """Show the mail that waits, or was given up and why; or send a test mail and tell all."""
-    if test and (retry or not address):
-        raise click.UsageError("Say test ADDRESS, or --retry.")
-    if test:
-        return send_test_mail(address)
-    if not retry:
-        return show_mail()
-    with transaction() as db:
-        due = db.execute("UPDATE outbox SET due_at = ?, held = 0 WHERE sent_at IS NULL"
-                         " AND needless IS NULL", (now(),)).rowcount
-    return echo(f"Due again now: {due}. The running service sends them.")
+@click.argument("action", type=click.Choice(["test", "retry"]))
+@click.argument("address", required=False)
+def mail(action, address):
+    """Send a test mail to an ADDRESS and tell all; or retry at once what waits or was given up."""
+    if (action == "test") != bool(address):
+        raise click.UsageError("Say test ADDRESS, or retry.")
+    if action == "retry":
+        with transaction() as db:
+            due = db.execute("UPDATE outbox SET due_at = ?, bad_address = 0"
+                             " WHERE sent_at IS NULL AND skipped IS NULL", (now(),)).rowcount
+        return echo(f"Due again now: {due}. The running service sends them.")
+    if not canonical_email(address):
+        raise Refused(f"{address!r} is no e-mail address. Nothing was sent.")
+    message = write_mail(fetch_one("SELECT 0 AS id, 'test' AS template, '{}' AS data, NULL AS"
+                                   " customer, ? AS recipient, ? AS created_at", address, now()))
+    url = urlsplit(current_app.config["SMTP_URL"])
+    echo(f"from: {message['From']}\nto: {message['To']}\n"
+         f"server: {url.scheme}://{url.netloc.rpartition('@')[2]}")
+    try:
+        with mail_server() as send:
+            return echo(f"it said: {send(message)}")
+    except MailRefused as refused:
+        raise Refused(f"{refused.args[0]}. Nothing was sent.") from refused
+    except (OSError, ValueError) as error:
+        raise Refused(f"{smtp_words(error)}. Nothing was sent.") from error
 
 
 @command("notify", "notify --dry-run")
 @click.option("--dry-run", is_flag=True, help="List what would be told, and change nothing.")
 def notify(dry_run):
     """Mail customers what is new, falls due within 3 days or is overdue, each thing once."""
-    told = remind_all(dry_run=dry_run)
-    rows = [{"kind": kind, "customer": number,
-             "voucher": f"{line.type_name} {voucher_number(line)}", "due": line.due_date,
-             "amount": owed} for kind, number, lines in told for line, owed in lines]
-    if dry_run and rows:
-        print_table(rows, "", "amount")
-        echo()
-    counts = Counter(kind for kind, _, _ in told)
+    sent = [reminder for reminder in unsent_reminders() if dry_run or remind(*reminder)]
+    if dry_run and sent:
+        print_rows([{"kind": kind, "customer": number, "due": voucher.due_date,
+                     "voucher": f"{voucher.type_name} {voucher_number(voucher)}",
+                     "amount": plain_money(owed)}
+                    for kind, number, lines in sent for voucher, owed in lines], "")
+    counts = Counter(kind for kind, _, _ in sent)
     what = "Customers that would be told" if dry_run else "Customers told"
-    echo(f"{what}: " + ", ".join(f"{kind} {counts[kind]}" for kind in REMINDERS))
+    echo(f"{what}: " + ", ".join(f"{kind} {counts[kind]}" for kind in REMINDER_KINDS))
 
 # === Files ========================================================================================
 # A file of another program, as it is: CSV in the usual dialects, or a workbook. It becomes rows of
@@ -3883,7 +3813,6 @@ class ImportFile:
         self.customers = set(chain.from_iterable(self.owners.values()))
 
     def remark(self, what: str) -> None:
-        """Keep what is worth knowing about a line, and no problem."""
         self.remarks.append(f"line {self.line}: {what}")
 
     def leave_out(self, why: str) -> None:
@@ -3893,7 +3822,7 @@ class ImportFile:
 
     def records(self):
         """Yield {column: cell} of each line that is no blank, heading or total."""
-        above, width = self.headers, len(self.headers)
+        width, above = len(self.headers), [""] * len(self.headers)
         for line, row in self.lines():
             self.line = line
             cells = [cell.strip() if isinstance(cell, str) else cell for cell in row]
@@ -4004,9 +3933,8 @@ def finish_movement(file: ImportFile, row: dict) -> dict | None:
     currency = "" if re.fullmatch(r"\$|(?i:pes|ars|pesos)|", currency) else currency
     if currency and not file.is_by_cuit:
         raise ValueError(f"moneda «{currency}»: a foreign currency, accounts are in pesos")
-    if file.is_by_cuit and not owned(file, row, document, currency):
-        return None
-    return row if follows(file, row, balance) else None
+    is_known = not file.is_by_cuit or owned(file, row, document, currency)
+    return row if is_known and follows(file, row, balance) else None
 
 
 def owned(file: ImportFile, row: dict, document: str | None, currency: str) -> bool:
@@ -4120,7 +4048,7 @@ def read_number(file: ImportFile, text: str) -> tuple:
 NAME = shaped(".{1,200}", "missing, or longer than 200 characters")
 TEXT = shaped(".{0,200}", "longer than 200 characters", empty="")
 DAY, NO_DAY = shaped(".+", "missing", parse_date), shaped(".*", "", parse_date)
-PESOS = lambda file, cell: None if cell == "" else parse_amount(cell, file.mark)  # noqa: E731
+AN_AMOUNT = lambda file, cell: None if cell == "" else parse_amount(cell, file.mark)  # noqa: E731
 YES, NO = "(?i:1|s[ií]?|true|verdadero|activo|alta|x)", "(?i:0|no?|false|falso|inactivo|baja)"
 KINDS = {
     "customers": Kind("customer", ("number",), ("usuario", "nombre"), {
@@ -4139,7 +4067,7 @@ KINDS = {
             "punto_venta": ("point_of_sale",
                             shaped("[0-9]{0,5}", "no point of sale such as 3", int)),
             "numero": ("number", read_number), "detalle": ("detail", TEXT),
-            **{name: (name, PESOS) for name in AMOUNTS}, "vencimiento": ("due_date", NO_DAY),
+            **{name: (name, AN_AMOUNT) for name in AMOUNTS}, "vencimiento": ("due_date", NO_DAY),
             "cae": ("cae", shaped("([0-9]{14})?", "no CAE, which has 14 digits")),
             "vencimiento_cae": ("cae_due_date", NO_DAY), "moneda": ("currency", TEXT)}),
     "news": Kind("news", ("date", "title"), ("fecha", "titulo", "texto"), {
@@ -4147,7 +4075,7 @@ KINDS = {
         "texto": ("body", shaped(".{1,10000}", "missing, or longer than 10,000 characters", str))}),
     "services": Kind("service", ("customer", "name"), ("usuario", "servicio"), {
         "usuario": ("customer", read_customer), "servicio": ("name", NAME),
-        "detalle": ("detail", TEXT), "desde": ("since", NO_DAY), "importe": ("amount", PESOS)}),
+        "detalle": ("detail", TEXT), "desde": ("since", NO_DAY), "importe": ("amount", AN_AMOUNT)}),
 }
 
 
@@ -4210,15 +4138,17 @@ def check_receipts(file: ImportFile) -> None:
         raise Refused(f"line {row.line}: receipt {row.number} was written by the portal, over"
                       f" {plain_money(row.amount)}: its amount differs. Nothing was saved.")
     twins = fetch_all("""
-        SELECT line, receipt.number FROM incoming_movement AS incoming
-        JOIN movement AS receipt USING (customer, amount)
-        WHERE receipt.origin = 'portal' AND abs(julianday(incoming.date) - julianday(receipt.date))
-            <= 10 AND (incoming.type, incoming.number) <> (receipt.type, receipt.number)
-        AND NOT EXISTS (SELECT 1 FROM movement AS known
+        SELECT line, receipt.number, iif(incoming.type = 999, 'hold', 'be') AS does
+        FROM incoming_movement AS incoming JOIN movement AS receipt USING (customer)
+        WHERE receipt.origin = 'portal' AND iif(incoming.type = 999 AND incoming.number = 0,
+            receipt.date <= incoming.date, receipt.amount = incoming.amount
+            AND abs(julianday(incoming.date) - julianday(receipt.date)) <= 10)
+        AND (incoming.type, incoming.number) <> (receipt.type, receipt.number) AND NOT EXISTS (
+            SELECT 1 FROM movement AS known
             WHERE (known.customer, known.type, known.point_of_sale, known.number)
                 = (incoming.customer, incoming.type, incoming.point_of_sale, incoming.number))""")
-    show([f"{file.name}: line {row.line} may be the payment of receipt 900 0000-{row.number:08},"
-          " which the portal has credited: leave one of both out" for row in twins])
+    show([f"{file.name}: line {row.line} may {row.does} the payment of receipt 900 0000-"
+          f"{row.number:08}, which the portal has credited: leave one out" for row in twins])
 
 
 def import_file(path: Path, kind: str, options) -> None:
@@ -4607,6 +4537,13 @@ def check(as_json):
 
 # === Commands =====================================================================================
 # What the operator types and no part above owns.
+
+
+def tables():
+    """Return the database by sqlite-utils; Refused if it is another program's."""
+    from sqlite_utils import Database   # which pages have not the time to import
+    known_version(get_db())
+    return Database(get_db())
 
 
 @command("list", "list payments")

@@ -38,10 +38,10 @@ CREATE TABLE customer (
     wants_reminders INTEGER NOT NULL DEFAULT 1 CHECK (wants_reminders IN (0, 1))  -- portal: mails about new, due and overdue vouchers
 ) STRICT;
 
-CREATE TRIGGER customer_has_a_brand AFTER INSERT ON customer WHEN NEW.brand = '' BEGIN
-    SELECT raise(ABORT, 'there is no brand: run `setup` first') WHERE NOT EXISTS (SELECT 1 FROM brand);
-    UPDATE customer SET brand = (SELECT code FROM brand ORDER BY position LIMIT 1) WHERE number = NEW.number;
-END;
+CREATE TRIGGER customer_needs_a_brand BEFORE INSERT ON customer WHEN NOT EXISTS (SELECT 1 FROM brand)
+BEGIN SELECT raise(ABORT, 'there is no brand: run `setup` first'); END;
+CREATE TRIGGER customer_of_no_brand AFTER INSERT ON customer WHEN NEW.brand = ''
+BEGIN UPDATE customer SET brand = (SELECT code FROM brand ORDER BY position LIMIT 1) WHERE number = NEW.number; END;
 
 -- Where a customer's mail goes. Two customers may share an address (an accountant's, say).
 CREATE TABLE email (
@@ -292,21 +292,23 @@ WHERE closed_at IS NULL ORDER BY review.at, review.id;
 -- ── Mail ────────────────────────────────────────────────────────────────────────────────────────
 
 -- Mail waits here, committed with what it speaks of, and is written when it is sent: links with their secrets are never stored.
+-- A row waits (due_at), or was sent, or skipped, or else was given up.
 CREATE TABLE outbox (
-    id          INTEGER PRIMARY KEY,
-    template    TEXT NOT NULL,               -- in templates/mail/
-    recipient   TEXT NOT NULL,
-    customer    INTEGER REFERENCES customer, -- the brand is this one's
-    data        TEXT NOT NULL DEFAULT '{}' CHECK (json_valid(data)),  -- what the template needs
-    created_at  TEXT NOT NULL,
-    due_at      TEXT,                        -- next try; NULL = sent, needless, or given up
-    tries       INTEGER NOT NULL DEFAULT 0,
-    sent_at     TEXT,
-    error       TEXT,                        -- what SMTP said last
-    held        INTEGER NOT NULL DEFAULT 0 CHECK (held IN (0, 1)),  -- 1 = no SMTP server took any mail: nothing is tried until this is due
-    needless    TEXT                         -- why it was not sent after all; NULL = it was needed
+    id           INTEGER PRIMARY KEY,
+    template     TEXT NOT NULL,               -- in templates/mail/
+    recipient    TEXT NOT NULL,
+    customer     INTEGER REFERENCES customer, -- the brand is this one's; NULL = nobody's
+    data         TEXT NOT NULL DEFAULT '{}' CHECK (json_valid(data)),  -- what the template needs
+    created_at   TEXT NOT NULL,
+    due_at       TEXT,                        -- next try; NULL = there is none
+    tries        INTEGER NOT NULL DEFAULT 0,
+    sent_at      TEXT,
+    skipped      TEXT,                        -- why it was not needed any more
+    error        TEXT,                        -- why the last try failed, mostly in the SMTP server's words
+    bad_address  INTEGER NOT NULL DEFAULT 0 CHECK (bad_address IN (0, 1)),  -- 1 = that was about the recipient: nobody is there, or it is full
+    CONSTRAINT one_state CHECK ((due_at IS NOT NULL) + (sent_at IS NOT NULL) + (skipped IS NOT NULL) <= 1)
 ) STRICT;
-CREATE INDEX outbox_due ON outbox (due_at) WHERE due_at IS NOT NULL;    -- the chores
+CREATE INDEX outbox_due ON outbox (due_at) WHERE due_at IS NOT NULL;    -- the job that sends it
 
 -- What customers were told of by mail, each thing once. It is named as on paper: an import may take a movement away and bring it back.
 CREATE TABLE reminder (
@@ -314,17 +316,37 @@ CREATE TABLE reminder (
     type           INTEGER NOT NULL,
     point_of_sale  INTEGER NOT NULL,
     number         INTEGER NOT NULL,
-    kind           TEXT NOT NULL CHECK (kind IN ('new', 'due', 'overdue')),
+    kind           TEXT NOT NULL CHECK (kind IN ('new', 'due', 'overdue', 'overdue-15', 'overdue-30')),
     at             TEXT NOT NULL,
     PRIMARY KEY (customer, type, point_of_sale, number, kind)
 ) STRICT, WITHOUT ROWID;
 
--- For the command `mail`, which shows no links and no texts.
-CREATE VIEW mail_line AS
-SELECT id, CASE WHEN sent_at IS NOT NULL THEN 'sent' WHEN due_at IS NOT NULL THEN 'waiting'
-                WHEN needless IS NOT NULL THEN 'needless' ELSE 'given up' END AS state,
-       template AS mail, recipient, customer, created_at AS since, due_at AS next_try, tries, sent_at, coalesce(needless, error) AS why
-FROM outbox;
+-- What a customer is to be told of, from which day until which: a week for what is new, or is overdue for the 1st, 15th or 30th day.
+CREATE VIEW due_reminder AS
+WITH reminder_kind (kind, first_day, last_day) AS (VALUES ('new', 0, 7), ('due', -3, 0), ('overdue', 1, 7), ('overdue-15', 15, 21), ('overdue-30', 30, 36))
+SELECT reminder_kind.kind, movement.customer, movement.id AS movement,
+       date(iif(reminder_kind.kind = 'new', date, due_date), first_day || ' days') AS since,
+       date(iif(reminder_kind.kind = 'new', date, due_date), last_day || ' days') AS until
+FROM movement JOIN voucher_type ON voucher_type.code = type JOIN reminder_kind
+    ON iif(reminder_kind.kind = 'new', origin = 'imported' AND voucher_type.kind IN ('invoice', 'debit note', 'credit note'), amount > 0 AND due_date IS NOT NULL)
+WHERE customer IN (SELECT number FROM customer WHERE active = 1 AND wants_reminders = 1)
+AND customer IN (SELECT customer FROM email WHERE confirmed_at IS NOT NULL)
+AND NOT EXISTS (SELECT 1 FROM reminder WHERE reminder.kind = reminder_kind.kind AND reminder.customer = movement.customer
+                AND (reminder.type, reminder.point_of_sale, reminder.number) = (movement.type, movement.point_of_sale, movement.number));
+
+-- For `list mail`, which shows no links and no texts: what was not sent, and the last that were.
+CREATE VIEW list_mail AS
+SELECT id, CASE WHEN sent_at IS NOT NULL THEN 'sent' WHEN skipped IS NOT NULL THEN 'skipped'
+                WHEN due_at IS NOT NULL THEN 'waiting' ELSE 'given up' END AS state,
+       template AS mail, recipient, customer, created_at AS since, due_at AS next_try, tries, sent_at, coalesce(skipped, error) AS why
+FROM outbox WHERE sent_at IS NULL OR id IN (SELECT id FROM outbox WHERE sent_at IS NOT NULL ORDER BY sent_at DESC LIMIT 10)
+ORDER BY id;
+
+-- Addresses whose last mail was given up because of them.
+CREATE VIEW dead_address AS
+SELECT recipient AS address FROM (
+    SELECT recipient, bad_address, max(id) FROM outbox WHERE due_at IS NULL AND skipped IS NULL GROUP BY recipient)
+WHERE bad_address = 1;
 
 -- ── News, services ──────────────────────────────────────────────────────────────────────────────
 
@@ -353,11 +375,11 @@ CREATE INDEX service_customer ON service (customer);        -- Servicios
 CREATE TABLE import (
     id              INTEGER PRIMARY KEY,
     at              TEXT NOT NULL,
-    who             TEXT NOT NULL,           -- the system's user who typed the command
+    who             TEXT NOT NULL DEFAULT '', -- the system's user who typed the command
     kind            TEXT NOT NULL CHECK (kind IN ('customers', 'movements', 'invoices', 'news', 'services')),
     file            TEXT NOT NULL,           -- its name, for the operator
     digest          TEXT NOT NULL,           -- SHA-256 of content and options: the same file again is no news
-    rows            INTEGER NOT NULL,
+    rows            INTEGER NOT NULL DEFAULT 0,
     added           INTEGER NOT NULL DEFAULT 0,
     changed         INTEGER NOT NULL DEFAULT 0,
     gone            INTEGER NOT NULL DEFAULT 0,
@@ -433,14 +455,6 @@ SELECT import, customer, 'came with this import, and is in use: has signed in, o
 WHERE is_new AND (EXISTS (SELECT 1 FROM event WHERE customer = touched.customer)
     OR EXISTS (SELECT 1 FROM movement WHERE customer = touched.customer) OR EXISTS (SELECT 1 FROM service WHERE customer = touched.customer));
 
--- For the command `list imports`: those that changed something, the newest first.
-CREATE VIEW list_imports AS
-SELECT id, at, who, kind, file, rows, added AS new, changed, gone,
-       iif(balance_before < 0, '−', '') || replace(printf('%,d', abs(balance_before) / 100), ',', '.') || printf(',%02d', abs(balance_before) % 100) AS balance_before,
-       iif(balance_after < 0, '−', '') || replace(printf('%,d', abs(balance_after) / 100), ',', '.') || printf(',%02d', abs(balance_after) % 100) AS balance_after,
-       'undone ' || undone_at AS undone
-FROM import WHERE added + changed + gone > 0 ORDER BY id DESC LIMIT 50;
-
 -- ── Settings ────────────────────────────────────────────────────────────────────────────────────────
 
 -- The settings of the business, changed with the command `set`.
@@ -467,6 +481,14 @@ SELECT customer.number, name, brand, cuit, iif(total < 0, '−', '') || replace(
        CASE WHEN active = 0 THEN 'blocked' WHEN password IS NULL THEN 'no password' END AS state
 FROM customer LEFT JOIN (SELECT customer, sum(amount) AS total FROM movement GROUP BY customer) AS ledger ON ledger.customer = customer.number
 ORDER BY customer.number;
+
+-- `list imports`: the last 50 that changed something
+CREATE VIEW list_imports AS
+SELECT id, at, who, kind, file, rows, added AS new, changed, gone,
+       iif(balance_before < 0, '−', '') || replace(printf('%,d', abs(balance_before) / 100), ',', '.') || printf(',%02d', abs(balance_before) % 100) AS balance_before,
+       iif(balance_after < 0, '−', '') || replace(printf('%,d', abs(balance_after) / 100), ',', '.') || printf(',%02d', abs(balance_after) % 100) AS balance_after,
+       coalesce('undone ' || undone_at, '') AS undone
+FROM import WHERE added + changed + gone > 0 ORDER BY id DESC LIMIT 50;
 
 -- What has to be set up before the portal serves customers.
 CREATE VIEW missing_setting AS
@@ -511,6 +533,13 @@ WITH finding (part, level, n, wrong, fine) AS (
     UNION ALL
     SELECT 'mail', 'WARN', count(*), 'mails not sent for an hour: %d, see `list mail`', 'mail is sent within the hour'
     FROM outbox WHERE due_at IS NOT NULL AND created_at < strftime('%Y-%m-%dT%H:%M:%SZ', 'now', '-1 hour')
+    UNION ALL
+    SELECT 'mail', 'BAD', count(*), 'mails given up, not for their address: %d, see `list mail`', 'no mail was given up but for its address'
+    FROM outbox WHERE due_at IS NULL AND sent_at IS NULL AND skipped IS NULL AND bad_address = 0
+    UNION ALL
+    SELECT 'mail', 'WARN', count(*), 'active customers all of whose addresses refuse mail: %d', 'no active customer''s addresses all refuse mail'
+    FROM customer WHERE active = 1 AND number IN (SELECT customer FROM email)
+    AND NOT EXISTS (SELECT 1 FROM email WHERE email.customer = customer.number AND address NOT IN (SELECT address FROM dead_address))
     UNION ALL
     SELECT 'service', 'WARN', value BETWEEN '1' AND strftime('%Y-%m-%dT%H:%M:%SZ', 'now', '-1 hour'),
            'the service does not run: it was last at work at ' || value, iif(value > '', 'the service was at work at ' || value, 'the service never ran')

@@ -121,12 +121,3 @@ def test_a_clock_that_jumps_breaks_no_page_and_opens_no_door(visit, browser, wai
     assert {ana.get(page).status_code for page in ("/", "/cuenta", "/cuenta.pdf")} <= {200, 302}
     assert browser.sign_in("Beto").status_code == 303
     assert browser.get("/cuenta").status_code == 200
-
-
-@pytest.mark.parametrize("step", CLOCKS[:2], ids=str)
-def test_after_a_clock_that_was_ahead_the_chores_go_on(app, wait, step):
-    with app.app_context():
-        assert cac.holds_lease("mail", "a worker that dies")
-        wait(**step)
-        wait(seconds=cac.LEASE_SECONDS + 1)
-        assert cac.holds_lease("mail", "another")
