@@ -96,6 +96,7 @@ from flask_login import (
 )
 from flask_wtf import CSRFProtect, FlaskForm
 from flask_wtf.csrf import CSRFError
+from flask_wtf.file import FileField
 from itsdangerous import BadSignature, URLSafeTimedSerializer
 from jinja2 import TemplateError
 from markupsafe import Markup
@@ -481,6 +482,7 @@ LIMITS = {              # what: (how often, in how many seconds)
     "emails": (30, 3600),       # changes of e-mails: each is mailed to every address
     "confirmation": (5, 3600),  # links to confirm an address that are sent again
     "payment": (300, 3600),     # payments begun: each is asked about
+    "transfer": (10, 3600),     # transfers reported: a person looks for each
     "download": (600, 3600),
     "notice": (6000, 3600),     # from a network; of long ones, as many KiB
 }
@@ -746,15 +748,6 @@ def private_folder(path: Path) -> None:
         give_to_owner(path)
 
 
-def flush(path: Path) -> None:
-    """Have the disk keep a file, or the names in a folder, whatever happens to the power."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
 @contextmanager
 def atomic_write(target: Path):
     """Yield a draft that becomes `target` once it is whole and on the disk, and else is gone.
@@ -762,15 +755,16 @@ def atomic_write(target: Path):
     Only its owner may read it.
     """
     handle, name = tempfile.mkstemp(".new", f".{target.name}.", target.parent)
-    os.close(handle)
-    draft = Path(name)
+    folder, draft = os.open(target.parent, os.O_RDONLY), Path(name)
     try:
         yield draft
         give_to_owner(draft)
-        flush(draft)
+        os.fsync(handle)
         draft.rename(target)
-        flush(target.parent)
+        os.fsync(folder)    # that has the new name, whatever happens to the power
     finally:
+        os.close(handle)
+        os.close(folder)
         draft.unlink(missing_ok=True)
 
 
@@ -891,24 +885,6 @@ def print_rows(rows: list, nothing: str) -> None:
     rows = [row if isinstance(row, dict) else row._asdict() for row in rows]
     rows = [{name: "" if value is None else escaped(value) for name, value in row.items()}
             for row in rows]
-    echo(tabulate(rows, headers="keys", disable_numparse=True) if rows else nothing)
-
-
-def tables():
-    """The database by sqlite-utils, for commands: a page does not have the time to import it.
-
-    A table that is not there is empty to it: so another's database is refused.
-    """
-    from sqlite_utils import Database
-    known_version(get_db())
-    return Database(get_db())
-
-
-def print_table(rows, nothing: str, *amounts: str) -> None:
-    """Print rows, each a dict, under the names of their columns, some of which are amounts."""
-    from tabulate import tabulate
-    rows = [{name: value if value is None else plain_money(value) if name in amounts
-             else escaped(value) for name, value in row.items()} for row in rows]
     echo(tabulate(rows, headers="keys", disable_numparse=True) if rows else nothing)
 
 
@@ -2048,14 +2024,9 @@ def explanation(found: Statement) -> list[Explained]:
             for movement, amount, parts in zip(movements, amounts, against, strict=True)]
 
 
-def still_so(kind: str, number: int, lines: list) -> list[tuple]:
-    """Return (movement, what is owed of it) of those that are `kind` now; 'new' are all."""
-    if kind == "new":
-        return [(line, line.amount) for line in lines]
-    items = open_items(number, balance_of(number))
-    owed = {item.movement.id: item.rest for item in items if item.movement}
-    return [(line, owed[line.id]) for line in lines
-            if line.id in owed and (line.due_date >= today()) == (kind == "due")]
+def reported_transfers(number: int) -> list:
+    """Return the transfers that a customer told us of and that wait, or were answered lately."""
+    return fetch_all("SELECT * FROM transfer_shown WHERE customer = ? ORDER BY id", number)
 
 
 def has_pdf(movement) -> bool:
@@ -2069,7 +2040,8 @@ def home():
     """Bienvenido/a: the balance, what is open, the last movements, the manual's groups, news."""
     found = statement(current_user.number, window=5)
     news = fetch_all("SELECT * FROM news ORDER BY date DESC, id DESC LIMIT 3")
-    return render_template("home.html", found=found, open_items=found.open_items, news=news)
+    return render_template("home.html", found=found, open_items=found.open_items, news=news,
+                           transfers=reported_transfers(current_user.number))
 
 
 @bp.get("/cuenta")
@@ -2402,18 +2374,41 @@ class ServiceError(Exception):
     """A payment service could not be asked, or its answer not be read: ask again later."""
 
 
+class ServiceRefusal(ServiceError):
+    """It answered, and refused: a wrong token, a wrong amount. A person has to see to it."""
+
+
+def note_error(service: str, error: ServiceError) -> None:
+    """Log what went wrong with a service; `check` tells what it refused, in its own words."""
+    log.warning("event=service-error service=%s error=%s", service, error)
+    if isinstance(error, ServiceRefusal):
+        with transaction() as db:
+            db.execute("UPDATE setting SET value = ? WHERE name = 'service_refusal'",
+                       (f"{now()}: {SERVICES[service].label}: {error}",))
+
+
 @contextmanager
-def time_limit(sock, seconds: float):
-    """Shut a socket down after so many seconds: its own timeout begins again with each byte."""
-    def shut_down():
-        with suppress(OSError):     # it was over just now
-            socket.socket.shutdown(sock, socket.SHUT_RDWR)
-    timer = threading.Timer(seconds, shut_down)
+def time_limit(connection, seconds: float):
+    """Hang up a connection, of HTTP or SMTP, after so many seconds: TimeoutError.
+
+    The timeout of its socket does not do: it begins again with each byte.
+    """
+    first, is_over = connection.sock, []
+
+    def hang_up():
+        is_over.append(True)
+        with suppress(OSError, TypeError):  # it is over, there is none yet, or it changes to TLS
+            socket.socket.shutdown(connection.sock or first, socket.SHUT_RDWR)
+
+    timer = threading.Timer(seconds, hang_up)
+    timer.daemon = True
     timer.start()
     try:
         yield
     finally:
         timer.cancel()
+        if is_over:
+            raise TimeoutError(f"no whole answer in {seconds:.1f} seconds")
 
 
 def fetch(url: str, read, data: bytes | None = None, headers: dict | None = None):
@@ -2428,7 +2423,7 @@ def fetch(url: str, read, data: bytes | None = None, headers: dict | None = None
         with closing(kind(parts.netloc, timeout=SERVICE_SECONDS / 2)) as connection:
             connection.connect()
             connection.sock.settimeout(SERVICE_SECONDS)
-            with time_limit(connection.sock, deadline - time.monotonic()):
+            with time_limit(connection, deadline - time.monotonic()):
                 connection.request("POST" if data else "GET", path, data,
                                    {"User-Agent": "CAC"} | (headers or {}))
                 reply = connection.getresponse()
@@ -2436,7 +2431,8 @@ def fetch(url: str, read, data: bytes | None = None, headers: dict | None = None
         if time.monotonic() > deadline or len(answer) > ANSWER_BYTES:
             raise ServiceError("the answer is too slow or too long")
         if not 200 <= reply.status < 300:   # an answer from elsewhere is none either
-            raise ServiceError(f"HTTP {reply.status}: {answer[:200]!r}")
+            kind = ServiceRefusal if reply.status in (400, 401, 403, 422) else ServiceError
+            raise kind(f"HTTP {reply.status}: {answer[:300].decode('utf-8', 'replace')}")
         return read(answer)
     except (OSError, HTTPException) as error:
         raise ServiceError(f"{type(error).__name__}: {error}") from error
@@ -2540,7 +2536,7 @@ class DineroMail:
                        {"Content-Type": "application/x-www-form-urlencoded"})
         outcome = report.findtext("estadoreporte", "").strip()
         if outcome not in ("1", "8"):   # 8 = it knows no such operation
-            raise ServiceError(f"ESTADOREPORTE {outcome[:20]!r}")
+            raise ServiceRefusal(f"ESTADOREPORTE {outcome[:20]!r}")
         operations, unknown = [], {one.upper(): one for one in references}
         for element in report.iterfind("detalle/operaciones/operacion"):
             reference, number, state, amount = (element.findtext(tag, "").strip() for tag in
@@ -2670,8 +2666,8 @@ def payment_service(name: str):
 
 @bp.app_errorhandler(ServiceError)
 def no_service(error):
-    """Say that a payment cannot be begun now."""
-    log.warning("event=service-error page=%s error=%s", request.endpoint, error)
+    """Say that a payment cannot be begun now: only Mercado Pago is asked meanwhile."""
+    note_error("mercadopago", error)
     return error_page(503, "no service", **{"Retry-After": 60})
 
 # === Payments =====================================================================================
@@ -2687,6 +2683,9 @@ SETTLE_SECONDS = 5                  # then the other jobs have their turn
 NOTICE_BYTES = 64 * 1024
 KEPT_BYTES = 1000                   # of a notice: anybody may have sent it
 NOTICES_WAITING = 20_000            # then no more are taken: what they tell is asked for anyway
+PROOF_BYTES = 5 * 2**20             # of the file that comes with a transfer
+PROOFS = {".pdf": (b"%PDF-",), ".png": (b"\x89PNG\r\n\x1a\n",), ".jpg": (b"\xff\xd8\xff",)}
+PROOF_ENDINGS = {*PROOFS, ".jpeg", ".jfif", ""}
 
 
 def payment_offer(number: int):
@@ -2696,15 +2695,27 @@ def payment_offer(number: int):
     dm_active = bool(last and last.dineromail)
     services = {name: service.label for name, service in SERVICES.items()
                 if current_app.config[service.setting]}
-    nowhere = "" if services else "no service"
-    why_not = {"saldo": nowhere, "adelanto": nowhere}   # in the words of _why_not.html
-    if not shows_dineromail(balance, limit, dm_active):
+    why_not = {"saldo": "", "adelanto": ""}     # in the words of _why_not.html
+    if not services:
+        why_not = dict.fromkeys(why_not, "no service")
+    elif not shows_dineromail(balance, limit, dm_active):
         why_not["saldo"] = ("nothing due" if balance <= 0 else "above limit" if balance > limit
                             else "at limit" if balance == limit else "voucher type")
-    if not shows_advance_payment(balance, limit):
+    if services and not shows_advance_payment(balance, limit):
         why_not["adelanto"] = "balance first"
     return SimpleNamespace(balance=balance, limit=limit, dm_active=dm_active, services=services,
                            why_not=why_not, last_invoice=last.type_name if last else "none")
+
+
+def check_amount(field, least: int, most: int) -> None:
+    """Refuse what was typed if it is no amount, or not one from `least` to `most` centavos."""
+    try:
+        amount = parse_money(field.data or "")
+    except ValueError as error:
+        problem = str(error) if field.data else "Escriba el importe"
+        raise StopValidation(problem) from error
+    if not least <= amount <= most:
+        raise StopValidation(f"Escriba un importe de {money(least)} a {money(most)}")
 
 
 class PaymentForm(Form):
@@ -2716,16 +2727,8 @@ class PaymentForm(Form):
 
     def validate_importe(self, field):
         """Of an advance payment: from one peso to the limit."""
-        if self.concepto.data != "adelanto":
-            return
-        try:
-            amount = parse_money(field.data or "")
-        except ValueError as error:
-            problem = str(error) if field.data else "Escriba el importe a pagar"
-            raise StopValidation(problem) from error
-        if not MIN_PAYMENT <= amount <= company().dm_limit:
-            limits = f"de {money(MIN_PAYMENT)} a {money(company().dm_limit)}"
-            raise StopValidation(f"Escriba un importe {limits}")
+        if self.concepto.data == "adelanto":
+            check_amount(field, MIN_PAYMENT, company().dm_limit)
 
 
 @bp.route("/pago", methods=["GET", "POST"])
@@ -2743,10 +2746,15 @@ def pay():
             reference = begin_payment(number, form.medio.data, purpose, amount)
             return redirect(url_for(".payment", reference=reference), 303)
     accounts = fetch_all("SELECT * FROM bank_account ORDER BY id")
-    under_way = fetch_all("SELECT * FROM payment_shown WHERE customer = ? AND (state = 'pending' OR"
-                          " (state = 'review' AND is_in_review)) ORDER BY id", number)
+    under_way = fetch_all("""
+        SELECT * FROM payment_shown WHERE customer = ?1 AND (
+            state = 'pending' OR (state = 'review' AND is_in_review)
+            OR (state = 'new' AND hidden_at IS NULL AND (purpose = 'advance' OR amount = ?2)))
+        ORDER BY id""", number, offer.balance)
     return form_page("pay.html", form, offer=offer, accounts=accounts, under_way=under_way,
-                     open_items=open_items(number, offer.balance))
+                     labels={name: service.label for name, service in SERVICES.items()},
+                     open_items=open_items(number, offer.balance),
+                     transfers=reported_transfers(number))
 
 
 def begin_payment(number: int, service: str, purpose: str, amount: int) -> str:
@@ -2761,7 +2769,8 @@ def begin_payment(number: int, service: str, purpose: str, amount: int) -> str:
             INSERT INTO payment (reference, customer, service, purpose, amount, created_at,
                                  query_at) VALUES (?, ?, ?, ?, ?, ?, ?)
             ON CONFLICT (customer, service, purpose, amount) WHERE state = 'new' DO UPDATE
-            SET created_at = excluded.created_at, query_at = excluded.query_at RETURNING *""",
+            SET created_at = excluded.created_at, query_at = excluded.query_at, hidden_at = NULL
+            RETURNING *""",
             (reference, number, service, purpose, amount, now(), now(FIRST_QUERY_SECONDS))
         ).fetchone()
     if service == "mercadopago":
@@ -2788,17 +2797,122 @@ def payment(reference):
     row = fetch_one("SELECT * FROM payment_shown WHERE reference = ? AND customer = ?",
                     reference, number) or abort(404)
     service, checkout = payment_service(row.service), None
-    is_outdated = row.purpose == "balance" and row.amount != balance_of(number)
+    balance = balance_of(number)
+    is_outdated = row.purpose == "balance" and row.amount != balance
     if row.state == "new" and not (is_back or is_outdated):     # (address, fields of a form)
         checkout = (service.checkout(row) if row.service == "dineromail"
                     else (row.checkout_url, None) if row.checkout_url else None)
+    receipt = row.movement and fetch_one(f"{VOUCHER} WHERE movement.id = ?", row.movement)
     page = render_template("payment.html", payment=row, label=service.label, is_back=is_back,
-                           is_outdated=is_outdated, checkout=checkout)
+                           is_outdated=is_outdated, checkout=checkout, receipt=receipt,
+                           balance=balance)
     turn = int(turn) if re.fullmatch("[1-9][0-9]?", turn) else 1
     if turn > REFRESHES.get(row.state, 0) or not (is_back or row.state == "pending"):
         return page
     again = url_for(".payment", reference=row.reference, vuelta=turn + 1)
     return page, {"Refresh": f"{2 * turn}; url={again}"}
+
+
+@bp.post("/pago/<reference>")
+@login_required
+def hide_payment(reference):
+    """No lo hice: take an unfinished payment off PAGO ONLINE. A notice of it still counts."""
+    with transaction() as db:
+        if not db.execute("UPDATE payment SET hidden_at = ? WHERE reference = ? AND customer = ?",
+                          (now(), reference, current_user.number)).rowcount:
+            abort(404)
+    return redirect(url_for(".pay"), 303)
+
+
+class TransferForm(Form):
+    """Informar una transferencia."""
+
+    fecha = text_field("Fecha de la transferencia", 10)
+    importe = text_field("Importe", 30)
+    cuenta = SelectField("Cuenta a la que transfirió", validate_choice=False)
+    nota = text_field("Nota (opcional)", 200)
+    archivo = FileField("Comprobante (opcional)")
+
+    def validate_fecha(self, field):
+        """Of the last 12 months; as browsers send it or dd/mm/yyyy, and from then on as ISO."""
+        iso = re.sub(r"([0-9]{1,2})/([0-9]{1,2})/([0-9]{4})", r"\3-\2-\1", field.data or "")
+        with suppress(ValueError):
+            typed = datetime.strptime(iso, "%Y-%m-%d").date()
+            field.data = typed.isoformat()
+            if 0 <= (date.fromisoformat(today()) - typed).days <= 365:
+                return
+            raise StopValidation("Escriba una fecha de los últimos 12 meses, hasta hoy")
+        raise StopValidation("Escriba la fecha, por ejemplo 28/11/2026")
+
+    def validate_importe(self, field):
+        """What a movement may be."""
+        check_amount(field, 1, 10**15 - 1)
+
+    def validate_cuenta(self, field):
+        """One of ours."""
+        if field.data not in dict(field.choices):
+            raise StopValidation("Elija una de nuestras cuentas")
+
+    def validate_archivo(self, field):
+        """None, or what its content says that it is: a name may be anything."""
+        if not field.data:
+            return
+        self.content = field.data.read(PROOF_BYTES + 1)
+        self.kind = next((ending for ending, starts in PROOFS.items()
+                          if self.content.startswith(starts)), None)
+        if len(self.content) > PROOF_BYTES:
+            raise StopValidation("Elija un archivo de 5 MB o menos, por ejemplo una captura")
+        if not self.kind or Path(field.data.filename).suffix.lower() not in PROOF_ENDINGS:
+            raise StopValidation("Elija un archivo PDF, JPEG o PNG")
+
+
+@bp.route("/pago/informar", methods=["GET", "POST"])
+@login_required
+def report_transfer():
+    """Informar una transferencia: no balance moves, a person or an import looks for it."""
+    form, number = TransferForm(), current_user.number
+    accounts = {str(row.id): row for row in fetch_all("SELECT * FROM bank_account ORDER BY id")}
+    form.cuenta.choices = [(id_, f"{row.bank}, {row.account}") for id_, row in accounts.items()]
+    if not form.validate_on_submit():
+        return form_page("transfer.html", form)
+    with transaction() as db:
+        allow(db, "transfer", number)
+    row = {"date": form.fecha.data, "amount": parse_money(form.importe.data),
+           "cbu": accounts[form.cuenta.data].cbu, "note": " ".join(form.nota.data.split()), "document": None}
+    if form.archivo.data:
+        row["document"] = sha256(form.content) + form.kind
+        folder = Path(current_app.config["DOCUMENTS"])
+        private_folder(folder)
+        with atomic_write(folder / row["document"]) as draft:
+            draft.write_bytes(form.content)
+    with transaction() as db:       # the same within a minute is a second click
+        told = db.execute("""
+            INSERT INTO transfer (told_at, customer, date, amount, cbu, note, document)
+            SELECT :now, :customer, :date, :amount, :cbu, :note, :document WHERE NOT EXISTS (
+                SELECT 1 FROM transfer WHERE told_at > :lately AND (customer, date, amount, cbu,
+                note) = (:customer, :date, :amount, :cbu, :note) AND document IS :document)""",
+            row | {"customer": number, "now": now(), "lately": now(-60)})
+        if told.rowcount:
+            log_event(db, number, "transfer", new=money(row["amount"]))
+            enqueue(db, "transfer_told", filter(None, [company().admin_email]), number, **row,
+                    id=told.lastrowid, name=current_user.name, user=number,
+                    account=dict(form.cuenta.choices)[form.cuenta.data])
+    return done("Gracias por avisar. Verificamos la transferencia y le escribimos.", "pay")
+
+
+@command("transfer", "transfer 7 reject --reason 'No figura en el extracto.'")
+@click.argument("line", type=click.IntRange(1), metavar="ID")
+@click.argument("answer", type=click.Choice(["accept", "reject"]))
+@click.option("--reason", default="", help="For the customer, in the mail.")
+def answer_transfer(line, answer, reason):
+    """Say that a transfer arrived, or that it did not. The customer gets a mail."""
+    with transaction() as db:       # the mail is a trigger's, as imports accept transfers too
+        if not db.execute("UPDATE transfer SET state = ?, closed_at = ?, reason = ?"
+                          " WHERE id = ? AND state = 'told'",
+                          (f"{answer}ed", now(), reason, line)).rowcount:
+            raise Refused(f"No transfer {line} waits for an answer. Nothing was changed.")
+    log.info("event=transfer-%sed transfer=%s", answer, line)
+    echo(f"Transfer {line} is {answer}ed. The ledger is as it was.")
 
 
 def credit(db, payment, operation: Operation) -> None:
@@ -2833,7 +2947,16 @@ def act_on(db, service: str, operations: list[Operation]) -> None:
             fetch_one(f"SELECT * FROM payment WHERE service = ? AND {column} = ?", service, value)
             for column, value in (("reference", operation.reference),
                                   ("service_payment", operation.service_payment)))
+        if service == "mercadopago" and not fetch_one(
+                "SELECT 1 FROM payment WHERE reference = ?", operation.reference):
+            continue    # the shop's other sales: its notices tell of every payment of the account
         deed, why = verdict(payment, operation)
+        # Two payments may make up the amount. A person has to credit them: a receipt is of one
+        # payment of theirs, and each of the two may still be given back on its own.
+        parts = [one.amount or 0 for one in operations if (one.state, one.currency, one.reference)
+                 == ("credited", "ARS", operation.reference)]
+        if deed == "review" and payment and len(parts) == 2 and sum(parts) == payment.amount:
+            why = f"two payments that add up to ARS {plain_money(payment.amount)}"
         if deed == "credit" and owner:
             deed, why = "review", f"it was credited as {owner.reference} already"
         if deed == "credit":
@@ -2893,7 +3016,7 @@ def settle_round(sql: str, settle_one) -> None:
         try:
             settle_one(row)
         except ServiceError as error:
-            log.warning("event=service-error service=%s error=%s", row.service, error)
+            note_error(row.service, error)
         except Exception:  # whatever it was, the others go on, and it is tried again later
             log.exception("event=settle-failed service=%s id=%s", row.service, row.id)
         if time.monotonic() - began > 1:
@@ -3155,27 +3278,6 @@ def write_mail(mail) -> EmailMessage:
 
 
 @contextmanager
-def connection_limit(connection, seconds: float):
-    """Hang up after so many seconds: TimeoutError. A socket's own timeout begins with each byte."""
-    is_over = []
-
-    def hang_up():
-        is_over.append(True)
-        with suppress(OSError, TypeError):  # there is none yet, or it is changing to TLS
-            socket.socket.shutdown(connection.sock, socket.SHUT_RDWR)
-
-    timer = threading.Timer(seconds, hang_up)
-    timer.daemon = True
-    timer.start()
-    try:
-        yield
-    finally:
-        timer.cancel()
-        if is_over:
-            raise TimeoutError(f"no whole answer in {seconds} seconds")
-
-
-@contextmanager
 def mail_server():
     """Yield a function that hands a message over and returns what the server said.
 
@@ -3190,7 +3292,7 @@ def mail_server():
     smtp = (smtplib.SMTP_SSL(timeout=SMTP_SECONDS, context=tls) if url.scheme == "smtps"
             else smtplib.SMTP(timeout=SMTP_SECONDS))
     smtp._host = url.hostname   # whom the certificate has to name: connect() does not set it
-    with closing(smtp), connection_limit(smtp, CONNECTION_SECONDS):
+    with closing(smtp), time_limit(smtp, CONNECTION_SECONDS):
         code, said = smtp.connect(url.hostname, url.port or SMTP_PORTS[url.scheme])
         if code != 220:
             raise smtplib.SMTPConnectError(code, said)
@@ -4364,7 +4466,8 @@ def ledger(db) -> str:
 
 def document_names(db) -> set[str]:
     """Return the names of all documents that a database speaks of."""
-    rows = db.execute("SELECT DISTINCT document FROM movement WHERE document IS NOT NULL")
+    rows = db.execute("SELECT document FROM movement WHERE document IS NOT NULL UNION"
+                      " SELECT document FROM transfer WHERE document IS NOT NULL")
     return {Path(row.document).name for row in rows}
 
 
@@ -4550,9 +4653,16 @@ def check(as_json):
 # What the operator types and no part above owns.
 
 
+def tables():
+    """Return the database by sqlite-utils; Refused if it is another program's."""
+    from sqlite_utils import Database   # which pages have not the time to import
+    known_version(get_db())
+    return Database(get_db())
+
+
 @command("list", "list payments")
 @click.argument("what", type=click.Choice(
-    ["settings", "customers", "payments", "review", "mail", "imports"]))
+    ["settings", "customers", "payments", "review", "transfers", "mail", "imports"]))
 def list_rows(what):
     """Print settings, secrets masked; customers; the last payments; what waits for review; mail."""
     known_version(get_db())
@@ -4798,6 +4908,8 @@ def init():
 REQUEST_BYTES = 2**20               # of a request: more is refused
 MAX_FIELDS = 500                    # of a form
 FORM_TYPES = {"", "application/x-www-form-urlencoded", "multipart/form-data"}
+PROOF_FORM = "cac.report_transfer"  # the one form with a file, of a customer who is signed in
+PROOF_REQUEST_BYTES = 12 * 2**20    # a photo that is too big is told so, with all that was typed
 FOREIGN_FORMS = {"cac.receive_notice", "cac.unsubscribe"}    # what others send, and may look odd
 HEADERS = {
     "X-Content-Type-Options": "nosniff", "Referrer-Policy": "same-origin",
@@ -4861,7 +4973,9 @@ def refuse_odd_form() -> None:
     ours = {None, request.host, urlsplit(current_app.config["BASE_URL"]).netloc}
     if origin not in ours or request.headers.get("Sec-Fetch-Site") == "cross-site":
         abort(400)
-    if request.mimetype not in FORM_TYPES or request.files or len(fields) != len(request.form):
+    files = [name for name, _ in request.files.items(multi=True)]
+    if request.mimetype not in FORM_TYPES or len(fields) != len(request.form) or (
+            files and (request.endpoint != PROOF_FORM or files != ["archivo"])):
         abort(400)
     if any("\0" in value or not name.isascii() or len(name) > 40 for name, value in fields):
         abort(400)
@@ -4874,6 +4988,8 @@ def guard():
         return Response("No entendimos el pedido.", 400, mimetype="text/plain")
     if not re.match("/(?!/)", request.path):
         abort(404)
+    if request.endpoint == PROOF_FORM and current_user.is_authenticated:
+        request.max_content_length = PROOF_REQUEST_BYTES
     if request.method == "POST" and request.endpoint not in FOREIGN_FORMS:
         refuse_odd_form()
     start_jobs(current_app._get_current_object())

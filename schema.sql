@@ -189,6 +189,7 @@ CREATE TABLE payment (
     queried_at       TEXT,                   -- when the service was last asked; NULL = never
     query_at         TEXT,                   -- when to ask again; NULL = no more
     checkout_url     TEXT,                   -- Mercado Pago's, to which a link leads; NULL = none: DineroMail's is reached by a form
+    hidden_at        TEXT,                   -- when the customer said that it was not made; what the service tells of it counts all the same
     service_payment  TEXT,                   -- the service's own number of the payment that was credited
     movement         INTEGER UNIQUE REFERENCES movement,   -- the receipt
     UNIQUE (service, service_payment),
@@ -235,11 +236,55 @@ CREATE TRIGGER review_is_no_flood BEFORE INSERT ON review
 WHEN NEW.reason = 'unknown reference' AND (SELECT count(*) FROM review WHERE reason = 'unknown reference' AND closed_at IS NULL) >= 1000
 BEGIN SELECT raise(IGNORE); END;
 
--- For the operator: `list payments`, the last 50, and `list review`.
+-- A transfer or deposit that a customer told us of. It moves no balance: what the accounting program imports does.
+CREATE TABLE transfer (
+    id         INTEGER PRIMARY KEY,
+    told_at    TEXT NOT NULL,
+    customer   INTEGER NOT NULL REFERENCES customer,
+    date       TEXT NOT NULL CHECK (date IS date(date)),
+    amount     INTEGER NOT NULL CHECK (amount BETWEEN 1 AND 999999999999999),
+    cbu        TEXT NOT NULL,                -- of the account that it went to: the accounts themselves may be replaced
+    note       TEXT NOT NULL DEFAULT '',
+    document   TEXT,                         -- file in CAC_DOCUMENTS, only for the operator; NULL = none was sent
+    state      TEXT NOT NULL DEFAULT 'told' CHECK (state IN ('told', 'accepted', 'rejected')),
+    closed_at  TEXT,
+    reason     TEXT NOT NULL DEFAULT '',     -- of the operator, for the customer
+    movement   INTEGER UNIQUE REFERENCES movement,  -- the imported receipt that closed it; NULL = none, or a person did
+    CONSTRAINT told_means_open CHECK ((state = 'told') = (closed_at IS NULL))
+) STRICT;
+CREATE INDEX transfer_customer ON transfer (customer, amount);   -- home and the payment page; imports
+
+-- A receipt that is imported closes the oldest transfer of that amount, if there are at most ten days between them.
+CREATE TRIGGER receipt_closes_transfer AFTER INSERT ON movement
+WHEN NEW.origin = 'imported' AND NEW.type IN (SELECT code FROM voucher_type WHERE kind IN ('receipt', 'other'))
+BEGIN
+    UPDATE transfer SET state = 'accepted', closed_at = strftime('%Y-%m-%dT%H:%M:%SZ', 'now'), movement = NEW.id
+    WHERE id = (SELECT id FROM transfer
+                WHERE state = 'told' AND customer = NEW.customer AND amount = -NEW.amount AND abs(julianday(date) - julianday(NEW.date)) <= 10
+                ORDER BY date, id LIMIT 1);
+END;
+CREATE TRIGGER transfer_waits_again BEFORE DELETE ON movement BEGIN     -- its import is undone
+    UPDATE transfer SET state = 'told', closed_at = NULL, movement = NULL WHERE movement = OLD.id;
+END;
+CREATE TRIGGER transfer_is_answered AFTER UPDATE OF state ON transfer WHEN NEW.state <> 'told' BEGIN
+    INSERT INTO outbox (template, recipient, customer, data, created_at, due_at)
+    SELECT 'transfer_' || NEW.state, address, customer, json_object('amount', NEW.amount, 'date', NEW.date, 'reason', NEW.reason), NEW.closed_at, NEW.closed_at
+    FROM email WHERE customer = NEW.customer AND confirmed_at IS NOT NULL;
+END;
+
+-- For the customer's pages: what waits, and for ten days what a person answered.
+CREATE VIEW transfer_shown AS
+SELECT * FROM transfer WHERE state = 'told' OR (movement IS NULL AND closed_at > strftime('%Y-%m-%dT%H:%M:%SZ', 'now', '-10 days'));
+
+-- For the operator: `list payments`, the last 50, `list transfers`, those that wait first, and `list review`.
 CREATE VIEW list_payments AS
 SELECT created_at AS begun, reference, customer, service, purpose, replace(printf('%,d', amount / 100), ',', '.') || printf(',%02d', amount % 100) AS amount,
        state, service_payment, queried_at AS asked
 FROM payment ORDER BY id DESC LIMIT 50;
+CREATE VIEW list_transfers AS
+SELECT transfer.id, told_at, customer, name, date, replace(printf('%,d', amount / 100), ',', '.') || printf(',%02d', amount % 100) AS amount,
+       coalesce((SELECT bank FROM bank_account WHERE bank_account.cbu = transfer.cbu), cbu) AS account, note, document, state, reason
+FROM transfer JOIN customer ON customer.number = transfer.customer ORDER BY state <> 'told', transfer.id DESC LIMIT 100;
 CREATE VIEW list_review AS
 SELECT review.id, review.at, review.service, review.reference, payment.customer,
        iif(payment.amount > 0, replace(printf('%,d', payment.amount / 100), ',', '.') || printf(',%02d', payment.amount % 100), NULL) AS amount,
@@ -482,6 +527,13 @@ WITH finding (part, level, n, wrong, fine) AS (
     SELECT 'payments', 'WARN', count(*), 'notices not settled for an hour: %d', 'notices are settled within the hour'
     FROM notice WHERE query_at IS NOT NULL AND received_at < strftime('%Y-%m-%dT%H:%M:%SZ', 'now', '-1 hour')
     UNION ALL
+    SELECT 'payments', 'WARN', count(*), 'transfers that wait for a person for two days: %d, see `list transfers`', 'no transfer waits for two days'
+    FROM transfer WHERE state = 'told' AND told_at < strftime('%Y-%m-%dT%H:%M:%SZ', 'now', '-2 days')
+    UNION ALL
+    SELECT 'payments', 'WARN', value > strftime('%Y-%m-%dT%H:%M:%SZ', 'now', '-1 day'),
+           'a payment service refused what we asked, at ' || replace(value, '%', '%%'), 'no payment service refused anything for a day'
+    FROM setting WHERE name = 'service_refusal'
+    UNION ALL
     SELECT 'mail', 'WARN', count(*), 'mails not sent for an hour: %d, see `list mail`', 'mail is sent within the hour'
     FROM outbox WHERE due_at IS NOT NULL AND created_at < strftime('%Y-%m-%dT%H:%M:%SZ', 'now', '-1 hour')
     UNION ALL
@@ -564,6 +616,7 @@ INSERT INTO setting (name, kind, value, about) VALUES
     ('page_size',        'count', '20',     'movements on a page of the statement'),
     ('notify_hour',      'hour',  'off',    'from this hour on, in Argentina, the service reminds customers once a day'),
     ('jobs_at',          'mark',  '',       'when the background thread was last at work'),
+    ('service_refusal',  'mark',  '',       'when a payment service refused last what we asked, and its words'),
     ('notified_on',      'mark',  '',       'the day on which it did so last'),
     ('password_min',     'length', '8',     'characters that a new password needs, never below 8'),
     ('company_name',     'text',  '', 'the company, in titles, mails and PDFs'),
