@@ -96,6 +96,7 @@ from flask_login import (
 )
 from flask_wtf import CSRFProtect, FlaskForm
 from flask_wtf.csrf import CSRFError
+from flask_wtf.file import FileField
 from itsdangerous import BadSignature, URLSafeTimedSerializer
 from jinja2 import TemplateError
 from markupsafe import Markup
@@ -479,7 +480,9 @@ LIMITS = {              # what: (how often, in how many seconds)
     "reset": (3, 3600),         # links to choose a password that an account asks for
     "forgot": (20, 3600),       # and those that a network asks for
     "emails": (30, 3600),       # changes of e-mails: each is mailed to every address
+    "confirmation": (5, 3600),  # links to confirm an address that are sent again
     "payment": (300, 3600),     # payments begun: each is asked about
+    "transfer": (10, 3600),     # transfers reported: a person looks for each
     "download": (600, 3600),
     "notice": (6000, 3600),     # from a network; of long ones, as many KiB
 }
@@ -662,7 +665,7 @@ def company():
 
 
 def emails_of(number: int, *, only_confirmed: bool = False) -> list[str]:
-    """Return a customer's addresses, the oldest first."""
+    """Return a customer's addresses, the oldest first, with those that are being replaced."""
     rows = fetch_all("SELECT address, confirmed_at FROM email WHERE customer = ? ORDER BY id",
                      number)
     return [row.address for row in rows if row.confirmed_at or not only_confirmed]
@@ -745,15 +748,6 @@ def private_folder(path: Path) -> None:
         give_to_owner(path)
 
 
-def flush(path: Path) -> None:
-    """Have the disk keep a file, or the names in a folder, whatever happens to the power."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
 @contextmanager
 def atomic_write(target: Path):
     """Yield a draft that becomes `target` once it is whole and on the disk, and else is gone.
@@ -761,15 +755,16 @@ def atomic_write(target: Path):
     Only its owner may read it.
     """
     handle, name = tempfile.mkstemp(".new", f".{target.name}.", target.parent)
-    os.close(handle)
-    draft = Path(name)
+    folder, draft = os.open(target.parent, os.O_RDONLY), Path(name)
     try:
         yield draft
         give_to_owner(draft)
-        flush(draft)
+        os.fsync(handle)
         draft.rename(target)
-        flush(target.parent)
+        os.fsync(folder)    # that has the new name, whatever happens to the power
     finally:
+        os.close(handle)
+        os.close(folder)
         draft.unlink(missing_ok=True)
 
 
@@ -781,6 +776,8 @@ STATIC_SECONDS = 365 * 86400            # what never changes under its address i
 JOBS_LATE_SECONDS = 60                  # without their sign of life: nothing can be written
 FORMULA = re.compile(r"[=+@\t\r\n\0]|-(?![0-9]+,[0-9]{2}$)")      # an amount is none
 NUMBER = click.IntRange(1, 999999999)   # a user number
+PUBLIC_FORMS = {"cac.sign_in", "cac.choose_account", "cac.forgot", "cac.new_password",
+                "cac.confirm_email"}    # for all others one has to be signed in
 
 bp = Blueprint("cac", __name__, cli_group=None)
 
@@ -834,6 +831,15 @@ def is_page(url: str) -> bool:
     return False
 
 
+def came_from() -> str | None:
+    """Return the page of this site that the browser came from, if it tells."""
+    with suppress(ValueError):
+        url = urlsplit(request.referrer or "")
+        page = f"{url.path}?{url.query}".removesuffix("?")
+        return page if is_page(page) else None
+    return None
+
+
 def asked_page() -> int | None:
     """Return the page that the address asks for; None if none, or if it is no number."""
     asked = request.args.get("pagina", "")
@@ -882,24 +888,6 @@ def print_rows(rows: list, nothing: str) -> None:
     echo(tabulate(rows, headers="keys", disable_numparse=True) if rows else nothing)
 
 
-def tables():
-    """The database by sqlite-utils, for commands: a page does not have the time to import it.
-
-    A table that is not there is empty to it: so another's database is refused.
-    """
-    from sqlite_utils import Database
-    known_version(get_db())
-    return Database(get_db())
-
-
-def print_table(rows, nothing: str, *amounts: str) -> None:
-    """Print rows, each a dict, under the names of their columns, some of which are amounts."""
-    from tabulate import tabulate
-    rows = [{name: value if value is None else plain_money(value) if name in amounts
-             else escaped(value) for name, value in row.items()} for row in rows]
-    echo(tabulate(rows, headers="keys", disable_numparse=True) if rows else nothing)
-
-
 def error_page(status: int, kind: str = "", wait: int = 0, **headers):
     """Show the page of an error, whose kind error.html may know; `wait` is in seconds."""
     values = {"kind": kind, "status": status, "minutes": -(-wait // 60)}
@@ -915,7 +903,10 @@ def http_error(error):
     """Show what Flask, or a view, refused; its description may be a kind that error.html knows."""
     if error.code < 400:  # Werkzeug's redirects
         return error
-    kind = "old form" if isinstance(error, CSRFError) else error.description
+    is_old = isinstance(error, CSRFError)
+    if is_old and not current_user.is_authenticated and request.endpoint not in PUBLIC_FORMS:
+        return current_app.login_manager.unauthorized()     # the session ended, the token with it
+    kind = "old form" if is_old else error.description
     headers = {name: value for name, value in error.get_headers() if name != "Content-Type"}
     page = error_page(error.code, kind, getattr(error, "retry_after", None) or 0, **headers)
     if error.code != 404 or g.get("customer"):
@@ -1047,6 +1038,11 @@ SESSION_SECONDS = 8 * 3600                      # however busy
 TOUCH_SECONDS = 5 * 60                          # how old "last seen" grows before it is rewritten
 SESSIONS_EACH = 200                             # of a customer, open at once
 LOG_SECONDS = 365 * 86400                       # what Accesos shows of the account's log
+CHOICE_SECONDS = 5 * 60                         # to choose among the accounts of a password
+TRIED = 3           # accounts that a password is compared with, and hashes that a refusal costs
+NAMED = """SELECT * FROM customer WHERE number = ?1 OR cuit = ?2 OR number IN (
+        SELECT customer FROM email WHERE canonical = ?3 AND confirmed_at IS NOT NULL)
+    ORDER BY number = ?1 DESC, active AND password IS NOT NULL DESC, number LIMIT 20"""
 
 login_manager = LoginManager()
 login_manager.session_protection = None         # it would believe any X-Forwarded-For
@@ -1064,7 +1060,9 @@ HASHING = ThreadPoolExecutor(2, initializer=lower_priority)     # bounds memory 
 
 
 class SignedIn(UserMixin):
-    """Who makes this request: the columns of `customer`, and the session's token."""
+    """Who makes this request: the columns of `customer` and of `session`, and its token."""
+
+    unconfirmed_email, accounts = None, "{}"    # of a session that begins with this request
 
     def __init__(self, customer, token: str):
         vars(self).update(customer._asdict(), customer=customer, token=token)
@@ -1090,31 +1088,49 @@ def hash_password(password: str) -> str:
     return HASHING.submit(HASHER.hash, normalized(password)).result()
 
 
-def check_password(what: str, account, customer, password: str) -> bool:
-    """Return whether this is the password of an active customer; None is an unknown one.
-
-    The try is counted first, in `what` of LIMITS: TooManyRequests if there were too many. Where
-    the customer signed in lately tries are counted apart: strangers lock nobody out.
-    """
-    network, hashed = network_of(client_address()), customer and customer.password
-    known = fetch_all("""SELECT DISTINCT address FROM event WHERE customer = ? AND kind = 'sign-in'
-        AND at > ?""", customer and customer.number, now(-KNOWN_SECONDS))
-    if network in {network_of(row.address) for row in known}:
-        account = f"{account}@{network}"
-    with transaction() as db:
-        allow(db, "network", network)   # first: a network that has to wait makes no account wait
-        allow(db, what, account)
+def is_password_of(customer, password: str) -> bool:
+    """Tell whether an active customer has this password. It costs one hash, also for None."""
+    hashed = customer and customer.password
     try:
         HASHING.submit(HASHER.verify, hashed or NOBODY, normalized(password)).result()
     except (VerificationError, InvalidHashError):
         return False
-    if not hashed or not customer.active:
-        return False
+    return bool(hashed and customer.active)
+
+
+def match_password(what: str, name, customers: list, password: str) -> list:
+    """Return those of the customers whose password this is.
+
+    The try is counted first, in `what` of LIMITS, for each of them, or for the name if nobody has
+    it: TooManyRequests if there were too many. Where a customer signed in lately tries are counted
+    apart: strangers lock nobody out. A password that opens nothing costs TRIED hashes, whoever has
+    the name: the time tells nothing. The customers after these are tried only if it opens one.
+    """
+    network, numbers = network_of(client_address()), [customer.number for customer in customers]
+    known = {(row.customer, network_of(row.address)) for row in fetch_all(
+        """SELECT DISTINCT customer, address FROM event WHERE kind = 'sign-in' AND at > ?
+        AND customer IN (SELECT value FROM json_each(?))""",
+        now(-KNOWN_SECONDS), json.dumps(numbers))}
+    keys = {number: f"{number}@{network}" if (number, network) in known else number
+            for number in numbers}
     with transaction() as db:
-        db.execute("DELETE FROM throttle WHERE key = ?", (f"{what}:{account}",))
+        allow(db, "network", network)   # first: a network that has to wait makes no account wait
+        customers = [customer for customer in customers
+                     if not seconds_to_wait(db, what, keys[customer.number])]
+        if not customers:
+            allow(db, what, keys[numbers[0]] if numbers else name)
+    matches = [customer for customer in customers[:TRIED] if is_password_of(customer, password)]
+    if not matches:
+        for _ in range(TRIED - len(customers)):
+            is_password_of(None, password)
+        return []
+    matches += [customer for customer in customers[TRIED:] if is_password_of(customer, password)]
+    with transaction() as db:
+        for customer in matches:
+            db.execute("DELETE FROM throttle WHERE key = ?", (f"{what}:{keys[customer.number]}",))
         db.execute("UPDATE throttle SET count = count - 1 WHERE key = ? AND count > 0",
                    (f"network:{network}",))
-    return True
+    return matches
 
 
 def forget_tries(db, number: int) -> None:
@@ -1123,10 +1139,11 @@ def forget_tries(db, number: int) -> None:
         db.execute("DELETE FROM throttle WHERE key = ?1 OR key GLOB ?1 || '@*'", (key,))
 
 
-def open_session(customer) -> bool:
+def open_session(customer, accounts: str = "{}", since: str | None = None) -> bool:
     """Sign a customer in under a new token; end the session that the cookie held before.
 
-    Return False if the password of this row is not the one on file any more.
+    `accounts` are those that it may change to, and `since` when the password was shown. Return
+    False if the password of this row is not the one on file any more.
     """
     token, agent = secrets.token_urlsafe(32), request.user_agent.string[:200]
     close_session()
@@ -1134,9 +1151,10 @@ def open_session(customer) -> bool:
         db.execute("""DELETE FROM session WHERE customer = ?1 AND token_hash NOT IN (
             SELECT token_hash FROM session WHERE customer = ?1 ORDER BY created_at DESC LIMIT ?2)
             """, (customer.number, SESSIONS_EACH - 1))
-        is_open = db.execute("""INSERT INTO session SELECT ?1, number, ?2, ?2, ?3, ?4 FROM customer
-            WHERE number = ?5 AND password = ?6 AND active = 1""", (
-                sha256(token), now(), client_address(), agent, customer.number,
+        is_open = db.execute("""INSERT INTO session
+            SELECT ?1, number, coalesce(?2, ?3), ?3, ?4, ?5, ?6 FROM customer
+            WHERE number = ?7 AND password = ?8 AND active = 1""", (
+                sha256(token), since, now(), client_address(), agent, accounts, customer.number,
                 customer.password)).rowcount == 1
         if is_open:
             log_event(db, customer.number, "sign-in", new=device(agent))
@@ -1156,8 +1174,14 @@ def close_session() -> None:
 @login_manager.user_loader
 def signed_in(token: str) -> SignedIn | None:
     """Return who holds this token; None if it was ended or is old, or the customer is blocked."""
-    row = fetch_one("""SELECT customer.*, brand.colour, session.seen_at FROM session
-        JOIN customer ON customer.number = session.customer JOIN brand ON brand.code = brand
+    row = fetch_one("""SELECT customer.*, brand.colour, session.seen_at, session.created_at,
+        session.accounts, coalesce(
+            (SELECT address FROM email WHERE email.customer = number AND confirmed_at IS NULL
+             ORDER BY id DESC LIMIT 1),
+            iif(EXISTS (SELECT 1 FROM email WHERE email.customer = number), NULL, '')
+        ) AS unconfirmed_email  -- '' = there is no address at all
+        FROM session JOIN customer ON customer.number = session.customer
+        JOIN brand ON brand.code = brand
         WHERE token_hash = ? AND active = 1 AND seen_at > ? AND created_at > ?""",
         sha256(token), now(-IDLE_SECONDS), now(-SESSION_SECONDS))
     g.customer = row.number if row else None
@@ -1170,20 +1194,29 @@ def signed_in(token: str) -> SignedIn | None:
 
 @login_manager.unauthorized_handler
 def ask_to_sign_in():
-    """Lead to Ingrese a su Cuenta, and back afterwards."""
-    if "_user_id" in session:
+    """Lead to Ingrese a su Cuenta, and back afterwards: to the page of the form, if it was one."""
+    is_form = request.method == "POST" and request.endpoint != "cac.sign_out"
+    if "_user_id" in session or is_form:
         session.clear()
-        flash("Su sesión venció. Ingrese de nuevo.")
-    may_return = request.method == "GET" and request.endpoint != "cac.home"
-    target = request.script_root + request.full_path.rstrip("?") if may_return else None
-    return redirect(url_for("cac.sign_in", next=target))
+        lost = ": lo que escribió no se guardó" * is_form
+        flash(f"Su sesión venció{lost}. Ingrese de nuevo.", "attention" if is_form else "info")
+    here = request.script_root + request.full_path.rstrip("?")
+    target = None
+    if request.endpoint not in ("cac.home", "cac.sign_out"):
+        target = here if is_page(here) else came_from()
+    return redirect(url_for("cac.sign_in", next=target), 303 if is_form else 302)
 
 
 class SignInForm(Form):
     """Ingrese a su Cuenta."""
 
-    usuario = text_field("Usuario", 60, DataRequired("Escriba su usuario"))
+    usuario = text_field("Usuario", 254, DataRequired("Escriba su usuario"))
     clave = password_field("Clave", DataRequired("Escriba su clave"))
+
+
+def mark_of(customer) -> str:
+    """Return what tells whether a customer has still the password that was shown."""
+    return sha256(customer.password or "")[:16]
 
 
 @bp.route("/ingresar", methods=["GET", "POST"])
@@ -1191,26 +1224,59 @@ def sign_in():
     """Ingrese a su Cuenta. Unknown, wrong, blocked and without password look and cost the same."""
     if request.method == "GET" and current_user.is_authenticated:
         return redirect(url_for(".home"))
-    form = SignInForm()
+    form = SignInForm(data={"usuario": session.get("usuario")})     # who just chose a password
     if not form.validate_on_submit():
+        form.usuario.data = (form.usuario.data or "")[:254]
         return form_page("sign_in.html", form)
-    number, password = customer_number(form.usuario.data), form.clave.data
-    account = number or sha256(form.usuario.data)
-    customer = fetch_one("SELECT * FROM customer WHERE number = ?", number)
-    if not check_password("sign-in", account, customer, password) or not open_session(customer):
+    name, target = form.usuario.data, request.args.get("next", "")
+    number, digits = customer_number(name), re.sub(r"[\s.-]", "", name)
+    customers = fetch_all(NAMED, number, digits, canonical_email(name))
+    matches = match_password("sign-in", number or sha256(name), customers, form.clave.data)
+    if len(matches) > 1:
+        accounts = json.dumps({customer.number: mark_of(customer) for customer in matches})
+        session["choice"] = now(CHOICE_SECONDS), accounts, target
+        return redirect(url_for(".choose_account"), 303)
+    if not matches or not open_session(matches[0]):
         log.warning("event=sign-in-refused customer=%s address=%s", number, client_address())
-        who = f"{account}@{network_of(client_address())}"
+        who = f"{number or sha256(name)}@{network_of(client_address())}"
         with transaction() as db:   # for an unknown user a count is written as well
             is_flood = seconds_to_wait(db, "refused", who)
-            if customer and not is_flood:
-                log_event(db, number, "refused", new=device(request.user_agent.string))
+            for customer in [] if is_flood else customers[:TRIED]:
+                log_event(db, customer.number, "refused", new=device(request.user_agent.string))
         return render_template("sign_in.html", form=form, refused=True), 401
+    [customer] = matches
     if HASHER.check_needs_rehash(customer.password):
-        hashed = hash_password(password)
+        hashed = hash_password(form.clave.data)
         with transaction() as db:
             db.execute("UPDATE customer SET password = ? WHERE number = ? AND password = ?",
-                       (hashed, number, customer.password))
-    target = request.args.get("next", "")
+                       (hashed, customer.number, customer.password))
+    return redirect(target if is_page(target) else url_for(".home"), 303)
+
+
+@bp.route("/ingresar/cuenta", methods=["GET", "POST"])
+def choose_account():
+    """Choose among the accounts that the password opened: at first, or to change without it.
+
+    What it opened is signed in the cookie for a few minutes, then in the row of the session; an
+    account whose password is another one by now is out.
+    """
+    until, accounts, target = session.get("choice") or ("", "{}", "")
+    since = None
+    if until < now():
+        accounts, target = getattr(current_user, "accounts", "{}"), ""
+        since = getattr(current_user, "created_at", None)
+    marks = json.loads(accounts)
+    customers = [customer for customer in fetch_all(
+        "SELECT * FROM customer WHERE active = 1 AND number IN (SELECT key FROM json_each(?))",
+        accounts) if mark_of(customer) == marks[str(customer.number)]]
+    if not customers:
+        return redirect(url_for(".sign_in"))
+    if request.method == "GET":
+        return render_template("choose_account.html", customers=customers)
+    chosen = {str(customer.number): customer for customer in customers}.get(
+        request.form.get("usuario"))
+    if not chosen or not open_session(chosen, accounts, since):
+        abort(400, "old form")
     return redirect(target if is_page(target) else url_for(".home"), 303)
 
 
@@ -1232,11 +1298,13 @@ def accesses():
     sessions = fetch_all("""SELECT substr(token_hash, 1, 16) AS id, * FROM session
         WHERE customer = ? AND seen_at > ? AND created_at > ? ORDER BY seen_at DESC""",
         number, now(-IDLE_SECONDS), now(-SESSION_SECONDS))
-    total = fetch_one("SELECT count(*) AS n FROM event WHERE customer = ? AND at > ?",
-                      number, since).n
+    lines = """SELECT max(at) AS at, count(*) AS times, max(id) AS id, kind, actor, address, field,
+        old, new FROM event WHERE customer = ? AND at > ?
+        GROUP BY kind, actor, address, field, old, new, substr(at, 1, 15)"""    # of ten minutes
+    total = fetch_one(f"SELECT count(*) AS n FROM ({lines})", number, since).n
     skip, length, page, pages = page_span(total, total, company().page_size, asked_page() or 1)
-    events = fetch_all("""SELECT * FROM event WHERE customer = ? AND at > ?
-        ORDER BY at DESC, id DESC LIMIT ? OFFSET ?""", number, since, length, skip)
+    events = fetch_all(f"{lines} ORDER BY 1 DESC, 3 DESC LIMIT ? OFFSET ?", number, since,
+                       length, skip)
     return render_template("accesses.html", sessions=sessions, events=events, page=page,
                            pages=pages, here=sha256(current_user.token)[:16])
 
@@ -1252,8 +1320,16 @@ def close_sessions():
              request.form.get("sesion", ""))).rowcount
         if closed:
             log_event(db, current_user.number, "session-closed")
+        if request.form.get("sesion") == "otras":
+            forget_account(db, current_user.number, sha256(current_user.token))
     words = {0: "Esa sesión ya no estaba abierta.", 1: "Cerramos esa sesión."}
     return done(words.get(closed, f"Cerramos {closed} sesiones."), "accesses")
+
+
+def forget_account(db, number: int, but: str = "") -> None:
+    """Have no session change to an account without its password, but this one."""
+    db.execute("UPDATE session SET accounts = json_remove(accounts, ?) WHERE token_hash <> ?",
+               (f'$."{number}"', but))
 
 
 @command("unlock", "unlock 1001")
@@ -1279,6 +1355,7 @@ def sign_out_command(number, everybody):
     with transaction() as db:
         ended = db.execute("DELETE FROM session WHERE customer = coalesce(?, customer)"
                            " RETURNING customer", (number,)).fetchall()
+        forget_account(db, number)
         for customer in {row.customer for row in ended}:
             log_event(db, customer, "sessions-ended", "operator")
     echo(f"Sessions ended: {len(ended)}.")
@@ -1394,19 +1471,20 @@ def mail_reset_links() -> None:
 
 
 def mail_links(db, asked) -> None:
-    """Mail who asked by number at all addresses; else each account that has the address, there.
+    """Mail who asked by number or CUIT at all addresses; else each account of the address, there.
 
     Addresses that only look alike, as ﬁ and fi, get a mail each.
     """
     times, seconds = LIMITS["reset"]
     query = """SELECT customer.number, name, email.address AS recipient FROM customer
         JOIN email ON email.customer = number AND confirmed_at IS NOT NULL
-        WHERE active = 1 AND (number = ?1 OR canonical = ?2) AND ?3 > (
-            SELECT count(*) FROM event WHERE event.customer = number AND at > ?4
+        WHERE active = 1 AND (number = ?1 OR cuit = ?2 OR canonical = ?3) AND ?4 > (
+            SELECT count(*) FROM event WHERE event.customer = number AND at > ?5
             AND kind = 'reset' AND actor = 'customer')
         ORDER BY number, email.id"""
-    rows = (fetch_all(query, customer_number(asked.usuario), None, times, now(-seconds))
-            or fetch_all(query, None, canonical_email(asked.email), times, now(-seconds)))
+    limit, typed = (times, now(-seconds)), asked.usuario
+    rows = (fetch_all(query, customer_number(typed), re.sub(r"[\s.-]", "", typed), None, *limit)
+            or fetch_all(query, None, None, canonical_email(asked.email or typed), *limit))
     mails, accounts = {}, {}
     for row in rows:
         mails.setdefault(row.recipient.lower(), []).append(row)
@@ -1454,7 +1532,7 @@ class PasswordForm(NewPasswordForm):
 
     def validate_clave_actual(self, field):
         """The one in use, which the new one must not be."""
-        if not check_password("password", self.customer.number, self.customer, field.data):
+        if not match_password("password", None, [self.customer], field.data):
             raise StopValidation("La clave actual no coincide")
         if normalized(field.data) == normalized(self.clave_nueva.data or ""):
             raise StopValidation("La clave nueva debe ser distinta de la actual")
@@ -1490,6 +1568,7 @@ def new_password(token):
         return form_page("new_password.html", form, customer=customer)
     if not save_password(customer, form.clave_nueva.data):
         abort(410)  # another tab was faster
+    session["usuario"] = str(customer.number)
     return done("Cambió su clave. Ya puede ingresar.", "sign_in")
 
 
@@ -1584,6 +1663,7 @@ PROVINCES = re.split(r"\|\s*", """Buenos Aires|Ciudad Autónoma de Buenos Aires|
     Río Negro|Salta|San Juan|San Luis|Santa Cruz|Santa Fe|Santiago del Estero|Tierra del Fuego|
     Tucumán""")
 LIST_LENGTH = 8         # e-mails, or phones, of a customer
+EMAILS = "SELECT * FROM email WHERE customer = ? ORDER BY id"
 PROFILE_COLUMNS = {"contacto": "contact", "domicilio": "address", "localidad": "city",
                    "provincia": "province", "codigo_postal": "postal_code"}
 
@@ -1631,7 +1711,8 @@ class ProfileForm(Form):
 
         A box that is off sends nothing: `avisos_visto` says that it was there.
         """
-        self.customer, self.emails_on_file = customer, emails_of(customer.number)
+        self.customer, self.rows = customer, fetch_all(EMAILS, customer.number)
+        self.emails_on_file = [row.address for row in self.rows if not row.replaced_at]
         phones = fetch_all("SELECT number FROM phone WHERE customer = ? ORDER BY id",
                            customer.number)
         lists = {"emails": self.emails_on_file, "telefonos": [row.number for row in phones]}
@@ -1665,7 +1746,7 @@ class ProfileForm(Form):
             return
         if not field.data:
             raise StopValidation("Para cambiar sus correos, escriba su clave actual")
-        if not check_password("password", self.customer.number, self.customer, field.data):
+        if not match_password("password", None, [self.customer], field.data):
             raise StopValidation("La clave actual no coincide")
 
 
@@ -1675,14 +1756,12 @@ def profile():
     """Modificar Datos: save what was changed and log each change."""
     form, number = ProfileForm(current_user.customer), current_user.number
     if not form.validate_on_submit():
-        unconfirmed = fetch_all("SELECT address FROM email WHERE customer = ?"
-                                " AND confirmed_at IS NULL", number)
-        return form_page("profile.html", form, unconfirmed=[row.address for row in unconfirmed])
+        return form_page("profile.html", form)
     with transaction() as db:
-        if emails_of(number) != form.emails_on_file:
+        if fetch_all(EMAILS, number) != form.rows:
             abort(400, "old form")  # another tab was faster: no password was asked for this change
         customer = fetch_one("SELECT * FROM customer WHERE number = ?", number)
-        is_to_confirm = save_emails(db, customer, form.typed_emails())
+        is_to_confirm = save_emails(db, customer, form.rows, form.typed_emails())
         for field, column in PROFILE_COLUMNS.items():
             old, new = getattr(customer, column), form[field].data
             if new != old:
@@ -1701,29 +1780,58 @@ def profile():
     return done(f"Guardamos sus datos.{more}", "profile")
 
 
-def save_emails(db, customer, typed: dict) -> bool:
-    """Make a customer's addresses these; return whether any of them is to be confirmed.
+def save_emails(db, customer, rows: list, typed: dict) -> bool:
+    """Make a customer's list of addresses this one; return whether any of them is to be confirmed.
 
-    All addresses, old and new, are told; links to choose a password die.
+    A confirmed one that leaves the list stays in force until another one is confirmed. All that
+    are confirmed are told; links to choose a password die.
     """
-    number = customer.number
-    before = dict(fetch_all("SELECT canonical, address FROM email WHERE customer = ?", number))
+    number, before = customer.number, {row.canonical: row for row in rows if not row.replaced_at}
     if typed.keys() == before.keys():
         return False
     allow(db, "emails", number)
     db.execute("UPDATE customer SET link_serial = link_serial + 1 WHERE number = ?", (number,))
-    enqueue(db, "emails_changed", (before | typed).values(), number, name=customer.name)
-    for canonical in before.keys() - typed.keys():
-        db.execute("DELETE FROM email WHERE customer = ? AND canonical = ?", (number, canonical))
-        log_event(db, number, "data", field="email", old=before[canonical])
-    added = [canonical for canonical in typed if canonical not in before]
-    for canonical in added:
-        row = db.execute("INSERT INTO email (customer, address, canonical) VALUES (?, ?, ?)"
-                         " RETURNING id", (number, typed[canonical], canonical)).fetchone()
-        log_event(db, number, "data", field="email", new=typed[canonical])
-        enqueue(db, "confirm_email", [typed[canonical]], number, name=customer.name, email=row.id,
-                canonical=canonical)
-    return bool(added)
+    enqueue(db, "emails_changed", [row.address for row in rows if row.confirmed_at], number,
+            name=customer.name)
+    to_confirm = 0
+    for canonical in [canonical for canonical in typed if canonical not in before]:
+        row = db.execute("""INSERT INTO email (customer, address, canonical) VALUES (?, ?, ?)
+            ON CONFLICT DO UPDATE SET address = excluded.address, replaced_at = NULL RETURNING *
+            """, (number, typed[canonical], canonical)).fetchone()
+        log_event(db, number, "data", field="email", new=row.address)
+        if not row.confirmed_at:
+            to_confirm += 1
+            enqueue(db, "confirm_email", [row.address], number, name=customer.name, email=row.id,
+                    canonical=canonical)
+    for row in [row for canonical, row in before.items() if canonical not in typed]:
+        db.execute("UPDATE email SET replaced_at = ? WHERE id = ?", (now(), row.id))
+        log_event(db, number, "data", field="email", old=row.address)
+    forget_replaced_emails(db, number)
+    return bool(to_confirm)
+
+
+def forget_replaced_emails(db, number: int) -> None:
+    """Forget the addresses that left a customer's list, unless they are the only confirmed ones."""
+    db.execute("""DELETE FROM email WHERE customer = ?1 AND replaced_at IS NOT NULL AND (
+        confirmed_at IS NULL OR EXISTS (SELECT 1 FROM email WHERE customer = ?1
+            AND replaced_at IS NULL AND confirmed_at IS NOT NULL))""", (number,))
+
+
+@bp.post("/datos/reenviar")
+@login_required
+def resend_confirmation():
+    """Send the link to confirm an address again."""
+    row = fetch_one("SELECT * FROM email WHERE customer = ? AND canonical = ? AND confirmed_at IS"
+                    " NULL", current_user.number, canonical_email(request.form.get("correo", "")))
+    if row:
+        with transaction() as db:
+            allow(db, "confirmation", current_user.number)
+            enqueue(db, "confirm_email", [row.address], current_user.number,
+                    name=current_user.name, email=row.id, canonical=row.canonical)
+        flash(f"Enviamos otro enlace a {row.address}. Vence en 3 días.", "ok")
+    else:
+        flash("Ese correo no está por confirmar: no enviamos nada.", "attention")
+    return redirect(came_from() or url_for(".profile"), 303)
 
 
 def switch_reminders(db, number: int, *, wanted: bool) -> None:
@@ -1748,6 +1856,7 @@ def confirm_email(token):
                           " AND customer = ? AND confirmed_at IS NULL",
                           (now(), *signed, email.customer)).rowcount:
             abort(410, "email")
+        forget_replaced_emails(db, email.customer)
         log_event(db, email.customer, "email-confirmed", new=email.address)
     return done("Confirmó su correo.", "home")
 
@@ -1915,14 +2024,9 @@ def explanation(found: Statement) -> list[Explained]:
             for movement, amount, parts in zip(movements, amounts, against, strict=True)]
 
 
-def still_so(kind: str, number: int, lines: list) -> list[tuple]:
-    """Return (movement, what is owed of it) of those that are `kind` now; 'new' are all."""
-    if kind == "new":
-        return [(line, line.amount) for line in lines]
-    items = open_items(number, balance_of(number))
-    owed = {item.movement.id: item.rest for item in items if item.movement}
-    return [(line, owed[line.id]) for line in lines
-            if line.id in owed and (line.due_date >= today()) == (kind == "due")]
+def reported_transfers(number: int) -> list:
+    """Return the transfers that a customer told us of and that wait, or were answered lately."""
+    return fetch_all("SELECT * FROM transfer_shown WHERE customer = ? ORDER BY id", number)
 
 
 def has_pdf(movement) -> bool:
@@ -1936,7 +2040,8 @@ def home():
     """Bienvenido/a: the balance, what is open, the last movements, the manual's groups, news."""
     found = statement(current_user.number, window=5)
     news = fetch_all("SELECT * FROM news ORDER BY date DESC, id DESC LIMIT 3")
-    return render_template("home.html", found=found, open_items=found.open_items, news=news)
+    return render_template("home.html", found=found, open_items=found.open_items, news=news,
+                           transfers=reported_transfers(current_user.number))
 
 
 @bp.get("/cuenta")
@@ -2159,7 +2264,7 @@ def voucher_pdf(customer, voucher) -> bytes:
 
 
 def stored_document(name: str) -> bytes:
-    """Return a voucher's PDF as it is stored, perhaps named by its SHA-256; 404 if it is damaged."""
+    """Return a voucher's PDF as it is stored, or named by its SHA-256; 404 if damaged."""
     folder, file = Path(current_app.config["DOCUMENTS"]), Path(name)
     with suppress(OSError):
         content = (folder / file.name).read_bytes()
@@ -2269,18 +2374,41 @@ class ServiceError(Exception):
     """A payment service could not be asked, or its answer not be read: ask again later."""
 
 
+class ServiceRefusal(ServiceError):
+    """It answered, and refused: a wrong token, a wrong amount. A person has to see to it."""
+
+
+def note_error(service: str, error: ServiceError) -> None:
+    """Log what went wrong with a service; `check` tells what it refused, in its own words."""
+    log.warning("event=service-error service=%s error=%s", service, error)
+    if isinstance(error, ServiceRefusal):
+        with transaction() as db:
+            db.execute("UPDATE setting SET value = ? WHERE name = 'service_refusal'",
+                       (f"{now()}: {SERVICES[service].label}: {error}",))
+
+
 @contextmanager
-def time_limit(sock, seconds: float):
-    """Shut a socket down after so many seconds: its own timeout begins again with each byte."""
-    def shut_down():
-        with suppress(OSError):     # it was over just now
-            socket.socket.shutdown(sock, socket.SHUT_RDWR)
-    timer = threading.Timer(seconds, shut_down)
+def time_limit(connection, seconds: float):
+    """Hang up a connection, of HTTP or SMTP, after so many seconds: TimeoutError.
+
+    The timeout of its socket does not do: it begins again with each byte.
+    """
+    first, is_over = connection.sock, []
+
+    def hang_up():
+        is_over.append(True)
+        with suppress(OSError, TypeError):  # it is over, there is none yet, or it changes to TLS
+            socket.socket.shutdown(connection.sock or first, socket.SHUT_RDWR)
+
+    timer = threading.Timer(seconds, hang_up)
+    timer.daemon = True
     timer.start()
     try:
         yield
     finally:
         timer.cancel()
+        if is_over:
+            raise TimeoutError(f"no whole answer in {seconds:.1f} seconds")
 
 
 def fetch(url: str, read, data: bytes | None = None, headers: dict | None = None):
@@ -2295,7 +2423,7 @@ def fetch(url: str, read, data: bytes | None = None, headers: dict | None = None
         with closing(kind(parts.netloc, timeout=SERVICE_SECONDS / 2)) as connection:
             connection.connect()
             connection.sock.settimeout(SERVICE_SECONDS)
-            with time_limit(connection.sock, deadline - time.monotonic()):
+            with time_limit(connection, deadline - time.monotonic()):
                 connection.request("POST" if data else "GET", path, data,
                                    {"User-Agent": "CAC"} | (headers or {}))
                 reply = connection.getresponse()
@@ -2303,7 +2431,8 @@ def fetch(url: str, read, data: bytes | None = None, headers: dict | None = None
         if time.monotonic() > deadline or len(answer) > ANSWER_BYTES:
             raise ServiceError("the answer is too slow or too long")
         if not 200 <= reply.status < 300:   # an answer from elsewhere is none either
-            raise ServiceError(f"HTTP {reply.status}: {answer[:200]!r}")
+            kind = ServiceRefusal if reply.status in (400, 401, 403, 422) else ServiceError
+            raise kind(f"HTTP {reply.status}: {answer[:300].decode('utf-8', 'replace')}")
         return read(answer)
     except (OSError, HTTPException) as error:
         raise ServiceError(f"{type(error).__name__}: {error}") from error
@@ -2407,7 +2536,7 @@ class DineroMail:
                        {"Content-Type": "application/x-www-form-urlencoded"})
         outcome = report.findtext("estadoreporte", "").strip()
         if outcome not in ("1", "8"):   # 8 = it knows no such operation
-            raise ServiceError(f"ESTADOREPORTE {outcome[:20]!r}")
+            raise ServiceRefusal(f"ESTADOREPORTE {outcome[:20]!r}")
         operations, unknown = [], {one.upper(): one for one in references}
         for element in report.iterfind("detalle/operaciones/operacion"):
             reference, number, state, amount = (element.findtext(tag, "").strip() for tag in
@@ -2537,8 +2666,8 @@ def payment_service(name: str):
 
 @bp.app_errorhandler(ServiceError)
 def no_service(error):
-    """Say that a payment cannot be begun now."""
-    log.warning("event=service-error page=%s error=%s", request.endpoint, error)
+    """Say that a payment cannot be begun now: only Mercado Pago is asked meanwhile."""
+    note_error("mercadopago", error)
     return error_page(503, "no service", **{"Retry-After": 60})
 
 # === Payments =====================================================================================
@@ -2550,10 +2679,13 @@ FIRST_QUERY_SECONDS = 180           # a new payment is asked about if there was 
 ASK_AGAIN_SECONDS = 5               # for a customer who waits it is asked about no more often
 REFRESHES = {"new": 15, "pending": 15, "rejected": 3}   # of its page, after 2, 4, 6 … seconds
 GIVE_UP_SECONDS = 30 * 86400
-ROUND_SECONDS = 5                   # then the other jobs have their turn
+SETTLE_SECONDS = 5                  # then the other jobs have their turn
 NOTICE_BYTES = 64 * 1024
 KEPT_BYTES = 1000                   # of a notice: anybody may have sent it
 NOTICES_WAITING = 20_000            # then no more are taken: what they tell is asked for anyway
+PROOF_BYTES = 5 * 2**20             # of the file that comes with a transfer
+PROOFS = {".pdf": (b"%PDF-",), ".png": (b"\x89PNG\r\n\x1a\n",), ".jpg": (b"\xff\xd8\xff",)}
+PROOF_ENDINGS = {*PROOFS, ".jpeg", ".jfif", ""}
 
 
 def payment_offer(number: int):
@@ -2563,15 +2695,27 @@ def payment_offer(number: int):
     dm_active = bool(last and last.dineromail)
     services = {name: service.label for name, service in SERVICES.items()
                 if current_app.config[service.setting]}
-    nowhere = "" if services else "no service"
-    why_not = {"saldo": nowhere, "adelanto": nowhere}   # in the words of _why_not.html
-    if not shows_dineromail(balance, limit, dm_active):
+    why_not = {"saldo": "", "adelanto": ""}     # in the words of _why_not.html
+    if not services:
+        why_not = dict.fromkeys(why_not, "no service")
+    elif not shows_dineromail(balance, limit, dm_active):
         why_not["saldo"] = ("nothing due" if balance <= 0 else "above limit" if balance > limit
                             else "at limit" if balance == limit else "voucher type")
-    if not shows_advance_payment(balance, limit):
+    if services and not shows_advance_payment(balance, limit):
         why_not["adelanto"] = "balance first"
     return SimpleNamespace(balance=balance, limit=limit, dm_active=dm_active, services=services,
                            why_not=why_not, last_invoice=last.type_name if last else "none")
+
+
+def check_amount(field, least: int, most: int) -> None:
+    """Refuse what was typed if it is no amount, or not one from `least` to `most` centavos."""
+    try:
+        amount = parse_money(field.data or "")
+    except ValueError as error:
+        problem = str(error) if field.data else "Escriba el importe"
+        raise StopValidation(problem) from error
+    if not least <= amount <= most:
+        raise StopValidation(f"Escriba un importe de {money(least)} a {money(most)}")
 
 
 class PaymentForm(Form):
@@ -2583,16 +2727,8 @@ class PaymentForm(Form):
 
     def validate_importe(self, field):
         """Of an advance payment: from one peso to the limit."""
-        if self.concepto.data != "adelanto":
-            return
-        try:
-            amount = parse_money(field.data or "")
-        except ValueError as error:
-            problem = str(error) if field.data else "Escriba el importe a pagar"
-            raise StopValidation(problem) from error
-        if not MIN_PAYMENT <= amount <= company().dm_limit:
-            limits = f"de {money(MIN_PAYMENT)} a {money(company().dm_limit)}"
-            raise StopValidation(f"Escriba un importe {limits}")
+        if self.concepto.data == "adelanto":
+            check_amount(field, MIN_PAYMENT, company().dm_limit)
 
 
 @bp.route("/pago", methods=["GET", "POST"])
@@ -2610,10 +2746,15 @@ def pay():
             reference = begin_payment(number, form.medio.data, purpose, amount)
             return redirect(url_for(".payment", reference=reference), 303)
     accounts = fetch_all("SELECT * FROM bank_account ORDER BY id")
-    under_way = fetch_all("SELECT * FROM payment_shown WHERE customer = ? AND (state = 'pending' OR"
-                          " (state = 'review' AND is_in_review)) ORDER BY id", number)
+    under_way = fetch_all("""
+        SELECT * FROM payment_shown WHERE customer = ?1 AND (
+            state = 'pending' OR (state = 'review' AND is_in_review)
+            OR (state = 'new' AND hidden_at IS NULL AND (purpose = 'advance' OR amount = ?2)))
+        ORDER BY id""", number, offer.balance)
     return form_page("pay.html", form, offer=offer, accounts=accounts, under_way=under_way,
-                     open_items=open_items(number, offer.balance))
+                     labels={name: service.label for name, service in SERVICES.items()},
+                     open_items=open_items(number, offer.balance),
+                     transfers=reported_transfers(number))
 
 
 def begin_payment(number: int, service: str, purpose: str, amount: int) -> str:
@@ -2628,7 +2769,8 @@ def begin_payment(number: int, service: str, purpose: str, amount: int) -> str:
             INSERT INTO payment (reference, customer, service, purpose, amount, created_at,
                                  query_at) VALUES (?, ?, ?, ?, ?, ?, ?)
             ON CONFLICT (customer, service, purpose, amount) WHERE state = 'new' DO UPDATE
-            SET created_at = excluded.created_at, query_at = excluded.query_at RETURNING *""",
+            SET created_at = excluded.created_at, query_at = excluded.query_at, hidden_at = NULL
+            RETURNING *""",
             (reference, number, service, purpose, amount, now(), now(FIRST_QUERY_SECONDS))
         ).fetchone()
     if service == "mercadopago":
@@ -2655,17 +2797,122 @@ def payment(reference):
     row = fetch_one("SELECT * FROM payment_shown WHERE reference = ? AND customer = ?",
                     reference, number) or abort(404)
     service, checkout = payment_service(row.service), None
-    is_outdated = row.purpose == "balance" and row.amount != balance_of(number)
+    balance = balance_of(number)
+    is_outdated = row.purpose == "balance" and row.amount != balance
     if row.state == "new" and not (is_back or is_outdated):     # (address, fields of a form)
         checkout = (service.checkout(row) if row.service == "dineromail"
                     else (row.checkout_url, None) if row.checkout_url else None)
+    receipt = row.movement and fetch_one(f"{VOUCHER} WHERE movement.id = ?", row.movement)
     page = render_template("payment.html", payment=row, label=service.label, is_back=is_back,
-                           is_outdated=is_outdated, checkout=checkout)
+                           is_outdated=is_outdated, checkout=checkout, receipt=receipt,
+                           balance=balance)
     turn = int(turn) if re.fullmatch("[1-9][0-9]?", turn) else 1
     if turn > REFRESHES.get(row.state, 0) or not (is_back or row.state == "pending"):
         return page
     again = url_for(".payment", reference=row.reference, vuelta=turn + 1)
     return page, {"Refresh": f"{2 * turn}; url={again}"}
+
+
+@bp.post("/pago/<reference>")
+@login_required
+def hide_payment(reference):
+    """No lo hice: take an unfinished payment off PAGO ONLINE. A notice of it still counts."""
+    with transaction() as db:
+        if not db.execute("UPDATE payment SET hidden_at = ? WHERE reference = ? AND customer = ?",
+                          (now(), reference, current_user.number)).rowcount:
+            abort(404)
+    return redirect(url_for(".pay"), 303)
+
+
+class TransferForm(Form):
+    """Informar una transferencia."""
+
+    fecha = text_field("Fecha de la transferencia", 10)
+    importe = text_field("Importe", 30)
+    cuenta = SelectField("Cuenta a la que transfirió", validate_choice=False)
+    nota = text_field("Nota (opcional)", 200)
+    archivo = FileField("Comprobante (opcional)")
+
+    def validate_fecha(self, field):
+        """Of the last 12 months; as browsers send it or dd/mm/yyyy, and from then on as ISO."""
+        iso = re.sub(r"([0-9]{1,2})/([0-9]{1,2})/([0-9]{4})", r"\3-\2-\1", field.data or "")
+        with suppress(ValueError):
+            typed = datetime.strptime(iso, "%Y-%m-%d").date()
+            field.data = typed.isoformat()
+            if 0 <= (date.fromisoformat(today()) - typed).days <= 365:
+                return
+            raise StopValidation("Escriba una fecha de los últimos 12 meses, hasta hoy")
+        raise StopValidation("Escriba la fecha, por ejemplo 28/11/2026")
+
+    def validate_importe(self, field):
+        """What a movement may be."""
+        check_amount(field, 1, 10**15 - 1)
+
+    def validate_cuenta(self, field):
+        """One of ours."""
+        if field.data not in dict(field.choices):
+            raise StopValidation("Elija una de nuestras cuentas")
+
+    def validate_archivo(self, field):
+        """None, or what its content says that it is: a name may be anything."""
+        if not field.data:
+            return
+        self.content = field.data.read(PROOF_BYTES + 1)
+        self.kind = next((ending for ending, starts in PROOFS.items()
+                          if self.content.startswith(starts)), None)
+        if len(self.content) > PROOF_BYTES:
+            raise StopValidation("Elija un archivo de 5 MB o menos, por ejemplo una captura")
+        if not self.kind or Path(field.data.filename).suffix.lower() not in PROOF_ENDINGS:
+            raise StopValidation("Elija un archivo PDF, JPEG o PNG")
+
+
+@bp.route("/pago/informar", methods=["GET", "POST"])
+@login_required
+def report_transfer():
+    """Informar una transferencia: no balance moves, a person or an import looks for it."""
+    form, number = TransferForm(), current_user.number
+    accounts = {str(row.id): row for row in fetch_all("SELECT * FROM bank_account ORDER BY id")}
+    form.cuenta.choices = [(id_, f"{row.bank}, {row.account}") for id_, row in accounts.items()]
+    if not form.validate_on_submit():
+        return form_page("transfer.html", form)
+    with transaction() as db:
+        allow(db, "transfer", number)
+    row = {"date": form.fecha.data, "amount": parse_money(form.importe.data),
+           "cbu": accounts[form.cuenta.data].cbu, "note": " ".join(form.nota.data.split()), "document": None}
+    if form.archivo.data:
+        row["document"] = sha256(form.content) + form.kind
+        folder = Path(current_app.config["DOCUMENTS"])
+        private_folder(folder)
+        with atomic_write(folder / row["document"]) as draft:
+            draft.write_bytes(form.content)
+    with transaction() as db:       # the same within a minute is a second click
+        told = db.execute("""
+            INSERT INTO transfer (told_at, customer, date, amount, cbu, note, document)
+            SELECT :now, :customer, :date, :amount, :cbu, :note, :document WHERE NOT EXISTS (
+                SELECT 1 FROM transfer WHERE told_at > :lately AND (customer, date, amount, cbu,
+                note) = (:customer, :date, :amount, :cbu, :note) AND document IS :document)""",
+            row | {"customer": number, "now": now(), "lately": now(-60)})
+        if told.rowcount:
+            log_event(db, number, "transfer", new=money(row["amount"]))
+            enqueue(db, "transfer_told", filter(None, [company().admin_email]), number, **row,
+                    id=told.lastrowid, name=current_user.name, user=number,
+                    account=dict(form.cuenta.choices)[form.cuenta.data])
+    return done("Gracias por avisar. Verificamos la transferencia y le escribimos.", "pay")
+
+
+@command("transfer", "transfer 7 reject --reason 'No figura en el extracto.'")
+@click.argument("line", type=click.IntRange(1), metavar="ID")
+@click.argument("answer", type=click.Choice(["accept", "reject"]))
+@click.option("--reason", default="", help="For the customer, in the mail.")
+def answer_transfer(line, answer, reason):
+    """Say that a transfer arrived, or that it did not. The customer gets a mail."""
+    with transaction() as db:       # the mail is a trigger's, as imports accept transfers too
+        if not db.execute("UPDATE transfer SET state = ?, closed_at = ?, reason = ?"
+                          " WHERE id = ? AND state = 'told'",
+                          (f"{answer}ed", now(), reason, line)).rowcount:
+            raise Refused(f"No transfer {line} waits for an answer. Nothing was changed.")
+    log.info("event=transfer-%sed transfer=%s", answer, line)
+    echo(f"Transfer {line} is {answer}ed. The ledger is as it was.")
 
 
 def credit(db, payment, operation: Operation) -> None:
@@ -2700,7 +2947,16 @@ def act_on(db, service: str, operations: list[Operation]) -> None:
             fetch_one(f"SELECT * FROM payment WHERE service = ? AND {column} = ?", service, value)
             for column, value in (("reference", operation.reference),
                                   ("service_payment", operation.service_payment)))
+        if service == "mercadopago" and not fetch_one(
+                "SELECT 1 FROM payment WHERE reference = ?", operation.reference):
+            continue    # the shop's other sales: its notices tell of every payment of the account
         deed, why = verdict(payment, operation)
+        # Two payments may make up the amount. A person has to credit them: a receipt is of one
+        # payment of theirs, and each of the two may still be given back on its own.
+        parts = [one.amount or 0 for one in operations if (one.state, one.currency, one.reference)
+                 == ("credited", "ARS", operation.reference)]
+        if deed == "review" and payment and len(parts) == 2 and sum(parts) == payment.amount:
+            why = f"two payments that add up to ARS {plain_money(payment.amount)}"
         if deed == "credit" and owner:
             deed, why = "review", f"it was credited as {owner.reference} already"
         if deed == "credit":
@@ -2752,7 +3008,7 @@ def settle_notice(notice) -> None:
 
 def settle_round(sql: str, settle_one) -> None:
     """Settle each row that is due, for some seconds; a service that stalls is asked only once."""
-    deadline, stalled = time.monotonic() + ROUND_SECONDS, set()
+    deadline, stalled = time.monotonic() + SETTLE_SECONDS, set()
     for row in fetch_all(f"{sql} LIMIT 50", now()):
         began = time.monotonic()
         if began > deadline or row.service in stalled:
@@ -2760,7 +3016,7 @@ def settle_round(sql: str, settle_one) -> None:
         try:
             settle_one(row)
         except ServiceError as error:
-            log.warning("event=service-error service=%s error=%s", row.service, error)
+            note_error(row.service, error)
         except Exception:  # whatever it was, the others go on, and it is tried again later
             log.exception("event=settle-failed service=%s id=%s", row.service, row.id)
         if time.monotonic() - began > 1:
@@ -3022,27 +3278,6 @@ def write_mail(mail) -> EmailMessage:
 
 
 @contextmanager
-def connection_limit(connection, seconds: float):
-    """Hang up after so many seconds: TimeoutError. A socket's own timeout begins with each byte."""
-    is_over = []
-
-    def hang_up():
-        is_over.append(True)
-        with suppress(OSError, TypeError):  # there is none yet, or it is changing to TLS
-            socket.socket.shutdown(connection.sock, socket.SHUT_RDWR)
-
-    timer = threading.Timer(seconds, hang_up)
-    timer.daemon = True
-    timer.start()
-    try:
-        yield
-    finally:
-        timer.cancel()
-        if is_over:
-            raise TimeoutError(f"no whole answer in {seconds} seconds")
-
-
-@contextmanager
 def mail_server():
     """Yield a function that hands a message over and returns what the server said.
 
@@ -3057,7 +3292,7 @@ def mail_server():
     smtp = (smtplib.SMTP_SSL(timeout=SMTP_SECONDS, context=tls) if url.scheme == "smtps"
             else smtplib.SMTP(timeout=SMTP_SECONDS))
     smtp._host = url.hostname   # whom the certificate has to name: connect() does not set it
-    with closing(smtp), connection_limit(smtp, CONNECTION_SECONDS):
+    with closing(smtp), time_limit(smtp, CONNECTION_SECONDS):
         code, said = smtp.connect(url.hostname, url.port or SMTP_PORTS[url.scheme])
         if code != 220:
             raise smtplib.SMTPConnectError(code, said)
@@ -3690,7 +3925,6 @@ class ImportFile:
         self.customers = set(chain.from_iterable(self.owners.values()))
 
     def remark(self, what: str) -> None:
-        """Keep what is worth knowing about a line, and no problem."""
         self.remarks.append(f"line {self.line}: {what}")
 
     def leave_out(self, why: str) -> None:
@@ -3700,7 +3934,7 @@ class ImportFile:
 
     def records(self):
         """Yield {column: cell} of each line that is no blank, heading or total."""
-        above, width = self.headers, len(self.headers)
+        width, above = len(self.headers), [""] * len(self.headers)
         for line, row in self.lines():
             self.line = line
             cells = [cell.strip() if isinstance(cell, str) else cell for cell in row]
@@ -3811,9 +4045,8 @@ def finish_movement(file: ImportFile, row: dict) -> dict | None:
     currency = "" if re.fullmatch(r"\$|(?i:pes|ars|pesos)|", currency) else currency
     if currency and not file.is_by_cuit:
         raise ValueError(f"moneda «{currency}»: a foreign currency, accounts are in pesos")
-    if file.is_by_cuit and not owned(file, row, document, currency):
-        return None
-    return row if follows(file, row, balance) else None
+    is_known = not file.is_by_cuit or owned(file, row, document, currency)
+    return row if is_known and follows(file, row, balance) else None
 
 
 def owned(file: ImportFile, row: dict, document: str | None, currency: str) -> bool:
@@ -4001,7 +4234,9 @@ def merge_customers(db, lists: dict, options) -> None:
     for table, columns in lists.items():
         theirs = edited.format(table)
         db.execute(f"DELETE FROM incoming_{table} WHERE customer IN ({theirs})")
-        if table == "email":
+        if table == "email":    # those in the file are on the list, whatever waited for another
+            db.execute("UPDATE email SET replaced_at = NULL WHERE replaced_at > ''"
+                       " AND customer IN (SELECT customer FROM incoming_email)")
             db.execute("UPDATE incoming_email AS incoming SET confirmed_at = email.confirmed_at"
                        " FROM email WHERE (email.customer, email.canonical) ="
                        " (incoming.customer, incoming.canonical) AND email.confirmed_at > ''")
@@ -4017,15 +4252,17 @@ def check_receipts(file: ImportFile) -> None:
         raise Refused(f"line {row.line}: receipt {row.number} was written by the portal, over"
                       f" {plain_money(row.amount)}: its amount differs. Nothing was saved.")
     twins = fetch_all("""
-        SELECT line, receipt.number FROM incoming_movement AS incoming
-        JOIN movement AS receipt USING (customer, amount)
-        WHERE receipt.origin = 'portal' AND abs(julianday(incoming.date) - julianday(receipt.date))
-            <= 10 AND (incoming.type, incoming.number) <> (receipt.type, receipt.number)
-        AND NOT EXISTS (SELECT 1 FROM movement AS known
+        SELECT line, receipt.number, iif(incoming.type = 999, 'hold', 'be') AS does
+        FROM incoming_movement AS incoming JOIN movement AS receipt USING (customer)
+        WHERE receipt.origin = 'portal' AND iif(incoming.type = 999 AND incoming.number = 0,
+            receipt.date <= incoming.date, receipt.amount = incoming.amount
+            AND abs(julianday(incoming.date) - julianday(receipt.date)) <= 10)
+        AND (incoming.type, incoming.number) <> (receipt.type, receipt.number) AND NOT EXISTS (
+            SELECT 1 FROM movement AS known
             WHERE (known.customer, known.type, known.point_of_sale, known.number)
                 = (incoming.customer, incoming.type, incoming.point_of_sale, incoming.number))""")
-    show([f"{file.name}: line {row.line} may be the payment of receipt 900 0000-{row.number:08},"
-          " which the portal has credited: leave one of both out" for row in twins])
+    show([f"{file.name}: line {row.line} may {row.does} the payment of receipt 900 0000-"
+          f"{row.number:08}, which the portal has credited: leave one out" for row in twins])
 
 
 def import_file(path: Path, kind: str, options) -> None:
@@ -4229,7 +4466,8 @@ def ledger(db) -> str:
 
 def document_names(db) -> set[str]:
     """Return the names of all documents that a database speaks of."""
-    rows = db.execute("SELECT DISTINCT document FROM movement WHERE document IS NOT NULL")
+    rows = db.execute("SELECT document FROM movement WHERE document IS NOT NULL UNION"
+                      " SELECT document FROM transfer WHERE document IS NOT NULL")
     return {Path(row.document).name for row in rows}
 
 
@@ -4438,9 +4676,16 @@ def check(as_json, live):
 # What the operator types and no part above owns.
 
 
+def tables():
+    """Return the database by sqlite-utils; Refused if it is another program's."""
+    from sqlite_utils import Database   # which pages have not the time to import
+    known_version(get_db())
+    return Database(get_db())
+
+
 @command("list", "list payments")
 @click.argument("what", type=click.Choice(
-    ["settings", "customers", "payments", "review", "mail", "imports"]))
+    ["settings", "customers", "payments", "review", "transfers", "mail", "imports"]))
 def list_rows(what):
     """Print settings, secrets masked; customers; the last payments; what waits for review; mail."""
     known_version(get_db())
@@ -4686,6 +4931,8 @@ def init():
 REQUEST_BYTES = 2**20               # of a request: more is refused
 MAX_FIELDS = 500                    # of a form
 FORM_TYPES = {"", "application/x-www-form-urlencoded", "multipart/form-data"}
+PROOF_FORM = "cac.report_transfer"  # the one form with a file, of a customer who is signed in
+PROOF_REQUEST_BYTES = 12 * 2**20    # a photo that is too big is told so, with all that was typed
 FOREIGN_FORMS = {"cac.receive_notice", "cac.unsubscribe"}    # what others send, and may look odd
 HEADERS = {
     "X-Content-Type-Options": "nosniff", "Referrer-Policy": "same-origin",
@@ -4733,7 +4980,8 @@ def page_values() -> dict:
     brands = all_brands()
     code = current_user.brand if current_user.is_authenticated else brands[0].code
     brand = next(brand for brand in brands if brand.code == code)
-    return {"company": company(), "brands": brands, "brand": brand}
+    return {"company": company(), "brands": brands, "brand": brand,
+            "unconfirmed_email": getattr(current_user, "unconfirmed_email", None)}
 
 
 def refuse_odd_form() -> None:
@@ -4748,7 +4996,9 @@ def refuse_odd_form() -> None:
     ours = {None, request.host, urlsplit(current_app.config["BASE_URL"]).netloc}
     if origin not in ours or request.headers.get("Sec-Fetch-Site") == "cross-site":
         abort(400)
-    if request.mimetype not in FORM_TYPES or request.files or len(fields) != len(request.form):
+    files = [name for name, _ in request.files.items(multi=True)]
+    if request.mimetype not in FORM_TYPES or len(fields) != len(request.form) or (
+            files and (request.endpoint != PROOF_FORM or files != ["archivo"])):
         abort(400)
     if any("\0" in value or not name.isascii() or len(name) > 40 for name, value in fields):
         abort(400)
@@ -4761,6 +5011,8 @@ def guard():
         return Response("No entendimos el pedido.", 400, mimetype="text/plain")
     if not re.match("/(?!/)", request.path):
         abort(404)
+    if request.endpoint == PROOF_FORM and current_user.is_authenticated:
+        request.max_content_length = PROOF_REQUEST_BYTES
     if request.method == "POST" and request.endpoint not in FOREIGN_FORMS:
         refuse_odd_form()
     start_jobs(current_app._get_current_object())

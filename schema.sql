@@ -37,6 +37,7 @@ CREATE TABLE customer (
     active         INTEGER NOT NULL DEFAULT 1 CHECK (active IN (0, 1)),  -- 0 = blocked
     wants_reminders INTEGER NOT NULL DEFAULT 1 CHECK (wants_reminders IN (0, 1))  -- portal: mails about new, due and overdue vouchers
 ) STRICT;
+CREATE INDEX customer_cuit ON customer (cuit);              -- Ingrese a su Cuenta, by CUIT
 
 CREATE TRIGGER customer_needs_a_brand BEFORE INSERT ON customer WHEN NOT EXISTS (SELECT 1 FROM brand)
 BEGIN SELECT raise(ABORT, 'there is no brand: run `setup` first'); END;
@@ -50,9 +51,10 @@ CREATE TABLE email (
     address       TEXT NOT NULL,             -- as typed or imported; mail goes here
     canonical     TEXT NOT NULL,             -- as compared: NFKC, case folded, domain in punycode
     confirmed_at  TEXT,                      -- NULL = typed on the site, not confirmed yet: no use to recover a password
+    replaced_at   TEXT,                      -- when the customer took it off the list; it stays in force until another one is confirmed
     UNIQUE (customer, canonical)
 ) STRICT;
-CREATE INDEX email_canonical ON email (canonical);          -- ¿Olvidó su Clave?, by address
+CREATE INDEX email_canonical ON email (canonical);          -- Ingrese a su Cuenta and ¿Olvidó su Clave?, by address
 
 CREATE TABLE phone (                         -- as typed: no format is imposed
     id        INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -69,7 +71,8 @@ CREATE TABLE session (
     created_at  TEXT NOT NULL,               -- the absolute limit counts from here
     seen_at     TEXT NOT NULL,               -- the idle limit counts from here; written every few minutes, not at each request
     address     TEXT NOT NULL,               -- IP it was opened from
-    agent       TEXT NOT NULL
+    agent       TEXT NOT NULL,
+    accounts    TEXT NOT NULL DEFAULT '{}'   -- JSON: to which it may change, as the same password opened them: {number: mark of the hash}
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX session_customer ON session (customer);        -- ending a customer's sessions
 
@@ -186,6 +189,7 @@ CREATE TABLE payment (
     queried_at       TEXT,                   -- when the service was last asked; NULL = never
     query_at         TEXT,                   -- when to ask again; NULL = no more
     checkout_url     TEXT,                   -- Mercado Pago's, to which a link leads; NULL = none: DineroMail's is reached by a form
+    hidden_at        TEXT,                   -- when the customer said that it was not made; what the service tells of it counts all the same
     service_payment  TEXT,                   -- the service's own number of the payment that was credited
     movement         INTEGER UNIQUE REFERENCES movement,   -- the receipt
     UNIQUE (service, service_payment),
@@ -232,11 +236,55 @@ CREATE TRIGGER review_is_no_flood BEFORE INSERT ON review
 WHEN NEW.reason = 'unknown reference' AND (SELECT count(*) FROM review WHERE reason = 'unknown reference' AND closed_at IS NULL) >= 1000
 BEGIN SELECT raise(IGNORE); END;
 
--- For the operator: `list payments`, the last 50, and `list review`.
+-- A transfer or deposit that a customer told us of. It moves no balance: what the accounting program imports does.
+CREATE TABLE transfer (
+    id         INTEGER PRIMARY KEY,
+    told_at    TEXT NOT NULL,
+    customer   INTEGER NOT NULL REFERENCES customer,
+    date       TEXT NOT NULL CHECK (date IS date(date)),
+    amount     INTEGER NOT NULL CHECK (amount BETWEEN 1 AND 999999999999999),
+    cbu        TEXT NOT NULL,                -- of the account that it went to: the accounts themselves may be replaced
+    note       TEXT NOT NULL DEFAULT '',
+    document   TEXT,                         -- file in CAC_DOCUMENTS, only for the operator; NULL = none was sent
+    state      TEXT NOT NULL DEFAULT 'told' CHECK (state IN ('told', 'accepted', 'rejected')),
+    closed_at  TEXT,
+    reason     TEXT NOT NULL DEFAULT '',     -- of the operator, for the customer
+    movement   INTEGER UNIQUE REFERENCES movement,  -- the imported receipt that closed it; NULL = none, or a person did
+    CONSTRAINT told_means_open CHECK ((state = 'told') = (closed_at IS NULL))
+) STRICT;
+CREATE INDEX transfer_customer ON transfer (customer, amount);   -- home and the payment page; imports
+
+-- A receipt that is imported closes the oldest transfer of that amount, if there are at most ten days between them.
+CREATE TRIGGER receipt_closes_transfer AFTER INSERT ON movement
+WHEN NEW.origin = 'imported' AND NEW.type IN (SELECT code FROM voucher_type WHERE kind IN ('receipt', 'other'))
+BEGIN
+    UPDATE transfer SET state = 'accepted', closed_at = strftime('%Y-%m-%dT%H:%M:%SZ', 'now'), movement = NEW.id
+    WHERE id = (SELECT id FROM transfer
+                WHERE state = 'told' AND customer = NEW.customer AND amount = -NEW.amount AND abs(julianday(date) - julianday(NEW.date)) <= 10
+                ORDER BY date, id LIMIT 1);
+END;
+CREATE TRIGGER transfer_waits_again BEFORE DELETE ON movement BEGIN     -- its import is undone
+    UPDATE transfer SET state = 'told', closed_at = NULL, movement = NULL WHERE movement = OLD.id;
+END;
+CREATE TRIGGER transfer_is_answered AFTER UPDATE OF state ON transfer WHEN NEW.state <> 'told' BEGIN
+    INSERT INTO outbox (template, recipient, customer, data, created_at, due_at)
+    SELECT 'transfer_' || NEW.state, address, customer, json_object('amount', NEW.amount, 'date', NEW.date, 'reason', NEW.reason), NEW.closed_at, NEW.closed_at
+    FROM email WHERE customer = NEW.customer AND confirmed_at IS NOT NULL;
+END;
+
+-- For the customer's pages: what waits, and for ten days what a person answered.
+CREATE VIEW transfer_shown AS
+SELECT * FROM transfer WHERE state = 'told' OR (movement IS NULL AND closed_at > strftime('%Y-%m-%dT%H:%M:%SZ', 'now', '-10 days'));
+
+-- For the operator: `list payments`, the last 50, `list transfers`, those that wait first, and `list review`.
 CREATE VIEW list_payments AS
 SELECT created_at AS begun, reference, customer, service, purpose, replace(printf('%,d', amount / 100), ',', '.') || printf(',%02d', amount % 100) AS amount,
        state, service_payment, queried_at AS asked
 FROM payment ORDER BY id DESC LIMIT 50;
+CREATE VIEW list_transfers AS
+SELECT transfer.id, told_at, customer, name, date, replace(printf('%,d', amount / 100), ',', '.') || printf(',%02d', amount % 100) AS amount,
+       coalesce((SELECT bank FROM bank_account WHERE bank_account.cbu = transfer.cbu), cbu) AS account, note, document, state, reason
+FROM transfer JOIN customer ON customer.number = transfer.customer ORDER BY state <> 'told', transfer.id DESC LIMIT 100;
 CREATE VIEW list_review AS
 SELECT review.id, review.at, review.service, review.reference, payment.customer,
        iif(payment.amount > 0, replace(printf('%,d', payment.amount / 100), ',', '.') || printf(',%02d', payment.amount % 100), NULL) AS amount,
@@ -330,11 +378,11 @@ CREATE INDEX service_customer ON service (customer);        -- Servicios
 CREATE TABLE import (
     id              INTEGER PRIMARY KEY,
     at              TEXT NOT NULL,
-    who             TEXT NOT NULL,           -- the system's user who typed the command
+    who             TEXT NOT NULL DEFAULT '', -- the system's user who typed the command
     kind            TEXT NOT NULL CHECK (kind IN ('customers', 'movements', 'invoices', 'news', 'services')),
     file            TEXT NOT NULL,           -- its name, for the operator
     digest          TEXT NOT NULL,           -- SHA-256 of content and options: the same file again is no news
-    rows            INTEGER NOT NULL,
+    rows            INTEGER NOT NULL DEFAULT 0,
     added           INTEGER NOT NULL DEFAULT 0,
     changed         INTEGER NOT NULL DEFAULT 0,
     gone            INTEGER NOT NULL DEFAULT 0,
@@ -361,7 +409,7 @@ CREATE VIEW customer_before AS SELECT import.id AS import, 'customer' AS table_n
     json_object('number', number, 'name', name, 'cuit', cuit, 'tax_condition', tax_condition, 'address', address, 'city', city,
     'province', province, 'postal_code', postal_code, 'brand', brand, 'active', active) AS before FROM import, customer WHERE balance_after IS NULL;
 CREATE VIEW email_before AS SELECT import.id AS import, 'email' AS table_name, customer || ' ' || canonical AS key, email.id AS row,
-    json_object('id', email.id, 'customer', customer, 'address', address, 'canonical', canonical, 'confirmed_at', confirmed_at) AS before
+    json_object('id', email.id, 'customer', customer, 'address', address, 'canonical', canonical, 'confirmed_at', confirmed_at, 'replaced_at', replaced_at) AS before
     FROM import, email WHERE balance_after IS NULL;
 CREATE VIEW phone_before AS SELECT import.id AS import, 'phone' AS table_name, customer || ' ' || number AS key, phone.id AS row,
     json_object('id', phone.id, 'customer', customer, 'number', number) AS before FROM import, phone WHERE balance_after IS NULL;
@@ -431,7 +479,7 @@ FROM setting WHERE kind <> 'mark' ORDER BY name;
 -- `list customers`
 CREATE VIEW list_customers AS
 SELECT customer.number, name, brand, cuit, iif(total < 0, '−', '') || replace(printf('%,d', abs(total) / 100), ',', '.') || printf(',%02d', abs(total) % 100) AS balance,
-       (SELECT group_concat(address || iif(confirmed_at IS NULL, ' (not confirmed)', ''), ', ') FROM email WHERE email.customer = customer.number) AS emails,
+       (SELECT group_concat(address || CASE WHEN confirmed_at IS NULL THEN ' (not confirmed)' WHEN replaced_at IS NOT NULL THEN ' (being replaced)' ELSE '' END, ', ') FROM email WHERE email.customer = customer.number) AS emails,
        (SELECT max(at) FROM event WHERE event.customer = customer.number AND kind = 'sign-in') AS last_sign_in,
        CASE WHEN active = 0 THEN 'blocked' WHEN password IS NULL THEN 'no password' END AS state
 FROM customer LEFT JOIN (SELECT customer, sum(amount) AS total FROM movement GROUP BY customer) AS ledger ON ledger.customer = customer.number
@@ -478,6 +526,13 @@ WITH finding (part, level, n, wrong, fine) AS (
     UNION ALL
     SELECT 'payments', 'WARN', count(*), 'notices not settled for an hour: %d', 'notices are settled within the hour'
     FROM notice WHERE query_at IS NOT NULL AND received_at < strftime('%Y-%m-%dT%H:%M:%SZ', 'now', '-1 hour')
+    UNION ALL
+    SELECT 'payments', 'WARN', count(*), 'transfers that wait for a person for two days: %d, see `list transfers`', 'no transfer waits for two days'
+    FROM transfer WHERE state = 'told' AND told_at < strftime('%Y-%m-%dT%H:%M:%SZ', 'now', '-2 days')
+    UNION ALL
+    SELECT 'payments', 'WARN', value > strftime('%Y-%m-%dT%H:%M:%SZ', 'now', '-1 day'),
+           'a payment service refused what we asked, at ' || replace(value, '%', '%%'), 'no payment service refused anything for a day'
+    FROM setting WHERE name = 'service_refusal'
     UNION ALL
     SELECT 'mail', 'WARN', count(*), 'mails not sent for an hour: %d, see `list mail`', 'mail is sent within the hour'
     FROM outbox WHERE due_at IS NOT NULL AND created_at < strftime('%Y-%m-%dT%H:%M:%SZ', 'now', '-1 hour')
@@ -561,6 +616,7 @@ INSERT INTO setting (name, kind, value, about) VALUES
     ('page_size',        'count', '20',     'movements on a page of the statement'),
     ('notify_hour',      'hour',  'off',    'from this hour on, in Argentina, the service reminds customers once a day'),
     ('jobs_at',          'mark',  '',       'when the background thread was last at work'),
+    ('service_refusal',  'mark',  '',       'when a payment service refused last what we asked, and its words'),
     ('notified_on',      'mark',  '',       'the day on which it did so last'),
     ('password_min',     'length', '8',     'characters that a new password needs, never below 8'),
     ('company_name',     'text',  '', 'the company, in titles, mails and PDFs'),

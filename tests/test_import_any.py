@@ -147,6 +147,8 @@ FILES = {   # what it is: (the file, options), what has to arrive of customer 12
         xlsx(HEAD, TYPED[1], [None, DAY, 6, 2, 1], merged=["A2:A3"]), [ONE, (6, 0, 2, 100, A_DAY)]),
     "a title merged over the columns": (
         xlsx(["Movimientos"], HEAD, TYPED[1], merged=["A1:E1"]), [ONE]),
+    "a header merged over two lines": (
+        xlsx(HEAD, [None] * 5, TYPED[1], merged=["A1:A2", "B1:B2", "D1:D2"]), [ONE]),
     "a column of #N/A": (xlsx([*HEAD, "vendedor", "vencimiento"],
                               [*TYPED[1], "#N/A", "#N/A"]), [ONE]),
     "a formula that was never computed is no amount": (

@@ -112,6 +112,14 @@ def test_a_payment_that_may_count_twice_is_pointed_out(load, db):
     assert "line 9 may be the payment of receipt 900" in output     # the transfer of the 15th
 
 
+def test_an_opening_balance_that_may_hold_a_payment_is_pointed_out(load, db):
+    db.execute("INSERT INTO movement (customer, date, type, point_of_sale, number, amount, origin)"
+               " VALUES (1007, '2026-09-14', 900, 0, 1, -123456, 'portal')")
+    row = cells_of(ROWS[5]._replace(type="Saldo anterior", number="", date="2026-10-01"))
+    output = load(csv_of([HEADER, row]).encode()).output
+    assert "line 2 may hold the payment of receipt 900" in output
+
+
 def test_a_movement_that_changes_keeps_its_place_and_its_pdf(load, db):
     load(file_of())
     db.execute("UPDATE movement SET document = 'x.pdf' WHERE number = 13001")
@@ -311,7 +319,7 @@ def test_imports_that_changed_something_are_listed(load, run, db):
     rows = db.execute("SELECT * FROM list_imports").fetchall()
     changes = [(row.id, row.new, row.changed, row.gone) for row in rows]
     assert changes == [(2, 1, 1, 1), (1, 10, 0, 0)]
-    assert rows[0].undone.startswith("undone 20") and rows[1].undone == ""
+    assert rows[0].undone.startswith("undone 20") and not rows[1].undone
     assert rows[0].who == getpass.getuser()
 
 
