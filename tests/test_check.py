@@ -5,7 +5,7 @@ import json
 import cac
 import pytest
 from conftest import SECRET, TOKEN, http
-from test_commands import SAFE, empty, shell  # noqa: F401 - a fixture
+from test_commands import SAFE, shell
 
 SERVICE = "dineromail"
 TO_BE_SET_UP = {"CAC_SMTP_URL is not set: no mail goes out", "no backup was made yet",

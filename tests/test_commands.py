@@ -1,6 +1,5 @@
 """What the operator types: what each command says, what it changes, and its exit code."""
 
-import json
 import os
 import re
 import shutil
@@ -47,14 +46,6 @@ def stored(db, name):
     return db.execute("SELECT value FROM setting WHERE name = ?", (name,)).fetchone().value
 
 
-@pytest.fixture
-def empty(tmp_path):
-    """A database whose company is set up, and that holds nothing else."""
-    cac.make_database(tmp_path / "empty.db", "schema.sql")
-    shell("setup", ROOT / "tests" / "files" / "empresa.toml", database=tmp_path / "empty.db")
-    return tmp_path / "empty.db"
-
-
 # --- All commands ---------------------------------------------------------------------------------
 
 @pytest.mark.parametrize("name", sorted(cac.bp.cli.commands))
@@ -77,7 +68,8 @@ def test_flask_gives_the_same_as_python(database, words):
 
 def steady(output):
     """Without the lines that tell the time, the space, or how the program was called."""
-    return [line for line in output.splitlines() if not re.match(r"ok    (SQLite|[0-9,]+ MB)|Usage", line)]
+    return [line for line in output.splitlines()
+            if not re.match(r"ok    (SQLite|[0-9,]+ MB)|Usage", line)]
 
 
 @pytest.mark.parametrize("words", [

@@ -1,4 +1,4 @@
-"""Datasette over the same file, as README says: the operator's lists, and nothing that opens an account."""
+"""Datasette over the same file: the operator's lists, and nothing that opens an account."""
 
 import json
 import urllib.error
