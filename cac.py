@@ -2299,7 +2299,8 @@ def fetch(url: str, read, data: bytes | None = None, headers: dict | None = None
             raise ServiceError("the answer is too slow or too long")
         if not 200 <= reply.status < 300:   # an answer from elsewhere is none either
             kind = ServiceRefusal if reply.status in (400, 401, 403, 422) else ServiceError
-            raise kind(f"HTTP {reply.status}: {answer[:300].decode('utf-8', 'replace')}")
+            words = " ".join(answer[:300].decode("utf-8", "replace").split())
+            raise kind(f"HTTP {reply.status}: {words}")
         return read(answer)
     except (OSError, HTTPException) as error:
         raise ServiceError(f"{type(error).__name__}: {error}") from error
@@ -2360,7 +2361,6 @@ class DineroMail:
     currencies = {"1": "ARS", "2": "USD"}                           # MONEDA
 
     def __init__(self, config):
-        """The account is configured with its check digit, and used without."""
         self.base = config["DINEROMAIL_URL"].rstrip("/")
         self.account, self.key = config["DINEROMAIL_ACCOUNT"][:-1], config["DINEROMAIL_PASSWORD"]
 
@@ -2428,7 +2428,6 @@ class MercadoPago:
               "authorized": "pending", "rejected": "rejected", "cancelled": "rejected"}
 
     def __init__(self, config):
-        """The token opens their interface; the secret is what they sign notices with."""
         self.base = config["MERCADOPAGO_URL"].rstrip("/")
         self.token, self.secret = config["MERCADOPAGO_TOKEN"], config["MERCADOPAGO_SECRET"]
 
@@ -2562,14 +2561,12 @@ def payment_offer(number: int):
     dm_active = bool(last and last.dineromail)
     services = {name: service.label for name, service in SERVICES.items()
                 if current_app.config[service.setting]}
-    why_not = {"saldo": "", "adelanto": ""}     # in the words of _why_not.html
-    if not services:
-        why_not = dict.fromkeys(why_not, "no service")
-    elif not shows_dineromail(balance, limit, dm_active):
-        why_not["saldo"] = ("nothing due" if balance <= 0 else "above limit" if balance > limit
+    why_not = {"saldo": "no service", "adelanto": "no service"}     # see _why_not.html
+    if services:
+        why_not["adelanto"] = "" if shows_advance_payment(balance, limit) else "balance first"
+        why_not["saldo"] = ("" if shows_dineromail(balance, limit, dm_active) else "nothing due"
+                            if balance <= 0 else "above limit" if balance > limit
                             else "at limit" if balance == limit else "voucher type")
-    if services and not shows_advance_payment(balance, limit):
-        why_not["adelanto"] = "balance first"
     return SimpleNamespace(balance=balance, limit=limit, dm_active=dm_active, services=services,
                            why_not=why_not, last_invoice=last.type_name if last else "none")
 
@@ -2648,14 +2645,20 @@ def begin_payment(number: int, service: str, purpose: str, amount: int) -> str:
     return begun.reference
 
 
-@bp.get("/pago/<reference>")
+@bp.route("/pago/<reference>", methods=["GET", "POST"])
 @login_required
 def payment(reference):
     """A payment: while it is new, the way to the service; then what became of it.
 
-    Who comes back from there has the service asked at once, and waits for some minutes.
+    Who comes back from there has the service asked at once, and waits for some minutes. POST is
+    "no lo hice": PAGO ONLINE shows it no more, but what the service tells of it still counts.
     """
     number, turn = current_user.number, request.args.get("vuelta", "")
+    if request.method == "POST":
+        with transaction() as db:
+            db.execute("UPDATE payment SET hidden_at = ? WHERE reference = ? AND customer = ?"
+                       " RETURNING 1", (now(), reference, number)).fetchone() or abort(404)
+        return redirect(url_for(".pay"), 303)
     if is_back := "vuelta" in request.args:
         with suppress(sqlite3.OperationalError), transaction(patience=1) as db:
             db.execute("UPDATE payment SET query_at = ?1 WHERE reference = ?2 AND customer = ?3"
@@ -2680,17 +2683,6 @@ def payment(reference):
     return page, {"Refresh": f"{2 * turn}; url={again}"}
 
 
-@bp.post("/pago/<reference>")
-@login_required
-def hide_payment(reference):
-    """No lo hice: take an unfinished payment off PAGO ONLINE. A notice of it still counts."""
-    with transaction() as db:
-        if not db.execute("UPDATE payment SET hidden_at = ? WHERE reference = ? AND customer = ?",
-                          (now(), reference, current_user.number)).rowcount:
-            abort(404)
-    return redirect(url_for(".pay"), 303)
-
-
 class TransferForm(Form):
     """Informar una transferencia."""
 
@@ -2712,11 +2704,9 @@ class TransferForm(Form):
         raise StopValidation("Escriba la fecha, por ejemplo 28/11/2026")
 
     def validate_importe(self, field):
-        """What a movement may be."""
         check_amount(field, 1, 10**15 - 1)
 
     def validate_cuenta(self, field):
-        """One of ours."""
         if field.data not in dict(field.choices):
             raise StopValidation("Elija una de nuestras cuentas")
 
