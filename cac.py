@@ -2251,14 +2251,14 @@ class ServiceError(Exception):
     """A payment service could not be asked, or its answer not be read: ask again later."""
 
 
-class ServiceRefusal(ServiceError):
+class RefusalError(ServiceError):
     """It answered, and refused: a wrong token, a wrong amount. A person has to see to it."""
 
 
 def note_error(service: str, error: ServiceError) -> None:
     """Log what went wrong with a service; `check` tells what it refused, in its own words."""
     log.warning("event=service-error service=%s error=%s", service, error)
-    if isinstance(error, ServiceRefusal):
+    if isinstance(error, RefusalError):
         with transaction() as db:
             db.execute("UPDATE setting SET value = ? WHERE name = 'service_refusal'",
                        (f"{now()}: {SERVICES[service].label}: {error}",))
@@ -2298,7 +2298,7 @@ def fetch(url: str, read, data: bytes | None = None, headers: dict | None = None
         if time.monotonic() > deadline or len(answer) > ANSWER_BYTES:
             raise ServiceError("the answer is too slow or too long")
         if not 200 <= reply.status < 300:   # an answer from elsewhere is none either
-            kind = ServiceRefusal if reply.status in (400, 401, 403, 422) else ServiceError
+            kind = RefusalError if reply.status in (400, 401, 403, 422) else ServiceError
             words = " ".join(answer[:300].decode("utf-8", "replace").split())
             raise kind(f"HTTP {reply.status}: {words}")
         return read(answer)
@@ -2403,7 +2403,7 @@ class DineroMail:
                        {"Content-Type": "application/x-www-form-urlencoded"})
         outcome = report.findtext("estadoreporte", "").strip()
         if outcome not in ("1", "8"):   # 8 = it knows no such operation
-            raise ServiceRefusal(f"ESTADOREPORTE {outcome[:20]!r}")
+            raise RefusalError(f"ESTADOREPORTE {outcome[:20]!r}")
         operations, unknown = [], {one.upper(): one for one in references}
         for element in report.iterfind("detalle/operaciones/operacion"):
             reference, number, state, amount = (element.findtext(tag, "").strip() for tag in
@@ -2550,8 +2550,7 @@ NOTICE_BYTES = 64 * 1024
 KEPT_BYTES = 1000                   # of a notice: anybody may have sent it
 NOTICES_WAITING = 20_000            # then no more are taken: what they tell is asked for anyway
 PROOF_BYTES = 5 * 2**20             # of the file that comes with a transfer
-PROOFS = {".pdf": (b"%PDF-",), ".png": (b"\x89PNG\r\n\x1a\n",), ".jpg": (b"\xff\xd8\xff",)}
-PROOF_ENDINGS = {*PROOFS, ".jpeg", ".jfif", ""}
+PROOFS = {".pdf": b"%PDF-", ".png": b"\x89PNG\r\n\x1a\n", ".jpg": b"\xff\xd8\xff"}  # beginnings
 
 
 def payment_offer(number: int):
@@ -2695,13 +2694,13 @@ class TransferForm(Form):
     def validate_fecha(self, field):
         """Of the last 12 months; as browsers send it or dd/mm/yyyy, and from then on as ISO."""
         iso = re.sub(r"([0-9]{1,2})/([0-9]{1,2})/([0-9]{4})", r"\3-\2-\1", field.data or "")
-        with suppress(ValueError):
-            typed = datetime.strptime(iso, "%Y-%m-%d").date()
-            field.data = typed.isoformat()
-            if 0 <= (date.fromisoformat(today()) - typed).days <= 365:
-                return
+        try:
+            typed = datetime.strptime(iso, "%Y-%m-%d").date()   # noqa: DTZ007 - a day has no zone
+        except ValueError as error:
+            raise StopValidation("Escriba la fecha, por ejemplo 28/11/2026") from error
+        if not 0 <= (date.fromisoformat(today()) - typed).days <= 365:
             raise StopValidation("Escriba una fecha de los últimos 12 meses, hasta hoy")
-        raise StopValidation("Escriba la fecha, por ejemplo 28/11/2026")
+        field.data = typed.isoformat()
 
     def validate_importe(self, field):
         check_amount(field, 1, 10**15 - 1)
@@ -2715,11 +2714,12 @@ class TransferForm(Form):
         if not field.data:
             return
         self.content = field.data.read(PROOF_BYTES + 1)
-        self.kind = next((ending for ending, starts in PROOFS.items()
-                          if self.content.startswith(starts)), None)
+        self.kind = next((ending for ending, beginning in PROOFS.items()
+                          if self.content.startswith(beginning)), None)
         if len(self.content) > PROOF_BYTES:
             raise StopValidation("Elija un archivo de 5 MB o menos, por ejemplo una captura")
-        if not self.kind or Path(field.data.filename).suffix.lower() not in PROOF_ENDINGS:
+        ending = Path(field.data.filename).suffix.lower()
+        if not self.kind or ending not in (*PROOFS, ".jpeg", ".jfif", ""):
             raise StopValidation("Elija un archivo PDF, JPEG o PNG")
 
 
@@ -2734,8 +2734,8 @@ def report_transfer():
         return form_page("transfer.html", form)
     with transaction() as db:
         allow(db, "transfer", number)
-    row = {"date": form.fecha.data, "amount": parse_money(form.importe.data),
-           "cbu": accounts[form.cuenta.data].cbu, "note": " ".join(form.nota.data.split()), "document": None}
+    row = {"date": form.fecha.data, "amount": parse_money(form.importe.data), "document": None,
+           "cbu": accounts[form.cuenta.data].cbu, "note": " ".join(form.nota.data.split())}
     if form.archivo.data:
         row["document"] = sha256(form.content) + form.kind
         folder = Path(current_app.config["DOCUMENTS"])
