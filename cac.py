@@ -480,6 +480,7 @@ LIMITS = {              # what: (how often, in how many seconds)
     "reset": (3, 3600),         # links to choose a password that an account asks for
     "forgot": (20, 3600),       # and those that a network asks for
     "emails": (30, 3600),       # changes of e-mails: each is mailed to every address
+    "confirmation": (5, 3600),  # links to confirm an address that are sent again
     "payment": (300, 3600),     # payments begun: each is asked about
     "transfer": (10, 3600),     # transfers reported: a person looks for each
     "download": (600, 3600),
@@ -664,7 +665,7 @@ def company():
 
 
 def emails_of(number: int, *, only_confirmed: bool = False) -> list[str]:
-    """Return a customer's addresses, the oldest first."""
+    """Return a customer's addresses, the oldest first, with those that are being replaced."""
     rows = fetch_all("SELECT address, confirmed_at FROM email WHERE customer = ? ORDER BY id",
                      number)
     return [row.address for row in rows if row.confirmed_at or not only_confirmed]
@@ -775,6 +776,8 @@ STATIC_SECONDS = 365 * 86400            # what never changes under its address i
 JOBS_LATE_SECONDS = 60                  # without their sign of life: nothing can be written
 FORMULA = re.compile(r"[=+@\t\r\n\0]|-(?![0-9]+,[0-9]{2}$)")      # an amount is none
 NUMBER = click.IntRange(1, 999999999)   # a user number
+PUBLIC_FORMS = {"cac.sign_in", "cac.choose_account", "cac.forgot", "cac.new_password",
+                "cac.confirm_email"}    # for all others one has to be signed in
 
 bp = Blueprint("cac", __name__, cli_group=None)
 
@@ -826,6 +829,15 @@ def is_page(url: str) -> bool:
     with suppress(HTTPError):
         return bool(current_app.create_url_adapter(request).match(path, "GET"))
     return False
+
+
+def came_from() -> str | None:
+    """Return the page of this site that the browser came from, if it tells."""
+    with suppress(ValueError):
+        url = urlsplit(request.referrer or "")
+        page = f"{url.path}?{url.query}".removesuffix("?")
+        return page if is_page(page) else None
+    return None
 
 
 def asked_page() -> int | None:
@@ -891,7 +903,10 @@ def http_error(error):
     """Show what Flask, or a view, refused; its description may be a kind that error.html knows."""
     if error.code < 400:  # Werkzeug's redirects
         return error
-    kind = "old form" if isinstance(error, CSRFError) else error.description
+    is_old = isinstance(error, CSRFError)
+    if is_old and not current_user.is_authenticated and request.endpoint not in PUBLIC_FORMS:
+        return current_app.login_manager.unauthorized()     # the session ended, the token with it
+    kind = "old form" if is_old else error.description
     headers = {name: value for name, value in error.get_headers() if name != "Content-Type"}
     page = error_page(error.code, kind, getattr(error, "retry_after", None) or 0, **headers)
     if error.code != 404 or g.get("customer"):
@@ -1023,6 +1038,11 @@ SESSION_SECONDS = 8 * 3600                      # however busy
 TOUCH_SECONDS = 5 * 60                          # how old "last seen" grows before it is rewritten
 SESSIONS_EACH = 200                             # of a customer, open at once
 LOG_SECONDS = 365 * 86400                       # what Accesos shows of the account's log
+CHOICE_SECONDS = 5 * 60                         # to choose among the accounts of a password
+TRIED = 3           # accounts that a password is compared with, and hashes that a refusal costs
+NAMED = """SELECT * FROM customer WHERE number = ?1 OR cuit = ?2 OR number IN (
+        SELECT customer FROM email WHERE canonical = ?3 AND confirmed_at IS NOT NULL)
+    ORDER BY number = ?1 DESC, active AND password IS NOT NULL DESC, number LIMIT 20"""
 
 login_manager = LoginManager()
 login_manager.session_protection = None         # it would believe any X-Forwarded-For
@@ -1040,7 +1060,9 @@ HASHING = ThreadPoolExecutor(2, initializer=lower_priority)     # bounds memory 
 
 
 class SignedIn(UserMixin):
-    """Who makes this request: the columns of `customer`, and the session's token."""
+    """Who makes this request: the columns of `customer` and of `session`, and its token."""
+
+    unconfirmed_email, accounts = None, "{}"    # of a session that begins with this request
 
     def __init__(self, customer, token: str):
         vars(self).update(customer._asdict(), customer=customer, token=token)
@@ -1066,31 +1088,49 @@ def hash_password(password: str) -> str:
     return HASHING.submit(HASHER.hash, normalized(password)).result()
 
 
-def check_password(what: str, account, customer, password: str) -> bool:
-    """Return whether this is the password of an active customer; None is an unknown one.
-
-    The try is counted first, in `what` of LIMITS: TooManyRequests if there were too many. Where
-    the customer signed in lately tries are counted apart: strangers lock nobody out.
-    """
-    network, hashed = network_of(client_address()), customer and customer.password
-    known = fetch_all("""SELECT DISTINCT address FROM event WHERE customer = ? AND kind = 'sign-in'
-        AND at > ?""", customer and customer.number, now(-KNOWN_SECONDS))
-    if network in {network_of(row.address) for row in known}:
-        account = f"{account}@{network}"
-    with transaction() as db:
-        allow(db, "network", network)   # first: a network that has to wait makes no account wait
-        allow(db, what, account)
+def is_password_of(customer, password: str) -> bool:
+    """Tell whether an active customer has this password. It costs one hash, also for None."""
+    hashed = customer and customer.password
     try:
         HASHING.submit(HASHER.verify, hashed or NOBODY, normalized(password)).result()
     except (VerificationError, InvalidHashError):
         return False
-    if not hashed or not customer.active:
-        return False
+    return bool(hashed and customer.active)
+
+
+def match_password(what: str, name, customers: list, password: str) -> list:
+    """Return those of the customers whose password this is.
+
+    The try is counted first, in `what` of LIMITS, for each of them, or for the name if nobody has
+    it: TooManyRequests if there were too many. Where a customer signed in lately tries are counted
+    apart: strangers lock nobody out. A password that opens nothing costs TRIED hashes, whoever has
+    the name: the time tells nothing. The customers after these are tried only if it opens one.
+    """
+    network, numbers = network_of(client_address()), [customer.number for customer in customers]
+    known = {(row.customer, network_of(row.address)) for row in fetch_all(
+        """SELECT DISTINCT customer, address FROM event WHERE kind = 'sign-in' AND at > ?
+        AND customer IN (SELECT value FROM json_each(?))""",
+        now(-KNOWN_SECONDS), json.dumps(numbers))}
+    keys = {number: f"{number}@{network}" if (number, network) in known else number
+            for number in numbers}
     with transaction() as db:
-        db.execute("DELETE FROM throttle WHERE key = ?", (f"{what}:{account}",))
+        allow(db, "network", network)   # first: a network that has to wait makes no account wait
+        customers = [customer for customer in customers
+                     if not seconds_to_wait(db, what, keys[customer.number])]
+        if not customers:
+            allow(db, what, keys[numbers[0]] if numbers else name)
+    matches = [customer for customer in customers[:TRIED] if is_password_of(customer, password)]
+    if not matches:
+        for _ in range(TRIED - len(customers)):
+            is_password_of(None, password)
+        return []
+    matches += [customer for customer in customers[TRIED:] if is_password_of(customer, password)]
+    with transaction() as db:
+        for customer in matches:
+            db.execute("DELETE FROM throttle WHERE key = ?", (f"{what}:{keys[customer.number]}",))
         db.execute("UPDATE throttle SET count = count - 1 WHERE key = ? AND count > 0",
                    (f"network:{network}",))
-    return True
+    return matches
 
 
 def forget_tries(db, number: int) -> None:
@@ -1099,10 +1139,11 @@ def forget_tries(db, number: int) -> None:
         db.execute("DELETE FROM throttle WHERE key = ?1 OR key GLOB ?1 || '@*'", (key,))
 
 
-def open_session(customer) -> bool:
+def open_session(customer, accounts: str = "{}", since: str | None = None) -> bool:
     """Sign a customer in under a new token; end the session that the cookie held before.
 
-    Return False if the password of this row is not the one on file any more.
+    `accounts` are those that it may change to, and `since` when the password was shown. Return
+    False if the password of this row is not the one on file any more.
     """
     token, agent = secrets.token_urlsafe(32), request.user_agent.string[:200]
     close_session()
@@ -1110,9 +1151,10 @@ def open_session(customer) -> bool:
         db.execute("""DELETE FROM session WHERE customer = ?1 AND token_hash NOT IN (
             SELECT token_hash FROM session WHERE customer = ?1 ORDER BY created_at DESC LIMIT ?2)
             """, (customer.number, SESSIONS_EACH - 1))
-        is_open = db.execute("""INSERT INTO session SELECT ?1, number, ?2, ?2, ?3, ?4 FROM customer
-            WHERE number = ?5 AND password = ?6 AND active = 1""", (
-                sha256(token), now(), client_address(), agent, customer.number,
+        is_open = db.execute("""INSERT INTO session
+            SELECT ?1, number, coalesce(?2, ?3), ?3, ?4, ?5, ?6 FROM customer
+            WHERE number = ?7 AND password = ?8 AND active = 1""", (
+                sha256(token), since, now(), client_address(), agent, accounts, customer.number,
                 customer.password)).rowcount == 1
         if is_open:
             log_event(db, customer.number, "sign-in", new=device(agent))
@@ -1132,8 +1174,14 @@ def close_session() -> None:
 @login_manager.user_loader
 def signed_in(token: str) -> SignedIn | None:
     """Return who holds this token; None if it was ended or is old, or the customer is blocked."""
-    row = fetch_one("""SELECT customer.*, brand.colour, session.seen_at FROM session
-        JOIN customer ON customer.number = session.customer JOIN brand ON brand.code = brand
+    row = fetch_one("""SELECT customer.*, brand.colour, session.seen_at, session.created_at,
+        session.accounts, coalesce(
+            (SELECT address FROM email WHERE email.customer = number AND confirmed_at IS NULL
+             ORDER BY id DESC LIMIT 1),
+            iif(EXISTS (SELECT 1 FROM email WHERE email.customer = number), NULL, '')
+        ) AS unconfirmed_email  -- '' = there is no address at all
+        FROM session JOIN customer ON customer.number = session.customer
+        JOIN brand ON brand.code = brand
         WHERE token_hash = ? AND active = 1 AND seen_at > ? AND created_at > ?""",
         sha256(token), now(-IDLE_SECONDS), now(-SESSION_SECONDS))
     g.customer = row.number if row else None
@@ -1146,20 +1194,29 @@ def signed_in(token: str) -> SignedIn | None:
 
 @login_manager.unauthorized_handler
 def ask_to_sign_in():
-    """Lead to Ingrese a su Cuenta, and back afterwards."""
-    if "_user_id" in session:
+    """Lead to Ingrese a su Cuenta, and back afterwards: to the page of the form, if it was one."""
+    is_form = request.method == "POST" and request.endpoint != "cac.sign_out"
+    if "_user_id" in session or is_form:
         session.clear()
-        flash("Su sesión venció. Ingrese de nuevo.")
-    may_return = request.method == "GET" and request.endpoint != "cac.home"
-    target = request.script_root + request.full_path.rstrip("?") if may_return else None
-    return redirect(url_for("cac.sign_in", next=target))
+        lost = ": lo que escribió no se guardó" * is_form
+        flash(f"Su sesión venció{lost}. Ingrese de nuevo.", "attention" if is_form else "info")
+    here = request.script_root + request.full_path.rstrip("?")
+    target = None
+    if request.endpoint not in ("cac.home", "cac.sign_out"):
+        target = here if is_page(here) else came_from()
+    return redirect(url_for("cac.sign_in", next=target), 303 if is_form else 302)
 
 
 class SignInForm(Form):
     """Ingrese a su Cuenta."""
 
-    usuario = text_field("Usuario", 60, DataRequired("Escriba su usuario"))
+    usuario = text_field("Usuario", 254, DataRequired("Escriba su usuario"))
     clave = password_field("Clave", DataRequired("Escriba su clave"))
+
+
+def mark_of(customer) -> str:
+    """Return what tells whether a customer has still the password that was shown."""
+    return sha256(customer.password or "")[:16]
 
 
 @bp.route("/ingresar", methods=["GET", "POST"])
@@ -1167,26 +1224,59 @@ def sign_in():
     """Ingrese a su Cuenta. Unknown, wrong, blocked and without password look and cost the same."""
     if request.method == "GET" and current_user.is_authenticated:
         return redirect(url_for(".home"))
-    form = SignInForm()
+    form = SignInForm(data={"usuario": session.get("usuario")})     # who just chose a password
     if not form.validate_on_submit():
+        form.usuario.data = (form.usuario.data or "")[:254]
         return form_page("sign_in.html", form)
-    number, password = customer_number(form.usuario.data), form.clave.data
-    account = number or sha256(form.usuario.data)
-    customer = fetch_one("SELECT * FROM customer WHERE number = ?", number)
-    if not check_password("sign-in", account, customer, password) or not open_session(customer):
+    name, target = form.usuario.data, request.args.get("next", "")
+    number, digits = customer_number(name), re.sub(r"[\s.-]", "", name)
+    customers = fetch_all(NAMED, number, digits, canonical_email(name))
+    matches = match_password("sign-in", number or sha256(name), customers, form.clave.data)
+    if len(matches) > 1:
+        accounts = json.dumps({customer.number: mark_of(customer) for customer in matches})
+        session["choice"] = now(CHOICE_SECONDS), accounts, target
+        return redirect(url_for(".choose_account"), 303)
+    if not matches or not open_session(matches[0]):
         log.warning("event=sign-in-refused customer=%s address=%s", number, client_address())
-        who = f"{account}@{network_of(client_address())}"
+        who = f"{number or sha256(name)}@{network_of(client_address())}"
         with transaction() as db:   # for an unknown user a count is written as well
             is_flood = seconds_to_wait(db, "refused", who)
-            if customer and not is_flood:
-                log_event(db, number, "refused", new=device(request.user_agent.string))
+            for customer in [] if is_flood else customers[:TRIED]:
+                log_event(db, customer.number, "refused", new=device(request.user_agent.string))
         return render_template("sign_in.html", form=form, refused=True), 401
+    [customer] = matches
     if HASHER.check_needs_rehash(customer.password):
-        hashed = hash_password(password)
+        hashed = hash_password(form.clave.data)
         with transaction() as db:
             db.execute("UPDATE customer SET password = ? WHERE number = ? AND password = ?",
-                       (hashed, number, customer.password))
-    target = request.args.get("next", "")
+                       (hashed, customer.number, customer.password))
+    return redirect(target if is_page(target) else url_for(".home"), 303)
+
+
+@bp.route("/ingresar/cuenta", methods=["GET", "POST"])
+def choose_account():
+    """Choose among the accounts that the password opened: at first, or to change without it.
+
+    What it opened is signed in the cookie for a few minutes, then in the row of the session; an
+    account whose password is another one by now is out.
+    """
+    until, accounts, target = session.get("choice") or ("", "{}", "")
+    since = None
+    if until < now():
+        accounts, target = getattr(current_user, "accounts", "{}"), ""
+        since = getattr(current_user, "created_at", None)
+    marks = json.loads(accounts)
+    customers = [customer for customer in fetch_all(
+        "SELECT * FROM customer WHERE active = 1 AND number IN (SELECT key FROM json_each(?))",
+        accounts) if mark_of(customer) == marks[str(customer.number)]]
+    if not customers:
+        return redirect(url_for(".sign_in"))
+    if request.method == "GET":
+        return render_template("choose_account.html", customers=customers)
+    chosen = {str(customer.number): customer for customer in customers}.get(
+        request.form.get("usuario"))
+    if not chosen or not open_session(chosen, accounts, since):
+        abort(400, "old form")
     return redirect(target if is_page(target) else url_for(".home"), 303)
 
 
@@ -1208,11 +1298,13 @@ def accesses():
     sessions = fetch_all("""SELECT substr(token_hash, 1, 16) AS id, * FROM session
         WHERE customer = ? AND seen_at > ? AND created_at > ? ORDER BY seen_at DESC""",
         number, now(-IDLE_SECONDS), now(-SESSION_SECONDS))
-    total = fetch_one("SELECT count(*) AS n FROM event WHERE customer = ? AND at > ?",
-                      number, since).n
+    lines = """SELECT max(at) AS at, count(*) AS times, max(id) AS id, kind, actor, address, field,
+        old, new FROM event WHERE customer = ? AND at > ?
+        GROUP BY kind, actor, address, field, old, new, substr(at, 1, 15)"""    # of ten minutes
+    total = fetch_one(f"SELECT count(*) AS n FROM ({lines})", number, since).n
     skip, length, page, pages = page_span(total, total, company().page_size, asked_page() or 1)
-    events = fetch_all("""SELECT * FROM event WHERE customer = ? AND at > ?
-        ORDER BY at DESC, id DESC LIMIT ? OFFSET ?""", number, since, length, skip)
+    events = fetch_all(f"{lines} ORDER BY 1 DESC, 3 DESC LIMIT ? OFFSET ?", number, since,
+                       length, skip)
     return render_template("accesses.html", sessions=sessions, events=events, page=page,
                            pages=pages, here=sha256(current_user.token)[:16])
 
@@ -1228,8 +1320,16 @@ def close_sessions():
              request.form.get("sesion", ""))).rowcount
         if closed:
             log_event(db, current_user.number, "session-closed")
+        if request.form.get("sesion") == "otras":
+            forget_account(db, current_user.number, sha256(current_user.token))
     words = {0: "Esa sesión ya no estaba abierta.", 1: "Cerramos esa sesión."}
     return done(words.get(closed, f"Cerramos {closed} sesiones."), "accesses")
+
+
+def forget_account(db, number: int, but: str = "") -> None:
+    """Have no session change to an account without its password, but this one."""
+    db.execute("UPDATE session SET accounts = json_remove(accounts, ?) WHERE token_hash <> ?",
+               (f'$."{number}"', but))
 
 
 @command("unlock", "unlock 1001")
@@ -1255,6 +1355,7 @@ def sign_out_command(number, everybody):
     with transaction() as db:
         ended = db.execute("DELETE FROM session WHERE customer = coalesce(?, customer)"
                            " RETURNING customer", (number,)).fetchall()
+        forget_account(db, number)
         for customer in {row.customer for row in ended}:
             log_event(db, customer, "sessions-ended", "operator")
     echo(f"Sessions ended: {len(ended)}.")
@@ -1370,19 +1471,20 @@ def mail_reset_links() -> None:
 
 
 def mail_links(db, asked) -> None:
-    """Mail who asked by number at all addresses; else each account that has the address, there.
+    """Mail who asked by number or CUIT at all addresses; else each account of the address, there.
 
     Addresses that only look alike, as ﬁ and fi, get a mail each.
     """
     times, seconds = LIMITS["reset"]
     query = """SELECT customer.number, name, email.address AS recipient FROM customer
         JOIN email ON email.customer = number AND confirmed_at IS NOT NULL
-        WHERE active = 1 AND (number = ?1 OR canonical = ?2) AND ?3 > (
-            SELECT count(*) FROM event WHERE event.customer = number AND at > ?4
+        WHERE active = 1 AND (number = ?1 OR cuit = ?2 OR canonical = ?3) AND ?4 > (
+            SELECT count(*) FROM event WHERE event.customer = number AND at > ?5
             AND kind = 'reset' AND actor = 'customer')
         ORDER BY number, email.id"""
-    rows = (fetch_all(query, customer_number(asked.usuario), None, times, now(-seconds))
-            or fetch_all(query, None, canonical_email(asked.email), times, now(-seconds)))
+    limit, typed = (times, now(-seconds)), asked.usuario
+    rows = (fetch_all(query, customer_number(typed), re.sub(r"[\s.-]", "", typed), None, *limit)
+            or fetch_all(query, None, None, canonical_email(asked.email or typed), *limit))
     mails, accounts = {}, {}
     for row in rows:
         mails.setdefault(row.recipient.lower(), []).append(row)
@@ -1430,7 +1532,7 @@ class PasswordForm(NewPasswordForm):
 
     def validate_clave_actual(self, field):
         """The one in use, which the new one must not be."""
-        if not check_password("password", self.customer.number, self.customer, field.data):
+        if not match_password("password", None, [self.customer], field.data):
             raise StopValidation("La clave actual no coincide")
         if normalized(field.data) == normalized(self.clave_nueva.data or ""):
             raise StopValidation("La clave nueva debe ser distinta de la actual")
@@ -1466,6 +1568,7 @@ def new_password(token):
         return form_page("new_password.html", form, customer=customer)
     if not save_password(customer, form.clave_nueva.data):
         abort(410)  # another tab was faster
+    session["usuario"] = str(customer.number)
     return done("Cambió su clave. Ya puede ingresar.", "sign_in")
 
 
@@ -1560,6 +1663,7 @@ PROVINCES = re.split(r"\|\s*", """Buenos Aires|Ciudad Autónoma de Buenos Aires|
     Río Negro|Salta|San Juan|San Luis|Santa Cruz|Santa Fe|Santiago del Estero|Tierra del Fuego|
     Tucumán""")
 LIST_LENGTH = 8         # e-mails, or phones, of a customer
+EMAILS = "SELECT * FROM email WHERE customer = ? ORDER BY id"
 PROFILE_COLUMNS = {"contacto": "contact", "domicilio": "address", "localidad": "city",
                    "provincia": "province", "codigo_postal": "postal_code"}
 
@@ -1607,7 +1711,8 @@ class ProfileForm(Form):
 
         A box that is off sends nothing: `avisos_visto` says that it was there.
         """
-        self.customer, self.emails_on_file = customer, emails_of(customer.number)
+        self.customer, self.rows = customer, fetch_all(EMAILS, customer.number)
+        self.emails_on_file = [row.address for row in self.rows if not row.replaced_at]
         phones = fetch_all("SELECT number FROM phone WHERE customer = ? ORDER BY id",
                            customer.number)
         lists = {"emails": self.emails_on_file, "telefonos": [row.number for row in phones]}
@@ -1641,7 +1746,7 @@ class ProfileForm(Form):
             return
         if not field.data:
             raise StopValidation("Para cambiar sus correos, escriba su clave actual")
-        if not check_password("password", self.customer.number, self.customer, field.data):
+        if not match_password("password", None, [self.customer], field.data):
             raise StopValidation("La clave actual no coincide")
 
 
@@ -1651,14 +1756,12 @@ def profile():
     """Modificar Datos: save what was changed and log each change."""
     form, number = ProfileForm(current_user.customer), current_user.number
     if not form.validate_on_submit():
-        unconfirmed = fetch_all("SELECT address FROM email WHERE customer = ?"
-                                " AND confirmed_at IS NULL", number)
-        return form_page("profile.html", form, unconfirmed=[row.address for row in unconfirmed])
+        return form_page("profile.html", form)
     with transaction() as db:
-        if emails_of(number) != form.emails_on_file:
+        if fetch_all(EMAILS, number) != form.rows:
             abort(400, "old form")  # another tab was faster: no password was asked for this change
         customer = fetch_one("SELECT * FROM customer WHERE number = ?", number)
-        is_to_confirm = save_emails(db, customer, form.typed_emails())
+        is_to_confirm = save_emails(db, customer, form.rows, form.typed_emails())
         for field, column in PROFILE_COLUMNS.items():
             old, new = getattr(customer, column), form[field].data
             if new != old:
@@ -1677,29 +1780,58 @@ def profile():
     return done(f"Guardamos sus datos.{more}", "profile")
 
 
-def save_emails(db, customer, typed: dict) -> bool:
-    """Make a customer's addresses these; return whether any of them is to be confirmed.
+def save_emails(db, customer, rows: list, typed: dict) -> bool:
+    """Make a customer's list of addresses this one; return whether any of them is to be confirmed.
 
-    All addresses, old and new, are told; links to choose a password die.
+    A confirmed one that leaves the list stays in force until another one is confirmed. All that
+    are confirmed are told; links to choose a password die.
     """
-    number = customer.number
-    before = dict(fetch_all("SELECT canonical, address FROM email WHERE customer = ?", number))
+    number, before = customer.number, {row.canonical: row for row in rows if not row.replaced_at}
     if typed.keys() == before.keys():
         return False
     allow(db, "emails", number)
     db.execute("UPDATE customer SET link_serial = link_serial + 1 WHERE number = ?", (number,))
-    enqueue(db, "emails_changed", (before | typed).values(), number, name=customer.name)
-    for canonical in before.keys() - typed.keys():
-        db.execute("DELETE FROM email WHERE customer = ? AND canonical = ?", (number, canonical))
-        log_event(db, number, "data", field="email", old=before[canonical])
-    added = [canonical for canonical in typed if canonical not in before]
-    for canonical in added:
-        row = db.execute("INSERT INTO email (customer, address, canonical) VALUES (?, ?, ?)"
-                         " RETURNING id", (number, typed[canonical], canonical)).fetchone()
-        log_event(db, number, "data", field="email", new=typed[canonical])
-        enqueue(db, "confirm_email", [typed[canonical]], number, name=customer.name, email=row.id,
-                canonical=canonical)
-    return bool(added)
+    enqueue(db, "emails_changed", [row.address for row in rows if row.confirmed_at], number,
+            name=customer.name)
+    to_confirm = 0
+    for canonical in [canonical for canonical in typed if canonical not in before]:
+        row = db.execute("""INSERT INTO email (customer, address, canonical) VALUES (?, ?, ?)
+            ON CONFLICT DO UPDATE SET address = excluded.address, replaced_at = NULL RETURNING *
+            """, (number, typed[canonical], canonical)).fetchone()
+        log_event(db, number, "data", field="email", new=row.address)
+        if not row.confirmed_at:
+            to_confirm += 1
+            enqueue(db, "confirm_email", [row.address], number, name=customer.name, email=row.id,
+                    canonical=canonical)
+    for row in [row for canonical, row in before.items() if canonical not in typed]:
+        db.execute("UPDATE email SET replaced_at = ? WHERE id = ?", (now(), row.id))
+        log_event(db, number, "data", field="email", old=row.address)
+    forget_replaced_emails(db, number)
+    return bool(to_confirm)
+
+
+def forget_replaced_emails(db, number: int) -> None:
+    """Forget the addresses that left a customer's list, unless they are the only confirmed ones."""
+    db.execute("""DELETE FROM email WHERE customer = ?1 AND replaced_at IS NOT NULL AND (
+        confirmed_at IS NULL OR EXISTS (SELECT 1 FROM email WHERE customer = ?1
+            AND replaced_at IS NULL AND confirmed_at IS NOT NULL))""", (number,))
+
+
+@bp.post("/datos/reenviar")
+@login_required
+def resend_confirmation():
+    """Send the link to confirm an address again."""
+    row = fetch_one("SELECT * FROM email WHERE customer = ? AND canonical = ? AND confirmed_at IS"
+                    " NULL", current_user.number, canonical_email(request.form.get("correo", "")))
+    if row:
+        with transaction() as db:
+            allow(db, "confirmation", current_user.number)
+            enqueue(db, "confirm_email", [row.address], current_user.number,
+                    name=current_user.name, email=row.id, canonical=row.canonical)
+        flash(f"Enviamos otro enlace a {row.address}. Vence en 3 días.", "ok")
+    else:
+        flash("Ese correo no está por confirmar: no enviamos nada.", "attention")
+    return redirect(came_from() or url_for(".profile"), 303)
 
 
 def switch_reminders(db, number: int, *, wanted: bool) -> None:
@@ -1724,6 +1856,7 @@ def confirm_email(token):
                           " AND customer = ? AND confirmed_at IS NULL",
                           (now(), *signed, email.customer)).rowcount:
             abort(410, "email")
+        forget_replaced_emails(db, email.customer)
         log_event(db, email.customer, "email-confirmed", new=email.address)
     return done("Confirmó su correo.", "home")
 
@@ -1889,16 +2022,6 @@ def explanation(found: Statement) -> list[Explained]:
         against[debt].append((movements[payment], amount))
     return [Explained(movement, amount, parts, abs(amount) - sum(part for _, part in parts))
             for movement, amount, parts in zip(movements, amounts, against, strict=True)]
-
-
-def still_so(kind: str, number: int, lines: list) -> list[tuple]:
-    """Return (movement, what is owed of it) of those that are `kind` now; 'new' are all."""
-    if kind == "new":
-        return [(line, line.amount) for line in lines]
-    items = open_items(number, balance_of(number))
-    owed = {item.movement.id: item.rest for item in items if item.movement}
-    return [(line, owed[line.id]) for line in lines
-            if line.id in owed and (line.due_date >= today()) == (kind == "due")]
 
 
 def reported_transfers(number: int) -> list:
@@ -2265,17 +2388,27 @@ def note_error(service: str, error: ServiceError) -> None:
 
 
 @contextmanager
-def time_limit(sock, seconds: float):
-    """Shut a socket down after so many seconds: its own timeout begins again with each byte."""
-    def shut_down():
-        with suppress(OSError):     # it was over just now
-            socket.socket.shutdown(sock, socket.SHUT_RDWR)
-    timer = threading.Timer(seconds, shut_down)
+def time_limit(connection, seconds: float):
+    """Hang up a connection, of HTTP or SMTP, after so many seconds: TimeoutError.
+
+    The timeout of its socket does not do: it begins again with each byte.
+    """
+    first, is_over = connection.sock, []
+
+    def hang_up():
+        is_over.append(True)
+        with suppress(OSError, TypeError):  # it is over, there is none yet, or it changes to TLS
+            socket.socket.shutdown(connection.sock or first, socket.SHUT_RDWR)
+
+    timer = threading.Timer(seconds, hang_up)
+    timer.daemon = True
     timer.start()
     try:
         yield
     finally:
         timer.cancel()
+        if is_over:
+            raise TimeoutError(f"no whole answer in {seconds:.1f} seconds")
 
 
 def fetch(url: str, read, data: bytes | None = None, headers: dict | None = None):
@@ -2290,7 +2423,7 @@ def fetch(url: str, read, data: bytes | None = None, headers: dict | None = None
         with closing(kind(parts.netloc, timeout=SERVICE_SECONDS / 2)) as connection:
             connection.connect()
             connection.sock.settimeout(SERVICE_SECONDS)
-            with time_limit(connection.sock, deadline - time.monotonic()):
+            with time_limit(connection, deadline - time.monotonic()):
                 connection.request("POST" if data else "GET", path, data,
                                    {"User-Agent": "CAC"} | (headers or {}))
                 reply = connection.getresponse()
@@ -3135,27 +3268,6 @@ def write_mail(mail) -> EmailMessage:
 
 
 @contextmanager
-def connection_limit(connection, seconds: float):
-    """Hang up after so many seconds: TimeoutError. A socket's own timeout begins with each byte."""
-    is_over = []
-
-    def hang_up():
-        is_over.append(True)
-        with suppress(OSError, TypeError):  # there is none yet, or it is changing to TLS
-            socket.socket.shutdown(connection.sock, socket.SHUT_RDWR)
-
-    timer = threading.Timer(seconds, hang_up)
-    timer.daemon = True
-    timer.start()
-    try:
-        yield
-    finally:
-        timer.cancel()
-        if is_over:
-            raise TimeoutError(f"no whole answer in {seconds} seconds")
-
-
-@contextmanager
 def mail_server():
     """Yield a function that hands a message over and returns what the server said.
 
@@ -3170,7 +3282,7 @@ def mail_server():
     smtp = (smtplib.SMTP_SSL(timeout=SMTP_SECONDS, context=tls) if url.scheme == "smtps"
             else smtplib.SMTP(timeout=SMTP_SECONDS))
     smtp._host = url.hostname   # whom the certificate has to name: connect() does not set it
-    with closing(smtp), connection_limit(smtp, CONNECTION_SECONDS):
+    with closing(smtp), time_limit(smtp, CONNECTION_SECONDS):
         code, said = smtp.connect(url.hostname, url.port or SMTP_PORTS[url.scheme])
         if code != 220:
             raise smtplib.SMTPConnectError(code, said)
@@ -4112,7 +4224,9 @@ def merge_customers(db, lists: dict, options) -> None:
     for table, columns in lists.items():
         theirs = edited.format(table)
         db.execute(f"DELETE FROM incoming_{table} WHERE customer IN ({theirs})")
-        if table == "email":
+        if table == "email":    # those in the file are on the list, whatever waited for another
+            db.execute("UPDATE email SET replaced_at = NULL WHERE replaced_at > ''"
+                       " AND customer IN (SELECT customer FROM incoming_email)")
             db.execute("UPDATE incoming_email AS incoming SET confirmed_at = email.confirmed_at"
                        " FROM email WHERE (email.customer, email.canonical) ="
                        " (incoming.customer, incoming.canonical) AND email.confirmed_at > ''")
@@ -4833,7 +4947,8 @@ def page_values() -> dict:
     brands = all_brands()
     code = current_user.brand if current_user.is_authenticated else brands[0].code
     brand = next(brand for brand in brands if brand.code == code)
-    return {"company": company(), "brands": brands, "brand": brand}
+    return {"company": company(), "brands": brands, "brand": brand,
+            "unconfirmed_email": getattr(current_user, "unconfirmed_email", None)}
 
 
 def refuse_odd_form() -> None:

@@ -37,6 +37,7 @@ CREATE TABLE customer (
     active         INTEGER NOT NULL DEFAULT 1 CHECK (active IN (0, 1)),  -- 0 = blocked
     wants_reminders INTEGER NOT NULL DEFAULT 1 CHECK (wants_reminders IN (0, 1))  -- portal: mails about new, due and overdue vouchers
 ) STRICT;
+CREATE INDEX customer_cuit ON customer (cuit);              -- Ingrese a su Cuenta, by CUIT
 
 CREATE TRIGGER customer_needs_a_brand BEFORE INSERT ON customer WHEN NOT EXISTS (SELECT 1 FROM brand)
 BEGIN SELECT raise(ABORT, 'there is no brand: run `setup` first'); END;
@@ -50,9 +51,10 @@ CREATE TABLE email (
     address       TEXT NOT NULL,             -- as typed or imported; mail goes here
     canonical     TEXT NOT NULL,             -- as compared: NFKC, case folded, domain in punycode
     confirmed_at  TEXT,                      -- NULL = typed on the site, not confirmed yet: no use to recover a password
+    replaced_at   TEXT,                      -- when the customer took it off the list; it stays in force until another one is confirmed
     UNIQUE (customer, canonical)
 ) STRICT;
-CREATE INDEX email_canonical ON email (canonical);          -- ¿Olvidó su Clave?, by address
+CREATE INDEX email_canonical ON email (canonical);          -- Ingrese a su Cuenta and ¿Olvidó su Clave?, by address
 
 CREATE TABLE phone (                         -- as typed: no format is imposed
     id        INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -69,7 +71,8 @@ CREATE TABLE session (
     created_at  TEXT NOT NULL,               -- the absolute limit counts from here
     seen_at     TEXT NOT NULL,               -- the idle limit counts from here; written every few minutes, not at each request
     address     TEXT NOT NULL,               -- IP it was opened from
-    agent       TEXT NOT NULL
+    agent       TEXT NOT NULL,
+    accounts    TEXT NOT NULL DEFAULT '{}'   -- JSON: to which it may change, as the same password opened them: {number: mark of the hash}
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX session_customer ON session (customer);        -- ending a customer's sessions
 
@@ -406,7 +409,7 @@ CREATE VIEW customer_before AS SELECT import.id AS import, 'customer' AS table_n
     json_object('number', number, 'name', name, 'cuit', cuit, 'tax_condition', tax_condition, 'address', address, 'city', city,
     'province', province, 'postal_code', postal_code, 'brand', brand, 'active', active) AS before FROM import, customer WHERE balance_after IS NULL;
 CREATE VIEW email_before AS SELECT import.id AS import, 'email' AS table_name, customer || ' ' || canonical AS key, email.id AS row,
-    json_object('id', email.id, 'customer', customer, 'address', address, 'canonical', canonical, 'confirmed_at', confirmed_at) AS before
+    json_object('id', email.id, 'customer', customer, 'address', address, 'canonical', canonical, 'confirmed_at', confirmed_at, 'replaced_at', replaced_at) AS before
     FROM import, email WHERE balance_after IS NULL;
 CREATE VIEW phone_before AS SELECT import.id AS import, 'phone' AS table_name, customer || ' ' || number AS key, phone.id AS row,
     json_object('id', phone.id, 'customer', customer, 'number', number) AS before FROM import, phone WHERE balance_after IS NULL;
@@ -476,7 +479,7 @@ FROM setting WHERE kind <> 'mark' ORDER BY name;
 -- `list customers`
 CREATE VIEW list_customers AS
 SELECT customer.number, name, brand, cuit, iif(total < 0, '−', '') || replace(printf('%,d', abs(total) / 100), ',', '.') || printf(',%02d', abs(total) % 100) AS balance,
-       (SELECT group_concat(address || iif(confirmed_at IS NULL, ' (not confirmed)', ''), ', ') FROM email WHERE email.customer = customer.number) AS emails,
+       (SELECT group_concat(address || CASE WHEN confirmed_at IS NULL THEN ' (not confirmed)' WHEN replaced_at IS NOT NULL THEN ' (being replaced)' ELSE '' END, ', ') FROM email WHERE email.customer = customer.number) AS emails,
        (SELECT max(at) FROM event WHERE event.customer = customer.number AND kind = 'sign-in') AS last_sign_in,
        CASE WHEN active = 0 THEN 'blocked' WHEN password IS NULL THEN 'no password' END AS state
 FROM customer LEFT JOIN (SELECT customer, sum(amount) AS total FROM movement GROUP BY customer) AS ledger ON ledger.customer = customer.number

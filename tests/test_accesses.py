@@ -87,8 +87,8 @@ def test_a_download_is_told_once_in_ten_minutes(ana, log, wait, address):
 def test_changes_of_data_are_told_with_old_and_new(ana, log):
     fields = {tag["name"]: tag.get("value", "") for tag in ana.page("/datos").select("main input")}
     ana.send("/datos", **fields | {"localidad": "Lanús", "telefonos-2": "11 4444-5555"})
-    assert ("Cambio de localidad", "Avellaneda → Lanús", "127.0.0.1") in log()
-    assert ("Cambio de teléfono", "(nada) → 11 4444-5555", "127.0.0.1") in log()
+    assert ("Cambio de localidad", "cambió Avellaneda por Lanús", "127.0.0.1") in log()
+    assert ("Cambio de teléfono", "agregó 11 4444-5555", "127.0.0.1") in log()
 
 
 def test_what_the_company_did_is_told_as_its_own(log, run):

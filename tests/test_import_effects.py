@@ -319,7 +319,7 @@ def test_imports_that_changed_something_are_listed(load, run, db):
     rows = db.execute("SELECT * FROM list_imports").fetchall()
     changes = [(row.id, row.new, row.changed, row.gone) for row in rows]
     assert changes == [(2, 1, 1, 1), (1, 10, 0, 0)]
-    assert rows[0].undone.startswith("undone 20") and rows[1].undone == ""
+    assert rows[0].undone.startswith("undone 20") and not rows[1].undone
     assert rows[0].who == getpass.getuser()
 
 

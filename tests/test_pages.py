@@ -22,6 +22,8 @@ PAGES = {  # endpoint: what GET answers to nobody and to Ana; None = it takes no
     "cac.home": (302, 200),
     "cac.sign_in": (200, 302),                          # she is in already
     "cac.sign_out": None,
+    "cac.choose_account": (302, 302),                   # whose password opens several
+    "cac.resend_confirmation": None,
     "cac.forgot": (200, 200),
     "cac.new_password": (200, 200),                     # who has the link
     "cac.confirm_email": (200, 200),                    # who has the link
@@ -49,8 +51,8 @@ PAGES = {  # endpoint: what GET answers to nobody and to Ana; None = it takes no
     "cac.demo_mail": (404, 404),                        # of the demo alone
     "static": (200, 200),
 }
-FORMS = {"cac.sign_in", "cac.sign_out", "cac.forgot", "cac.new_password", "cac.confirm_email",
-         "cac.password", "cac.profile", "cac.close_sessions", "cac.start_payment",
+FORMS = {"cac.sign_in", "cac.choose_account", "cac.resend_confirmation", "cac.sign_out",
+         "cac.forgot", "cac.new_password", "cac.confirm_email", "cac.password", "cac.profile", "cac.close_sessions", "cac.start_payment",
          "cac.receive_notice", "cac.unsubscribe"}
 
 
