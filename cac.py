@@ -4621,12 +4621,35 @@ def check_machine():
                  f" this machine's zone is {time.tzname[0]}")
 
 
+def check_live():
+    """Yield what the payment services, the SMTP server and the public address answer now."""
+    def ask_mail_server():
+        with mail_server():     # it let us in, and that is all
+            pass
+
+    config = current_app.config
+    questions = {service.label: lambda name=name: payment_service(name).query("CAC0")
+                 for name, service in SERVICES.items() if config[service.setting]}
+    if config["SMTP_URL"]:
+        questions["the SMTP server"] = ask_mail_server
+    questions[config["BASE_URL"]] = lambda: fetch(absolute("health"), read_json)
+    for whom, ask in questions.items():
+        try:
+            ask()
+            yield "ok", f"{whom} answers"
+        except ServiceError as error:
+            yield "BAD", f"{whom}: {error}"
+        except (OSError, ValueError, Refused) as error:
+            yield "BAD", f"{whom}: {smtp_words(error)}"
+
+
 @command("check", "check --json")
 @click.option("--json", "as_json", is_flag=True, help="For a monitor.")
-def check(as_json):
+@click.option("--live", is_flag=True, help="Ask the payment services and the SMTP server, too.")
+def check(as_json, live):
     """Look at all that may be wrong; exit code 1 if something is BAD."""
     results = []
-    for look in (check_settings, check_database, check_machine):
+    for look in (check_settings, check_database, check_machine, *[check_live] * live):
         try:
             results += look()
         except (sqlite3.Error, OSError, Refused) as error:

@@ -1,4 +1,4 @@
-"""The operator's first hour: the company's data and its brands, by file, by questions, by command."""
+"""The operator's first hour: the company's data and its brands, by file, by questions."""
 
 import tomllib
 from contextlib import closing
@@ -80,7 +80,8 @@ def test_all_that_is_wrong_is_told_at_once_and_nothing_is_saved(new, setup):
                    '[[bank_account]]\nbank = "Galicia"\ncbu = "12"\n'
                    '[[brand]]\ncode = "Ñandú"\nname = "Ñandú"\ncolour = "#ffee00"\n')
     assert result.exit_code == 1
-    for said in ("dineromail_types: there is no voucher type 777", "nonsense: there is no such part",
+    for said in ("dineromail_types: there is no voucher type 777",
+                 "nonsense: there is no such part",
                  "company_cuit takes a CUIT", "dm_limit takes an amount", "there is no no_such",
                  "bank_account 1: cbu takes a CBU", "bank_account 1: holder takes",
                  "brand 1: code takes", "brand 1: colour takes a colour", "Nothing was saved."):
@@ -89,7 +90,8 @@ def test_all_that_is_wrong_is_told_at_once_and_nothing_is_saved(new, setup):
 
 
 @pytest.mark.parametrize("text", [
-    "company_name", "[settings]\ncompany_name = [1]", "[settings]\npage_size = true", "settings = 1",
+    "company_name", "[settings]\ncompany_name = [1]", "[settings]\npage_size = true",
+    "settings = 1",
     "bank_account = 7", "brand = ['x']", "dineromail_types = 'x'", "dineromail_types = [true]"])
 def test_a_file_that_is_written_otherwise_is_refused_without_a_trace(new, setup, text):
     result = setup(text)
@@ -175,7 +177,8 @@ def test_a_brand_is_changed_and_keeps_what_is_not_told(run, db, visit):
 
 @pytest.mark.parametrize(("code", "words", "said"), [
     ("netone", ["--colour", "#ffcc00"], "dark enough for white letters"),
-    ("netone", ["--colour", "blue"], "dark enough"), ("netone", ["--website", "netone.com"], "https"),
+    ("netone", ["--colour", "blue"], "dark enough"),
+    ("netone", ["--website", "netone.com"], "https"),
     ("netone", ["--position", 2], "emarketing is there"), ("nueva", [], "--name: it takes"),
     ("../x", ["--name", "X"], "--code: it takes")])
 def test_a_brand_that_cannot_be_shown_is_refused(run, db, code, words, said):
