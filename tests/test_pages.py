@@ -53,7 +53,7 @@ PAGES = {  # endpoint: what GET answers to nobody and to Ana; None = it takes no
 }
 FORMS = {"cac.sign_in", "cac.choose_account", "cac.resend_confirmation", "cac.sign_out",
          "cac.forgot", "cac.new_password", "cac.confirm_email", "cac.password", "cac.profile",
-         "cac.close_sessions", "cac.start_payment",
+         "cac.close_sessions", "cac.pay", "cac.payment", "cac.report_transfer",
          "cac.receive_notice", "cac.unsubscribe"}
 
 
