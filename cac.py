@@ -2374,14 +2374,14 @@ class ServiceError(Exception):
     """A payment service could not be asked, or its answer not be read: ask again later."""
 
 
-class ServiceRefusal(ServiceError):
+class RefusalError(ServiceError):
     """It answered, and refused: a wrong token, a wrong amount. A person has to see to it."""
 
 
 def note_error(service: str, error: ServiceError) -> None:
     """Log what went wrong with a service; `check` tells what it refused, in its own words."""
     log.warning("event=service-error service=%s error=%s", service, error)
-    if isinstance(error, ServiceRefusal):
+    if isinstance(error, RefusalError):
         with transaction() as db:
             db.execute("UPDATE setting SET value = ? WHERE name = 'service_refusal'",
                        (f"{now()}: {SERVICES[service].label}: {error}",))
@@ -2431,8 +2431,9 @@ def fetch(url: str, read, data: bytes | None = None, headers: dict | None = None
         if time.monotonic() > deadline or len(answer) > ANSWER_BYTES:
             raise ServiceError("the answer is too slow or too long")
         if not 200 <= reply.status < 300:   # an answer from elsewhere is none either
-            kind = ServiceRefusal if reply.status in (400, 401, 403, 422) else ServiceError
-            raise kind(f"HTTP {reply.status}: {answer[:300].decode('utf-8', 'replace')}")
+            kind = RefusalError if reply.status in (400, 401, 403, 422) else ServiceError
+            words = " ".join(answer[:300].decode("utf-8", "replace").split())
+            raise kind(f"HTTP {reply.status}: {words}")
         return read(answer)
     except (OSError, HTTPException) as error:
         raise ServiceError(f"{type(error).__name__}: {error}") from error
@@ -2493,7 +2494,6 @@ class DineroMail:
     currencies = {"1": "ARS", "2": "USD"}                           # MONEDA
 
     def __init__(self, config):
-        """The account is configured with its check digit, and used without."""
         self.base = config["DINEROMAIL_URL"].rstrip("/")
         self.account, self.key = config["DINEROMAIL_ACCOUNT"][:-1], config["DINEROMAIL_PASSWORD"]
 
@@ -2536,7 +2536,7 @@ class DineroMail:
                        {"Content-Type": "application/x-www-form-urlencoded"})
         outcome = report.findtext("estadoreporte", "").strip()
         if outcome not in ("1", "8"):   # 8 = it knows no such operation
-            raise ServiceRefusal(f"ESTADOREPORTE {outcome[:20]!r}")
+            raise RefusalError(f"ESTADOREPORTE {outcome[:20]!r}")
         operations, unknown = [], {one.upper(): one for one in references}
         for element in report.iterfind("detalle/operaciones/operacion"):
             reference, number, state, amount = (element.findtext(tag, "").strip() for tag in
@@ -2561,7 +2561,6 @@ class MercadoPago:
               "authorized": "pending", "rejected": "rejected", "cancelled": "rejected"}
 
     def __init__(self, config):
-        """The token opens their interface; the secret is what they sign notices with."""
         self.base = config["MERCADOPAGO_URL"].rstrip("/")
         self.token, self.secret = config["MERCADOPAGO_TOKEN"], config["MERCADOPAGO_SECRET"]
 
@@ -2684,8 +2683,7 @@ NOTICE_BYTES = 64 * 1024
 KEPT_BYTES = 1000                   # of a notice: anybody may have sent it
 NOTICES_WAITING = 20_000            # then no more are taken: what they tell is asked for anyway
 PROOF_BYTES = 5 * 2**20             # of the file that comes with a transfer
-PROOFS = {".pdf": (b"%PDF-",), ".png": (b"\x89PNG\r\n\x1a\n",), ".jpg": (b"\xff\xd8\xff",)}
-PROOF_ENDINGS = {*PROOFS, ".jpeg", ".jfif", ""}
+PROOFS = {".pdf": b"%PDF-", ".png": b"\x89PNG\r\n\x1a\n", ".jpg": b"\xff\xd8\xff"}  # beginnings
 
 
 def payment_offer(number: int):
@@ -2695,14 +2693,12 @@ def payment_offer(number: int):
     dm_active = bool(last and last.dineromail)
     services = {name: service.label for name, service in SERVICES.items()
                 if current_app.config[service.setting]}
-    why_not = {"saldo": "", "adelanto": ""}     # in the words of _why_not.html
-    if not services:
-        why_not = dict.fromkeys(why_not, "no service")
-    elif not shows_dineromail(balance, limit, dm_active):
-        why_not["saldo"] = ("nothing due" if balance <= 0 else "above limit" if balance > limit
+    why_not = {"saldo": "no service", "adelanto": "no service"}     # see _why_not.html
+    if services:
+        why_not["adelanto"] = "" if shows_advance_payment(balance, limit) else "balance first"
+        why_not["saldo"] = ("" if shows_dineromail(balance, limit, dm_active) else "nothing due"
+                            if balance <= 0 else "above limit" if balance > limit
                             else "at limit" if balance == limit else "voucher type")
-    if services and not shows_advance_payment(balance, limit):
-        why_not["adelanto"] = "balance first"
     return SimpleNamespace(balance=balance, limit=limit, dm_active=dm_active, services=services,
                            why_not=why_not, last_invoice=last.type_name if last else "none")
 
@@ -2781,14 +2777,20 @@ def begin_payment(number: int, service: str, purpose: str, amount: int) -> str:
     return begun.reference
 
 
-@bp.get("/pago/<reference>")
+@bp.route("/pago/<reference>", methods=["GET", "POST"])
 @login_required
 def payment(reference):
     """A payment: while it is new, the way to the service; then what became of it.
 
-    Who comes back from there has the service asked at once, and waits for some minutes.
+    Who comes back from there has the service asked at once, and waits for some minutes. POST is
+    "no lo hice": PAGO ONLINE shows it no more, but what the service tells of it still counts.
     """
     number, turn = current_user.number, request.args.get("vuelta", "")
+    if request.method == "POST":
+        with transaction() as db:
+            db.execute("UPDATE payment SET hidden_at = ? WHERE reference = ? AND customer = ?"
+                       " RETURNING 1", (now(), reference, number)).fetchone() or abort(404)
+        return redirect(url_for(".pay"), 303)
     if is_back := "vuelta" in request.args:
         with suppress(sqlite3.OperationalError), transaction(patience=1) as db:
             db.execute("UPDATE payment SET query_at = ?1 WHERE reference = ?2 AND customer = ?3"
@@ -2813,17 +2815,6 @@ def payment(reference):
     return page, {"Refresh": f"{2 * turn}; url={again}"}
 
 
-@bp.post("/pago/<reference>")
-@login_required
-def hide_payment(reference):
-    """No lo hice: take an unfinished payment off PAGO ONLINE. A notice of it still counts."""
-    with transaction() as db:
-        if not db.execute("UPDATE payment SET hidden_at = ? WHERE reference = ? AND customer = ?",
-                          (now(), reference, current_user.number)).rowcount:
-            abort(404)
-    return redirect(url_for(".pay"), 303)
-
-
 class TransferForm(Form):
     """Informar una transferencia."""
 
@@ -2836,20 +2827,18 @@ class TransferForm(Form):
     def validate_fecha(self, field):
         """Of the last 12 months; as browsers send it or dd/mm/yyyy, and from then on as ISO."""
         iso = re.sub(r"([0-9]{1,2})/([0-9]{1,2})/([0-9]{4})", r"\3-\2-\1", field.data or "")
-        with suppress(ValueError):
-            typed = datetime.strptime(iso, "%Y-%m-%d").date()
-            field.data = typed.isoformat()
-            if 0 <= (date.fromisoformat(today()) - typed).days <= 365:
-                return
+        try:
+            typed = datetime.strptime(iso, "%Y-%m-%d").date()   # noqa: DTZ007 - a day has no zone
+        except ValueError as error:
+            raise StopValidation("Escriba la fecha, por ejemplo 28/11/2026") from error
+        if not 0 <= (date.fromisoformat(today()) - typed).days <= 365:
             raise StopValidation("Escriba una fecha de los últimos 12 meses, hasta hoy")
-        raise StopValidation("Escriba la fecha, por ejemplo 28/11/2026")
+        field.data = typed.isoformat()
 
     def validate_importe(self, field):
-        """What a movement may be."""
         check_amount(field, 1, 10**15 - 1)
 
     def validate_cuenta(self, field):
-        """One of ours."""
         if field.data not in dict(field.choices):
             raise StopValidation("Elija una de nuestras cuentas")
 
@@ -2858,11 +2847,12 @@ class TransferForm(Form):
         if not field.data:
             return
         self.content = field.data.read(PROOF_BYTES + 1)
-        self.kind = next((ending for ending, starts in PROOFS.items()
-                          if self.content.startswith(starts)), None)
+        self.kind = next((ending for ending, beginning in PROOFS.items()
+                          if self.content.startswith(beginning)), None)
         if len(self.content) > PROOF_BYTES:
             raise StopValidation("Elija un archivo de 5 MB o menos, por ejemplo una captura")
-        if not self.kind or Path(field.data.filename).suffix.lower() not in PROOF_ENDINGS:
+        ending = Path(field.data.filename).suffix.lower()
+        if not self.kind or ending not in (*PROOFS, ".jpeg", ".jfif", ""):
             raise StopValidation("Elija un archivo PDF, JPEG o PNG")
 
 
@@ -2877,8 +2867,8 @@ def report_transfer():
         return form_page("transfer.html", form)
     with transaction() as db:
         allow(db, "transfer", number)
-    row = {"date": form.fecha.data, "amount": parse_money(form.importe.data),
-           "cbu": accounts[form.cuenta.data].cbu, "note": " ".join(form.nota.data.split()), "document": None}
+    row = {"date": form.fecha.data, "amount": parse_money(form.importe.data), "document": None,
+           "cbu": accounts[form.cuenta.data].cbu, "note": " ".join(form.nota.data.split())}
     if form.archivo.data:
         row["document"] = sha256(form.content) + form.kind
         folder = Path(current_app.config["DOCUMENTS"])

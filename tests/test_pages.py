@@ -52,7 +52,8 @@ PAGES = {  # endpoint: what GET answers to nobody and to Ana; None = it takes no
     "static": (200, 200),
 }
 FORMS = {"cac.sign_in", "cac.choose_account", "cac.resend_confirmation", "cac.sign_out",
-         "cac.forgot", "cac.new_password", "cac.confirm_email", "cac.password", "cac.profile", "cac.close_sessions", "cac.start_payment",
+         "cac.forgot", "cac.new_password", "cac.confirm_email", "cac.password", "cac.profile",
+         "cac.close_sessions", "cac.start_payment",
          "cac.receive_notice", "cac.unsubscribe"}
 
 

@@ -32,7 +32,8 @@ def send(browser, address, fields, files):
     parts = {name: FileStorage(io.BytesIO(content), named, name)
              for name, (content, named) in files.items()}
     boundary, body = encode_multipart({**fields, **parts, "csrf_token": token})
-    return browser.post(address, data=body, content_type=f"multipart/form-data; boundary={boundary}")
+    kind = f"multipart/form-data; boundary={boundary}"
+    return browser.post(address, data=body, content_type=kind)
 
 
 @pytest.fixture
