@@ -267,7 +267,7 @@ def is_cuit(text: str) -> bool:
 
 
 def contrast_with_white(colour: str) -> float:
-    """Return how well white letters are read on a colour #rrggbb, from 1 to 21; WCAG asks for 4.5."""
+    """Return how well white is read on a colour #rrggbb, from 1 to 21; WCAG asks for 4.5."""
     def light(hex_digits):
         value = int(hex_digits, 16) / 255
         return value / 12.92 if value <= 0.04045 else ((value + 0.055) / 1.055) ** 2.4
@@ -987,10 +987,10 @@ def brand_mark(brand) -> Markup:
 def style_sheet(code, kind):
     """The style sheet in a brand's colour, or its mark; browsers keep them."""
     brand = next((brand for brand in all_brands() if brand.code == code), None) or abort(404)
-    text, mimetype = brand_mark(brand), "image/svg+xml"
+    answer = Response(brand_mark(brand), mimetype="image/svg+xml")
     if kind == "css":
-        text, mimetype = f"{static_text('cac.css')}\n:root {{ --brand: {brand.colour}; }}\n", "text/css"
-    answer = Response(text, mimetype=mimetype)
+        colour = f"\n:root {{ --brand: {brand.colour}; }}\n"
+        answer = Response(static_text("cac.css") + colour, mimetype="text/css")
     answer.headers["Cache-Control"] = f"public, max-age={STATIC_SECONDS}"
     return answer
 
@@ -4427,7 +4427,7 @@ WAL_MEGABYTES = 200             # and a -wal that grows to this: nothing takes i
 
 
 def copy_database(source: Path, target: Path) -> str:
-    """Copy a database as it is at one moment, whoever writes to it meanwhile, and verify the copy."""
+    """Copy a database as it is at one moment, whoever writes to it; return what the copy holds."""
     with closing(open_readonly(source)) as db:
         db.execute("VACUUM INTO ?", (str(target),))
     return verify_backup(target)
@@ -4605,10 +4605,11 @@ def check_database():
 def check_machine():
     """Yield what `check` finds on the disks, and what time it is."""
     path, folder = (Path(current_app.config[name]) for name in ("DATABASE", "DOCUMENTS"))
-    wanted, stored = document_names(get_db()), {file.name for file in folder.glob("*.pdf")}
-    missing, spare = len(wanted - stored), len(stored - wanted)
+    wanted = document_names(get_db())
+    missing = sum(not (folder / name).is_file() for name in wanted)
+    spare = sum(file.name not in wanted for file in folder.glob("*.pdf"))
     yield finding(not missing, f"documents missing in {folder}: none of {len(wanted)}"
-                  + f"; {spare} are of no voucher and may go" * bool(spare),
+                  + f"; {counted(spare, 'PDF')} of no voucher may go" * bool(spare),
                   f"documents missing in {folder}: {missing} of {len(wanted)}", "BAD")
     free = shutil.disk_usage(path.parent).free // 2**20
     yield finding(free >= FREE_MEGABYTES, f"{free:,} MB are free on the database's disk",
@@ -4677,7 +4678,7 @@ def tables():
 @click.argument("what", type=click.Choice(
     ["settings", "customers", "payments", "review", "transfers", "mail", "imports"]))
 def list_rows(what):
-    """Print settings, secrets masked; customers; the last payments; what waits for review; mail."""
+    """Print settings, secrets masked; customers; payments, transfers, mail, imports; the review."""
     known_version(get_db())
     rows = [row._asdict() for row in fetch_all(f"SELECT * FROM list_{what}")]
     if what == "settings":
@@ -4771,7 +4772,7 @@ def parse_setup(setup: dict, kinds: dict) -> tuple[dict, list[str]]:
             stored[part] = [parsed(f"{part} {number}", parts[part], row)
                             for number, row in enumerate(value, 1)]
         else:
-            problems.append(f"{part}: there is no such part, or it is written otherwise: see README")
+            problems.append(f"{part}: there is no such part, or it is written otherwise")
     codes = [row.get("code") for row in stored.get("brand", [])]
     problems += [f"brand: {code} comes twice" for code in {*codes} if codes.count(code) > 1]
     return stored, problems
@@ -4797,10 +4798,10 @@ def save_setup(db, stored: dict) -> None:
     if brands:
         db.execute("DELETE FROM brand WHERE code NOT IN (SELECT brand FROM customer)")
         db.execute("UPDATE brand SET position = position + 1000")   # free for those that come
-        db.executemany(
-            "INSERT INTO brand VALUES (:code, :name, :website, :colour, :position) ON CONFLICT (code)"
-            " DO UPDATE SET name = :name, website = :website, colour = :colour, position = :position",
-            [{**row, "position": place} for place, row in enumerate(brands, 1)])
+        db.executemany("""
+            INSERT INTO brand VALUES (:code, :name, :website, :colour, :position) ON CONFLICT (code)
+            DO UPDATE SET (name, website, colour, position) = (:name, :website, :colour, :position)
+            """, [{**row, "position": place} for place, row in enumerate(brands, 1)])
 
 
 def ask_setup(setup: dict, kinds: dict) -> dict:
@@ -4871,7 +4872,7 @@ def brand(code, position, **given):
             row[name] = parse_setting(kind, row.get(name, ""))
         except ValueError as error:
             raise Refused(f"--{name}: it takes {error}. Nothing was changed.") from error
-    if other := next(brands.rows_where("position = ? AND code <> ?", [row["position"], code]), None):
+    for other in brands.rows_where("position = ? AND code <> ?", [row["position"], code]):
         raise Refused(f"--position: {other['code']} is there. Nothing was changed.")
     brands.upsert(row, pk="code")
     echo(f"{code}: {row['name']}, {row['website'] or 'no website'}, {row['colour']},"

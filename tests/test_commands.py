@@ -94,8 +94,8 @@ def test_what_is_unknown_is_exit_code_1_and_says_so_on_standard_error(database, 
 
 
 @pytest.mark.parametrize("words", [
-    ["list", "settings"], ["check"], ["customer", 1001], ["unlock", 1001],
-    ["sign-out", "--all"]], ids=str)
+    ["list", "settings"], ["check"], ["customer", 1001], ["unlock", 1001], ["sign-out", "--all"]],
+    ids=str)
 def test_without_a_database_a_command_says_how_to_make_one(tmp_path, words):
     found = shell(*words, database=tmp_path / "none.db", **SAFE)
     assert found.returncode == 1
@@ -186,8 +186,7 @@ def test_settings_are_those_of_the_process_and_of_the_company(run, db):
 
 
 @pytest.mark.parametrize(("what", "said"), [
-    ("settings", r"dm_limit +5\.000,00 "),
-    ("customers", r"1003 +Caro .* −320,00 +caro@example.com"),
+    ("settings", r"dm_limit +5\.000,00 "), ("customers", r"1003 +Caro .* −320,00 +caro@exam"),
     ("customers", r"1007 .* no password"), ("customers", r"1012 .* blocked"),
     ("payments", "No payments"), ("review", "No review"), ("mail", "No mail"),
     ("imports", "No imports")])
@@ -422,12 +421,11 @@ def test_sign_out_ends_the_sessions_of_one_customer(run, visit):
 
 @pytest.mark.parametrize(("words", "table"), [
     (["list", "review"], "review (at, service, reference, service_payment, reason) VALUES"
-                               " ('2026-11-20', 'dineromail', '{}', '', 'x')"),
+                         " ('2026-11-20', 'dineromail', '{}', '', 'x')"),
     (["list", "mail"], "outbox (template, recipient, created_at, due_at) VALUES"
-               " ('test', '{}', '2026-11-20T00:00:00Z', '2026-11-20T00:00:00Z')"),
+                       " ('test', '{}', '2026-11-20T00:00:00Z', '2026-11-20T00:00:00Z')"),
     (["list", "imports"], "import (at, who, kind, file, digest, rows, added, balance_before,"
-                          " balance_after) VALUES"
-                          " ('2026-11-20', '', 'news', '{}', '', 1, 1, 0, 0)"),
+                          " balance_after) VALUES ('2026', '', 'news', '{}', '', 1, 1, 0, 0)"),
     (["customer", 1001], "email (customer, address, canonical) VALUES (1001, '{}', 'x')")])
 def test_what_strangers_wrote_moves_no_cursor_of_the_operators_terminal(run, db, words, table):
     db.execute("INSERT INTO " + table.format("a\x1b[2J\x9b\u202ezy"))

@@ -12,8 +12,8 @@ from conftest import ROOT, answers, everything, free_port, running, wait_for
 def datasette(database):
     """ask(path): the status, and what it says; it reads the test's database."""
     port = free_port()
-    with running("-m", "datasette", database, "--metadata", ROOT / ".datasette.yaml",
-                 "--port", port):
+    metadata = ROOT / ".datasette.yaml"
+    with running("-m", "datasette", database, "--metadata", metadata, "--port", port):
         wait_for(lambda: answers(f"http://127.0.0.1:{port}/-/versions.json"), 60)
 
         def ask(path):
