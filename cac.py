@@ -570,8 +570,8 @@ def get_db() -> sqlite3.Connection:
     If another file was put in its place, the -wal of the old one must not be taken for the new
     one's: it goes into the old file, and both names beside it are freed.
     """
-    if "db" in g:
-        return g.db
+    if db := g.get("db"):
+        return db
     path = current_app.config["DATABASE"]
     file = path, inode_of(path)
     if not file[1]:
@@ -2026,7 +2026,7 @@ def statement_part(number: int, balance: int, length: int, newer: int) -> Statem
     lines, paid = [], OpenItem(None, 0, None)
     for row in fetch_all(LINES, number, length, newer):
         _, rest, days = open_of.get(row.id, paid)
-        lines.append(row._make((*row[:-3], after, rest, days)))   # _replace takes thrice as long
+        lines.append(row._make((*row[:-3], after, rest, days)))     # _replace takes far longer
         after -= row.amount
     return Statement(lines[::-1], after, closing, balance, items)
 
@@ -2773,7 +2773,8 @@ class PaymentForm(Form):
 @login_required
 def pay():
     """PAGO ONLINE: the balance, where to deposit it, and the buttons that the rules allow."""
-    form, offer, number = PaymentForm(), payment_offer(current_user.number), current_user.number
+    number = current_user.number
+    form, offer = PaymentForm(), payment_offer(number)
     if request.method == "POST":
         is_absent = form.medio.data in SERVICES and form.medio.data not in offer.services
         if is_absent or offer.why_not.get(form.concepto.data):
@@ -4964,7 +4965,7 @@ def cached_url(root: str, endpoint: str, **values) -> str:
 
 
 def page_url(endpoint: str, **values) -> str:
-    """Return an address for templates, which ask the same again: url_for takes ten times as long."""
+    """Return an address for templates, which ask the same again: url_for takes ten times longer."""
     return cached_url(request.script_root, endpoint, **values)
 
 
@@ -5105,7 +5106,7 @@ class Templates(Environment):
 def create_app(**settings) -> Flask:
     """Make the WSGI application. Settings in lower case, as database="…", win over all others."""
     app = Flask(__name__, root_path=str(HERE))
-    app.jinja_environment = Templates
+    app.jinja_environment, app.jinja_options = Templates, {"cache_size": -1}    # all are kept
     configure(app, **settings)
     is_https = app.config["BASE_URL"].startswith("https://")
     app.config.update(
