@@ -178,12 +178,7 @@ def verdict_after_credit(payment, operation: Operation) -> tuple[str, str]:
 
 
 def unpaid(debits, balance: int):
-    """Yield (debit, what is still owed of it), newest first: payments cancel the oldest.
-
-    >>> from types import SimpleNamespace as Debit
-    >>> [owed for _, owed in unpaid([Debit(amount=100), Debit(amount=50), Debit(amount=9)], 120)]
-    [100, 20]
-    """
+    """Yield (debit, what is still owed of it), newest first: payments cancel the oldest."""
     for debit in debits:
         if balance <= 0:
             return
@@ -192,9 +187,7 @@ def unpaid(debits, balance: int):
 
 
 def cancellations(amounts: list[int]):
-    """Yield (which payment, which debt, how much): payments cancel the oldest debt, as in `unpaid`.
-
-    What a payment has over waits for the next debt.
+    """Yield (which payment, which debt, how much), the oldest debts first.
 
     >>> list(cancellations([100, 50, -120, 30, -90]))
     [(2, 0, 100), (2, 1, 20), (4, 1, 30), (4, 3, 30)]
@@ -209,9 +202,9 @@ def cancellations(amounts: list[int]):
 
 
 def page_span(count: int, window: int, size: int, page: int | None) -> tuple[int, int, int, int]:
-    """Return (rows before the page, rows on it, page, pages) of the last `window` of `count` rows.
+    """Return (rows before the page, rows on it, page, pages) of the last `window` rows.
 
-    Without a page, or with one that does not exist, the last.
+    A page that does not exist is the last one.
     """
     shown = min(count, window)
     pages = max(1, -(-shown // size))
@@ -267,12 +260,10 @@ def is_cuit(text: str) -> bool:
 
 
 def contrast_with_white(colour: str) -> float:
-    """Return how well white letters are read on a colour #rrggbb, from 1 to 21; WCAG asks for 4.5."""
-    def light(hex_digits):
-        value = int(hex_digits, 16) / 255
-        return value / 12.92 if value <= 0.04045 else ((value + 0.055) / 1.055) ** 2.4
-
-    red, green, blue = (light(colour[place:place + 2]) for place in (1, 3, 5))
+    """Return how well white letters are read on #rrggbb, from 1 to 21; WCAG asks for 4.5."""
+    values = [value / 255 for value in bytes.fromhex(colour[1:])]
+    red, green, blue = (value / 12.92 if value <= 0.04045 else ((value + 0.055) / 1.055) ** 2.4
+                        for value in values)
     return 1.05 / (0.2126 * red + 0.7152 * green + 0.0722 * blue + 0.05)
 
 
@@ -296,12 +287,10 @@ def customer_number(text: str) -> int | None:
 
 def deliverable(address: str) -> str:
     """Return an address as SMTP takes it, its domain in ASCII; ValueError if it is none."""
-    local, _, domain = address.rpartition("@")
-    is_address = (re.fullmatch(r"""[^\s@,;:<>()[\]\\"\x00-\x1f\x7f-\x9f]+""", local)
-                  and "=?" not in local     # an encoded word: mail programs read something else
-                  and re.fullmatch(r"[\w.-]+", domain))
-    if not is_address:
+    is_address = re.fullmatch(r"""[^\s@,;:<>()[\]\\"\x00-\x1f\x7f-\x9f]+@[\w.-]+""", address)
+    if not is_address or "=?" in address:   # an encoded word: mail programs read something else
         raise ValueError(f"{address!r} is no e-mail address")
+    local, _, domain = address.rpartition("@")
     return f"{local}@{domain.encode('idna').decode()}"
 
 
@@ -316,26 +305,22 @@ def canonical_email(text: str) -> str | None:
 
 def network_of(address: str) -> str:
     """Return what counts as one client's network: an IPv4 address, the /64 of an IPv6 one."""
-    try:
+    with suppress(ValueError):      # of a proxy that tells something else
         ip = ipaddress.ip_address(address.partition("%")[0])
-    except ValueError:  # a proxy that tells something else
-        return address
-    if ip.version == 4 or ip.ipv4_mapped:
-        return str(getattr(ip, "ipv4_mapped", None) or ip)
-    return str(ipaddress.ip_network(f"{ip}/64", strict=False))
+        ip = getattr(ip, "ipv4_mapped", None) or ip
+        return str(ip if ip.version == 4 else ipaddress.ip_network(f"{ip}/64", strict=False))
+    return address
 
 
 def plain(text: str) -> str:
     """Return the letters and digits of a text, without accents, in small letters."""
-    letters = unicodedata.normalize("NFKD", text).casefold()
-    return "".join(letter for letter in letters if letter.isalnum())
+    return "".join(filter(str.isalnum, unicodedata.normalize("NFKD", text).casefold()))
 
 
 def escaped(text) -> str:
     """Escape what commands a terminal, hides words or is no character: strangers may send it."""
-    return re.sub(r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069"
-                  r"\ud800-\udfff]",
-                  lambda match: match[0].encode("unicode_escape").decode(), str(text))
+    odd = r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
+    return re.sub(odd, lambda match: match[0].encode("unicode_escape").decode(), str(text))
 
 
 # === Settings =====================================================================================
@@ -344,16 +329,13 @@ def escaped(text) -> str:
 
 SETTINGS = {  # name: (default, what a value looks like, what it is)
     "SECRET_KEY": ("", r".*", "signs cookies and links: 32 random characters or more"),
-    "SECRET_KEY_FALLBACKS": ("", r".*",
-                             "earlier keys, comma-separated: what they signed stays good"),
+    "SECRET_KEY_FALLBACKS": ("", r".*", "earlier keys, with commas: what they signed stays good"),
     "DATABASE": ("cac.db", r".+", "the SQLite file"),
     "DOCUMENTS": ("documents", r".+", "folder of the vouchers' PDFs"),
-    "BASE_URL": ("", r"\S*",
-                 "public address of the portal, for the links in mails and the way back"),
+    "BASE_URL": ("", r"\S*", "public address, for the links in mails and the way back"),
     "PROXIES": ("0", r"[0-9]", "how many proxies in front are trusted for X-Forwarded-…, 0 to 9"),
     "SMTP_URL": ("", r"((smtp|smtps|smtp\+starttls)://([^/?#\s]*@)?[^/?#:@\s]+(:[0-9]{1,5})?/?)?",
-                 "smtp://user:password@host:587, smtps://…, smtp+starttls://…; in a password,"
-                 " / ? # are written %2F %3F %23"),
+                 "smtp://user:password@host:587, smtps:…, smtp+starttls:…; write / ? # as %2F %3F %23"),
     "MAIL_FROM": ("CAC <no-responder@localhost>",
                   r"""([^\r\n@<]*<)?[^\s@,;:<>()[\]\\"]+@[\w-]+(\.[\w-]+)*>?""",
                   "sender of the mails, such as CAC <cac@example.com>"),
@@ -388,17 +370,16 @@ KINDS_OF_SETTING = {  # of the company: (what a value looks like, what `set` say
 }
 
 
-class Refused(click.ClickException):
-    """What is refused, and why: nothing was changed. A command ends with exit code 1."""
-
-    def format_message(self) -> str:
-        """Return it as it is printed."""
-        return "\n".join(map(escaped, self.message.split("\n")))
-
-
 def echo(text="", *, err: bool = False) -> None:
     """Print what a command says, whatever strangers wrote into it."""
     click.echo("\n".join(map(escaped, str(text).split("\n"))), err=err)
+
+
+class Refused(click.ClickException):
+    """What is refused, and why: nothing was changed. A command ends with exit code 1."""
+
+    def show(self, file=None) -> None:
+        echo(f"Error: {self.message}", err=True)
 
 
 def configure(app: Flask, **given) -> None:
@@ -407,9 +388,14 @@ def configure(app: Flask, **given) -> None:
     config.from_mapping({name: default for name, (default, _, _) in SETTINGS.items()})
     if file and (Path(file).exists() or not click.get_current_context(silent=True)):
         try:    # else `init` is about to make it, and `command` refuses all others
-            config.from_file(str(Path(file).absolute()), load=load_settings, text=False)
+            values = tomllib.loads(Path(file).read_text(encoding="utf-8"))
+            values = {name.upper().removeprefix("CAC_"): ",".join(value) if isinstance(value, list)
+                      else str(value).strip() for name, value in values.items()}
+            if unknown := values.keys() - SETTINGS.keys():
+                raise ValueError(f"no such setting: {', '.join(sorted(unknown))}")
         except (OSError, ValueError) as error:
             raise Refused(f"CAC_CONFIG: {file}: {error}") from error
+        config.from_mapping(values)
     config.from_prefixed_env("CAC", loads=str.strip)
     config.from_mapping({name.upper(): value for name, value in given.items()})
     for name, (_, pattern, about) in SETTINGS.items():
@@ -418,28 +404,18 @@ def configure(app: Flask, **given) -> None:
     config["SECRET_KEY_FALLBACKS"] = [*filter(None, config["SECRET_KEY_FALLBACKS"].split(","))]
 
 
-def load_settings(file) -> dict:
-    """Read a TOML file's settings, named as in the environment or without CAC_, in any case."""
-    settings = {name.upper().removeprefix("CAC_"):
-                ",".join(value) if isinstance(value, list) else str(value).strip()
-                for name, value in tomllib.load(file).items()}
-    if unknown := settings.keys() - SETTINGS.keys():
-        raise ValueError(f"no such setting: {', '.join(sorted(unknown))}")
-    return settings
-
-
 def unsafe_settings(config) -> list[str]:
     """Return what keeps the portal from serving customers, a line each."""
     def is_weak(key):
         sample = re.search("change.?(me|this)|cambi[ae]|example|ejemplo|insecure", key.lower())
         return not re.fullmatch(r"\S{32,}", key) or len(set(key)) < 8 or sample
 
-    how = "make one with python3 -c 'import secrets; print(secrets.token_urlsafe(48))'"
+    how = ("32 random characters or more; make one with"
+           " python3 -c 'import secrets; print(secrets.token_urlsafe(48))'")
     return [advice for is_wrong, advice in (
-        (is_weak(config["SECRET_KEY"]),
-         f"CAC_SECRET_KEY: needs 32 random characters or more; {how}"),
+        (is_weak(config["SECRET_KEY"]), f"CAC_SECRET_KEY: needs {how}"),
         (any(map(is_weak, config["SECRET_KEY_FALLBACKS"])),
-         f"CAC_SECRET_KEY_FALLBACKS: each needs 32 random characters or more; {how}"),
+         f"CAC_SECRET_KEY_FALLBACKS: each needs {how}"),
         (config["DINEROMAIL_ACCOUNT"] and not config["DINEROMAIL_PASSWORD"],
          "CAC_DINEROMAIL_PASSWORD: without it no payment can be confirmed"),
         (not re.fullmatch(r"https?://[^/?#\s]+(/[^?#\s]*)?", config["BASE_URL"]),
@@ -463,8 +439,8 @@ def parse_setting(kind: str, text: str) -> str:
 
 
 # === Database =====================================================================================
-# A connection for each thread, one way to write, schema and upgrades; and what every part writes:
-# the account's log, limits, rows of the outbox. Writes are short, and never wait for the network.
+# A connection for each thread, one way to write, schema and upgrades; and what every part writes.
+# Writes are short, and never wait for the network.
 
 SCHEMA_VERSION = 1
 UPGRADES = {}           # version: the SQL statements that bring a database there from the last
@@ -499,10 +475,7 @@ def age_of(at: str) -> float:
 
 
 def retry_at(since: str, first: int, give_up: int) -> str | None:
-    """Return when to try again what has waited since then; None once it waited `give_up` seconds.
-
-    The pause is as long as the wait so far: from `first` seconds to six hours.
-    """
+    """Return when to try again, after as long as it waited so far, at most six hours; None = never."""
     age = age_of(since)
     return now(min(max(age, first), 6 * 3600)) if age < give_up else None
 
@@ -518,21 +491,18 @@ def row_type(*columns: str):
     return namedtuple("Row", columns, rename=True)
 
 
-def connect(path) -> sqlite3.Connection:
+def connect(path, mode: str = "rwc") -> sqlite3.Connection:
     """Open a database as all of CAC does: what is committed survives a power cut."""
-    db = sqlite3.connect(path, isolation_level=None, cached_statements=256)
-    for pragma in (f"busy_timeout = {PATIENCE_SECONDS * 1000}", "journal_mode = WAL",
-                   "synchronous = FULL", "foreign_keys = ON"):
-        db.execute(f"PRAGMA {pragma}")
+    db = sqlite3.connect(f"{Path(path).absolute().as_uri()}?mode={mode}", PATIENCE_SECONDS,
+                         isolation_level=None, cached_statements=256, uri=True)
     db.row_factory = lambda cursor, values: row_type(*(c[0] for c in cursor.description))(*values)
+    for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
+        if mode != "ro":
+            db.execute(f"PRAGMA {pragma}")
     return db
 
 
-def open_readonly(path) -> sqlite3.Connection:
-    """Open a database to look at it and change nothing."""
-    db = sqlite3.connect(f"{Path(path).absolute().as_uri()}?mode=ro", uri=True)
-    db.row_factory = lambda cursor, values: row_type(*(c[0] for c in cursor.description))(*values)
-    return db
+open_readonly = partial(connect, mode="ro")
 
 
 def inode_of(path) -> int | None:
@@ -543,11 +513,7 @@ def inode_of(path) -> int | None:
 
 
 def get_db() -> sqlite3.Connection:
-    """Return this thread's connection; Refused if there is no database.
-
-    If another file was put in its place, the -wal of the old one must not be taken for the new
-    one's: it goes into the old file, and both names beside it are freed.
-    """
+    """Return this thread's connection; Refused if there is no database."""
     if "db" in g:
         return g.db
     path = current_app.config["DATABASE"]
@@ -556,7 +522,7 @@ def get_db() -> sqlite3.Connection:
         raise Refused(f"There is no database at {path}: `python cac.py init` makes one.")
     opened = getattr(LOCAL, "file", None)
     if opened != file:
-        if opened and opened[0] == path:
+        if opened and opened[0] == path:    # the old one's -wal must not be taken for the new one's
             with suppress(sqlite3.Error):
                 LOCAL.db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
             for name, inode in LOCAL.beside.items():
@@ -607,7 +573,7 @@ def transaction(db=None, kind: str = "IMMEDIATE", patience: float = PATIENCE_SEC
 
 
 def known_version(db) -> int:
-    """Return a database's version, this program's or older; Refused if it is neither."""
+    """Return a database's version, this program's or older; else Refused."""
     version = db.execute("PRAGMA user_version").fetchone()[0]
     if not version:
         raise Refused("It is no CAC database. Nothing was changed.")
@@ -650,25 +616,23 @@ def make_database(path: Path, *scripts: str) -> None:
 
 
 def is_demo_data(db) -> bool:
-    """Tell whether a database holds the demo's cast."""
     return bool(db.execute("SELECT 1 FROM setting WHERE name = 'demo'").fetchone())
 
 
 def company():
     """Return the company's settings as attributes; money and counts are int."""
     if "company" not in g:
-        rows = fetch_all("SELECT name, kind, value FROM setting")
-        values = [int(row.value) if row.kind in ("money", "count", "length") else row.value
-                  for row in rows]
-        g.company = row_type(*(row.name for row in rows))(*values)
+        g.company = SimpleNamespace(**{
+            row.name: int(row.value) if row.kind in ("money", "count", "length") else row.value
+            for row in fetch_all("SELECT name, kind, value FROM setting")})
     return g.company
 
 
 def emails_of(number: int, *, only_confirmed: bool = False) -> list[str]:
     """Return a customer's addresses, the oldest first, with those that are being replaced."""
-    rows = fetch_all("SELECT address, confirmed_at FROM email WHERE customer = ? ORDER BY id",
-                     number)
-    return [row.address for row in rows if row.confirmed_at or not only_confirmed]
+    return [row.address for row in fetch_all(
+        "SELECT address FROM email WHERE customer = ? AND (confirmed_at IS NOT NULL OR NOT ?)"
+        " ORDER BY id", number, only_confirmed)]
 
 
 def client_address() -> str:
@@ -742,7 +706,7 @@ def give_to_owner(path: Path) -> None:
 
 
 def private_folder(path: Path) -> None:
-    """Make a folder that only its owner may read, unless it is there."""
+    """Make sure of a folder; a new one only its owner may read."""
     if not path.exists():
         path.mkdir(mode=0o700, parents=True)
         give_to_owner(path)
@@ -750,10 +714,7 @@ def private_folder(path: Path) -> None:
 
 @contextmanager
 def atomic_write(target: Path):
-    """Yield a draft that becomes `target` once it is whole and on the disk, and else is gone.
-
-    Only its owner may read it.
-    """
+    """Yield a draft, its owner's alone, that becomes `target` once it is whole and on the disk."""
     handle, name = tempfile.mkstemp(".new", f".{target.name}.", target.parent)
     folder, draft = os.open(target.parent, os.O_RDONLY), Path(name)
     try:
@@ -773,7 +734,6 @@ def atomic_write(target: Path):
 # A form that is not right is shown again, with 422; the words of errors are in error.html.
 
 STATIC_SECONDS = 365 * 86400            # what never changes under its address is kept by browsers
-JOBS_LATE_SECONDS = 60                  # without their sign of life: nothing can be written
 FORMULA = re.compile(r"[=+@\t\r\n\0]|-(?![0-9]+,[0-9]{2}$)")      # an amount is none
 NUMBER = click.IntRange(1, 999999999)   # a user number
 PUBLIC_FORMS = {"cac.sign_in", "cac.choose_account", "cac.forgot", "cac.new_password",
@@ -783,11 +743,9 @@ bp = Blueprint("cac", __name__, cli_group=None)
 
 
 class Form(FlaskForm):
-    """What all forms share."""
+    """What all forms share: WTForms speaks Spanish where no message of ours does."""
 
     class Meta(FlaskForm.Meta):
-        """Have WTForms say it in Spanish where no message of ours does."""
-
         locales = ["es"]
 
     def problems(self) -> list[tuple[str, str]]:
@@ -800,8 +758,8 @@ class Form(FlaskForm):
 
 def text_field(label: str, most: int, *validators) -> StringField:
     """Return a field for a line of text of at most so many characters."""
-    length = Length(max=most, message=f"Escriba {most} caracteres o menos")
-    return StringField(label, [*validators, length], filters=[lambda text: (text or "").strip()])
+    validators += (Length(max=most, message=f"Escriba {most} caracteres o menos"),)
+    return StringField(label, validators, filters=[lambda text: (text or "").strip()])
 
 
 def password_field(label: str, *validators) -> PasswordField:
@@ -823,12 +781,8 @@ def done(message: str, page: str, **values) -> Response:
 
 def is_page(url: str) -> bool:
     """Tell whether it is a page of this site, and one that can be asked for."""
-    if not is_local(url):
-        return False
-    path = unquote(urlsplit(url).path).removeprefix(request.script_root)
-    with suppress(HTTPError):
-        return bool(current_app.create_url_adapter(request).match(path, "GET"))
-    return False
+    path = unquote(urlsplit(url).path).removeprefix(request.script_root) if is_local(url) else ""
+    return bool(path) and current_app.create_url_adapter(request).test(path, "GET")
 
 
 def came_from() -> str | None:
@@ -842,8 +796,7 @@ def came_from() -> str | None:
 
 def asked_page() -> int | None:
     """Return the page that the address asks for; None if none, or if it is no number."""
-    asked = request.args.get("pagina", "")
-    return int(asked) if re.fullmatch("[0-9]{1,9}", asked) else None
+    return request.args.get("pagina", type=int)
 
 
 def csv_file(head: tuple, rows) -> bytes:
@@ -882,9 +835,9 @@ def known_customer(number: int):
 def print_rows(rows: list, nothing: str) -> None:
     """Print rows of a query, or dicts, under the names of their columns."""
     from tabulate import tabulate
-    rows = [row if isinstance(row, dict) else row._asdict() for row in rows]
+    dicts = (row if isinstance(row, dict) else row._asdict() for row in rows)
     rows = [{name: "" if value is None else escaped(value) for name, value in row.items()}
-            for row in rows]
+            for row in dicts]
     echo(tabulate(rows, headers="keys", disable_numparse=True) if rows else nothing)
 
 
@@ -932,8 +885,8 @@ def fault(error):
 @login_required
 def news():
     """Noticias, the newest first."""
-    rows = fetch_all("SELECT * FROM news ORDER BY date DESC, id DESC")
-    return render_template("news.html", news=rows)
+    return render_template(
+        "news.html", news=fetch_all("SELECT * FROM news ORDER BY date DESC, id DESC"))
 
 
 @bp.get("/servicios")
@@ -990,22 +943,20 @@ def style_sheet(code, kind):
     text, mimetype = brand_mark(brand), "image/svg+xml"
     if kind == "css":
         text, mimetype = f"{static_text('cac.css')}\n:root {{ --brand: {brand.colour}; }}\n", "text/css"
-    answer = Response(text, mimetype=mimetype)
-    answer.headers["Cache-Control"] = f"public, max-age={STATIC_SECONDS}"
-    return answer
+    headers = {"Cache-Control": f"public, max-age={STATIC_SECONDS}"}
+    return Response(text, mimetype=mimetype, headers=headers)
 
 
 @bp.get("/salud")
 def health():
     """For monitors: whether the database answers, and can be written, as the jobs do."""
-    try:
+    beat = None
+    with suppress(sqlite3.Error, Refused):
         beat = fetch_one("SELECT value FROM setting WHERE name = 'jobs_at'").value
-    except (sqlite3.Error, Refused):
-        return {"status": "unavailable"}, 503
-    if not current_app.config["SECRET_KEY"]:    # nobody could sign in
+    if beat is None or not current_app.config["SECRET_KEY"]:    # without it nobody could sign in
         return {"status": "unavailable"}, 503
     started = current_app.extensions.get("cac.jobs")
-    if started and age_of(max(started, beat)) > JOBS_LATE_SECONDS:
+    if started and age_of(max(started, beat)) > 60:     # nothing can be written
         return {"status": "jobs are late"}, 503
     return {"status": "ok"}
 
@@ -4926,14 +4877,15 @@ def cached_url(root: str, endpoint: str, values: tuple) -> str:
 
 
 def page_url(endpoint: str, **values) -> str:
-    """Return an address for templates, which ask the same again: url_for takes ten times as long."""
+    """Return an address for templates; they ask the same again, and url_for is slow."""
     return cached_url(request.script_root, endpoint, tuple(values.items()))
 
 
 @cache
-def version_of(*names: str) -> str:
-    """Return a few characters that change with the content of files in static/."""
-    return sha256("".join(map(static_text, names)))[:10]
+def version_of(name: str, brand=None) -> str:
+    """Return a few characters that change with a file in static/, and with a brand's looks."""
+    looks = f"{brand.colour}{brand_mark(brand)}" if brand else ""
+    return sha256(f"{static_text(name)}{looks}")[:10]
 
 
 def asset(name: str) -> str:
@@ -4941,17 +4893,12 @@ def asset(name: str) -> str:
     return page_url("static", filename=name, v=version_of(name))
 
 
-@cache
-def brand_version(brand) -> str:
-    """Return a few characters that change with a brand's looks."""
-    return sha256(static_text("cac.css") + brand.colour + brand_mark(brand))[:10]
-
-
 def style(brand, kind: str = "css") -> str:
     """Return the address of a brand's style sheet or mark (svg), which browsers may keep too."""
-    return page_url("cac.style_sheet", code=brand.code, kind=kind, v=brand_version(brand))
+    return page_url("cac.style_sheet", code=brand.code, kind=kind, v=version_of("cac.css", brand))
 
 
+@bp.app_context_processor
 def page_values() -> dict:
     """Return what every page has at hand."""
     brands = all_brands()
@@ -4971,16 +4918,15 @@ def refuse_odd_form() -> None:
     with suppress(ValueError):      # of an Origin that is no address
         origin = origin and urlsplit(origin).netloc
     ours = {None, request.host, urlsplit(current_app.config["BASE_URL"]).netloc}
-    if origin not in ours or request.headers.get("Sec-Fetch-Site") == "cross-site":
-        abort(400)
     files = [name for name, _ in request.files.items(multi=True)]
-    if request.mimetype not in FORM_TYPES or len(fields) != len(request.form) or (
-            files and (request.endpoint != PROOF_FORM or files != ["archivo"])):
-        abort(400)
-    if any("\0" in value or not name.isascii() or len(name) > 40 for name, value in fields):
+    if (origin not in ours or request.headers.get("Sec-Fetch-Site") == "cross-site"
+            or request.mimetype not in FORM_TYPES or len(fields) != len(request.form)
+            or files != (["archivo"] if files and request.endpoint == PROOF_FORM else [])
+            or any("\0" in text or not name.isascii() or len(name) > 40 for name, text in fields)):
         abort(400)
 
 
+@bp.before_app_request
 def guard():
     """Refuse, before each request, what is odd; under another server, start the jobs."""
     g.request_id = secrets.token_hex(4)
@@ -4996,15 +4942,16 @@ def guard():
     return None
 
 
+@bp.after_app_request
 def add_headers(answer: Response) -> Response:
     """Add what every answer carries."""
     config = current_app.config
     answer.headers.update(HEADERS)
-    checkout = urlsplit(config["DINEROMAIL_URL"] if config["DINEROMAIL_ACCOUNT"] else "")
-    form_action = f"'self' {checkout.scheme}://{checkout.netloc}" if checkout.netloc else "'self'"
+    checkout = urlsplit(config["DINEROMAIL_URL"])
+    dineromail = f" {checkout.scheme}://{checkout.netloc}" if config["DINEROMAIL_ACCOUNT"] else ""
     answer.headers["Content-Security-Policy"] = (
         "default-src 'none'; style-src 'self'; img-src 'self'; script-src 'self'; connect-src"
-        f" 'self'; form-action {form_action}; base-uri 'none'; frame-ancestors 'none'")
+        f" 'self'; form-action 'self'{dineromail}; base-uri 'none'; frame-ancestors 'none'")
     if config["SESSION_COOKIE_SECURE"]:
         answer.headers["Strict-Transport-Security"] = "max-age=63072000; includeSubDomains"
     if request.endpoint not in ("static", "cac.style_sheet") or answer.status_code >= 400:
@@ -5076,19 +5023,12 @@ def create_app(**settings) -> Flask:
     jinja.filters["cuit"] = cuit.format
     jinja.globals |= {function.__name__: function for function in (
         asset, brand_mark, has_pdf, style, today)} | {"url_for": page_url}
-    app.context_processor(page_values)
-    app.before_request(guard)
-    app.after_request(add_headers)
+    app.register_blueprint(bp)      # first: guard() comes before Flask-WTF
     login_manager.init_app(app)
     csrf.init_app(app)
-    app.register_blueprint(bp)
     hops = int(app.config["PROXIES"])
     app.wsgi_app = ProxyFix(app.wsgi_app, hops, hops, hops, x_prefix=hops)
     return app
-
-
-LINE = "%(asctime)s %(levelname)s request=%(request)s %(message)s"
-LINE_TIME = "%Y-%m-%dT%H:%M:%SZ"
 
 
 class OneLine(logging.Formatter):
@@ -5096,8 +5036,11 @@ class OneLine(logging.Formatter):
 
     converter = time.gmtime
 
-    def format(self, record) -> str:
-        """Add the id of the request, which the page of a fault tells the customer."""
+    def __init__(self):
+        super().__init__("%(asctime)s %(levelname)s request=%(request)s %(message)s",
+                         "%Y-%m-%dT%H:%M:%SZ")
+
+    def format(self, record) -> str:    # the page of a fault tells the customer the request's id
         record.request = g.get("request_id", "-") if has_app_context() else "-"
         return escaped(super().format(record))
 
@@ -5117,7 +5060,7 @@ def run_server(app: Flask, host: str, port: int, *, workers: int, stop_seconds: 
 
     def in_worker(_target):
         handler = logging.StreamHandler()
-        handler.setFormatter(OneLine(LINE, LINE_TIME))
+        handler.setFormatter(OneLine())
         logging.basicConfig(level="WARNING", handlers=[handler])
         log.setLevel("INFO")
         start_jobs(app)
