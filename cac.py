@@ -187,11 +187,7 @@ def unpaid(debits, balance: int):
 
 
 def cancellations(amounts: list[int]):
-    """Yield (which payment, which debt, how much), the oldest debts first.
-
-    >>> list(cancellations([100, 50, -120, 30, -90]))
-    [(2, 0, 100), (2, 1, 20), (4, 1, 30), (4, 3, 30)]
-    """
+    """Yield (place of the payment, place of the debt, how much): the oldest debts come first."""
     debts = [(index, amount) for index, amount in enumerate(amounts) if amount > 0]
     payments = [(index, -amount) for index, amount in enumerate(amounts) if amount < 0]
     while debts and payments:
@@ -202,10 +198,7 @@ def cancellations(amounts: list[int]):
 
 
 def page_span(count: int, window: int, size: int, page: int | None) -> tuple[int, int, int, int]:
-    """Return (rows before the page, rows on it, page, pages) of the last `window` rows.
-
-    A page that does not exist is the last one.
-    """
+    """Return (rows before it, rows on it, page, pages); a page that does not exist is the last."""
     shown = min(count, window)
     pages = max(1, -(-shown // size))
     page = page if page and 1 <= page <= pages else pages
@@ -335,7 +328,7 @@ SETTINGS = {  # name: (default, what a value looks like, what it is)
     "BASE_URL": ("", r"\S*", "public address, for the links in mails and the way back"),
     "PROXIES": ("0", r"[0-9]", "how many proxies in front are trusted for X-Forwarded-…, 0 to 9"),
     "SMTP_URL": ("", r"((smtp|smtps|smtp\+starttls)://([^/?#\s]*@)?[^/?#:@\s]+(:[0-9]{1,5})?/?)?",
-                 "smtp://user:password@host:587, smtps:…, smtp+starttls:…; write / ? # as %2F %3F %23"),
+                 "smtp://user:password@host:587, smtps:…, smtp+starttls:…; / ? # are %2F %3F %23"),
     "MAIL_FROM": ("CAC <no-responder@localhost>",
                   r"""([^\r\n@<]*<)?[^\s@,;:<>()[\]\\"]+@[\w-]+(\.[\w-]+)*>?""",
                   "sender of the mails, such as CAC <cac@example.com>"),
@@ -383,7 +376,7 @@ class Refused(click.ClickException):
 
 
 def configure(app: Flask, **given) -> None:
-    """Read the process's settings; `given`, in lower case, wins. Refused names what is wrong."""
+    """Read the process's settings; `given`, in lower case, wins."""
     config, file = app.config, os.environ.get("CAC_CONFIG", "").strip()
     config.from_mapping({name: default for name, (default, _, _) in SETTINGS.items()})
     if file and (Path(file).exists() or not click.get_current_context(silent=True)):
@@ -475,7 +468,7 @@ def age_of(at: str) -> float:
 
 
 def retry_at(since: str, first: int, give_up: int) -> str | None:
-    """Return when to try again, after as long as it waited so far, at most six hours; None = never."""
+    """Return when to try again: after as long as it waited, at most six hours; None = give up."""
     age = age_of(since)
     return now(min(max(age, first), 6 * 3600)) if age < give_up else None
 
@@ -581,17 +574,6 @@ def known_version(db) -> int:
         raise Refused(f"The database has version {version}, this program knows {SCHEMA_VERSION}:"
                       " use a newer program. Nothing was changed.")
     return version
-
-
-def upgrade_database(db) -> list[int]:
-    """Bring an older database to this version, step by step; return the steps."""
-    steps = range(known_version(db) + 1, SCHEMA_VERSION + 1)
-    for version in steps:
-        with transaction(db):
-            for statement in UPGRADES[version]:
-                db.execute(statement)
-            db.execute(f"PRAGMA user_version = {version}")
-    return list(steps)
 
 
 def former(path: Path) -> Path:
@@ -794,11 +776,6 @@ def came_from() -> str | None:
     return None
 
 
-def asked_page() -> int | None:
-    """Return the page that the address asks for; None if none, or if it is no number."""
-    return request.args.get("pagina", type=int)
-
-
 def csv_file(head: tuple, rows) -> bytes:
     """Write rows of texts for a spreadsheet, none a formula: UTF-8 with BOM, semicolons."""
     file, is_formula = io.StringIO(), FORMULA.match
@@ -940,11 +917,10 @@ def brand_mark(brand) -> Markup:
 def style_sheet(code, kind):
     """The style sheet in a brand's colour, or its mark; browsers keep them."""
     brand = next((brand for brand in all_brands() if brand.code == code), None) or abort(404)
-    text, mimetype = brand_mark(brand), "image/svg+xml"
-    if kind == "css":
-        text, mimetype = f"{static_text('cac.css')}\n:root {{ --brand: {brand.colour}; }}\n", "text/css"
-    headers = {"Cache-Control": f"public, max-age={STATIC_SECONDS}"}
-    return Response(text, mimetype=mimetype, headers=headers)
+    text = brand_mark(brand) if kind == "svg" else (
+        f"{static_text('cac.css')}\n:root {{ --brand: {brand.colour}; }}\n")
+    return Response(text, mimetype={"svg": "image/svg+xml", "css": "text/css"}[kind],
+                    headers={"Cache-Control": f"public, max-age={STATIC_SECONDS}"})
 
 
 @bp.get("/salud")
@@ -1253,7 +1229,8 @@ def accesses():
         old, new FROM event WHERE customer = ? AND at > ?
         GROUP BY kind, actor, address, field, old, new, substr(at, 1, 15)"""    # of ten minutes
     total = fetch_one(f"SELECT count(*) AS n FROM ({lines})", number, since).n
-    skip, length, page, pages = page_span(total, total, company().page_size, asked_page() or 1)
+    page = request.args.get("pagina", 1, type=int)
+    skip, length, page, pages = page_span(total, total, company().page_size, page)
     events = fetch_all(f"{lines} ORDER BY 1 DESC, 3 DESC LIMIT ? OFFSET ?", number, since,
                        length, skip)
     return render_template("accesses.html", sessions=sessions, events=events, page=page,
@@ -1999,7 +1976,7 @@ def home():
 @login_required
 def account():
     """Mi cuenta corriente: a page of the last movements, oldest first."""
-    page = asked_page()
+    page = request.args.get("pagina", type=int)
     found = statement(current_user.number, size=company().page_size, page=page)
     if "pagina" in request.args and page != found.page:
         return redirect(url_for(".account"))
@@ -4848,7 +4825,10 @@ def init():
         if known_version(db) < SCHEMA_VERSION:
             with closed_database(path), atomic_write(kept := former(path)) as draft:
                 db.execute("VACUUM INTO ?", (str(draft),))
-    upgrade_database(get_db())
+    for version in range(known_version(get_db()) + 1, SCHEMA_VERSION + 1):
+        with transaction() as db:
+            for statement in [*UPGRADES[version], f"PRAGMA user_version = {version}"]:
+                db.execute(statement)
     return echo(f"{path} is up to date." + f" As it was: {kept}." * bool(kept))
 
 
