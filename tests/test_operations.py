@@ -19,9 +19,6 @@ from conftest import ROOT, SECRET_KEY, answers, free_port, running, wait_for
 # --- check ----------------------------------------------------------------------------------------
 
 @pytest.mark.parametrize(("sql", "line"), [
-    ("DROP VIEW statement_line;"                        # as a faulty program would have it
-     "CREATE VIEW statement_line AS SELECT *, amount AS balance FROM movement",
-     "BAD   customers whose statement does not end at their balance: 10"),
     ("INSERT INTO movement (customer, date, type, point_of_sale, number, amount)"
      " SELECT 1002, date, type, point_of_sale, number, 0 FROM movement WHERE customer = 1001",
      "WARN  invoices that two customers have: 5"),
