@@ -498,37 +498,21 @@ def connect(path, mode: str = "rwc") -> sqlite3.Connection:
 open_readonly = partial(connect, mode="ro")
 
 
-def inode_of(path) -> int | None:
-    """Return which file has this name; None if there is none."""
-    with suppress(FileNotFoundError):
-        return Path(path).stat().st_ino
-    return None
-
-
 def get_db() -> sqlite3.Connection:
-    """Return this thread's connection; Refused if there is no database."""
-    if "db" in g:
-        return g.db
-    path = current_app.config["DATABASE"]
-    file = path, inode_of(path)
-    if not file[1]:
-        raise Refused(f"There is no database at {path}: `python cac.py init` makes one.")
-    opened = getattr(LOCAL, "file", None)
-    if opened != file:
-        if opened and opened[0] == path:    # the old one's -wal must not be taken for the new one's
-            with suppress(sqlite3.Error):
-                LOCAL.db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
-            for name, inode in LOCAL.beside.items():
-                if inode and inode_of(name) == inode:   # no other thread was faster
-                    Path(name).unlink()
-        LOCAL.file, LOCAL.db = None, connect(path)
-        LOCAL.beside = {f"{path}{suffix}": inode_of(f"{path}{suffix}") for suffix in BESIDE}
-        if inode_of(path) != file[1]:
-            raise sqlite3.OperationalError("the database's file was exchanged just now")
-        LOCAL.file = file
-        if current_app.config["LITESTREAM"] == "on":    # else its copy loses rows, and says nothing
-            LOCAL.db.execute("PRAGMA wal_autocheckpoint = 0")
-    g.db = LOCAL.db
+    """Return this thread's connection; Refused if there is no database, or it was exchanged."""
+    if "db" not in g:
+        path = Path(current_app.config["DATABASE"])
+        if not path.exists():
+            raise Refused(f"There is no database at {path}: `python cac.py init` makes one.")
+        file, opened = (path, path.stat().st_ino), getattr(LOCAL, "file", None)
+        if opened != file:
+            if opened and opened[0] == path and Path(f"{path}-wal").exists():   # the old one's
+                raise Refused(f"{path} was exchanged while open: stop the service and `restore` it.")
+            LOCAL.file = LOCAL.db = None    # closed first: that takes its -wal away
+            LOCAL.file, LOCAL.db = file, connect(path)
+            if current_app.config["LITESTREAM"] == "on":    # else its copy loses rows
+                LOCAL.db.execute("PRAGMA wal_autocheckpoint = 0")
+        g.db = LOCAL.db
     return g.db
 
 
