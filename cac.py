@@ -507,7 +507,7 @@ def get_db() -> sqlite3.Connection:
         file, opened = (path, path.stat().st_ino), getattr(LOCAL, "file", None)
         if opened != file:
             if opened and opened[0] == path and Path(f"{path}-wal").exists():   # the old one's
-                raise Refused(f"{path} was exchanged while open: stop the service and `restore` it.")
+                raise Refused(f"{path} was exchanged while open: stop the service, `restore` it.")
             LOCAL.file = LOCAL.db = None    # closed first: that takes its -wal away
             LOCAL.file, LOCAL.db = file, connect(path)
             if current_app.config["LITESTREAM"] == "on":    # else its copy loses rows
@@ -577,8 +577,7 @@ def make_database(path: Path, *scripts: str) -> None:
     if not path.exists():
         move_beside(path, former(path))
     with atomic_write(path) as draft, closing(sqlite3.connect(draft)) as db:
-        for script in scripts:
-            db.executescript((HERE / script).read_text(encoding="utf-8"))
+        db.executescript("".join((HERE / name).read_text(encoding="utf-8") for name in scripts))
 
 
 def is_demo_data(db) -> bool:
@@ -4820,11 +4819,8 @@ def init():
 # create_app, what every page and every line of the log has, and the background thread. To create
 # it has no side effect: what opens, starts or writes waits for a request, or for the server.
 
-REQUEST_BYTES = 2**20               # of a request: more is refused
-MAX_FIELDS = 500                    # of a form
 FORM_TYPES = {"", "application/x-www-form-urlencoded", "multipart/form-data"}
 PROOF_FORM = "cac.report_transfer"  # the one form with a file, of a customer who is signed in
-PROOF_REQUEST_BYTES = 12 * 2**20    # a photo that is too big is told so, with all that was typed
 FOREIGN_FORMS = {"cac.receive_notice", "cac.unsubscribe"}    # what others send, and may look odd
 HEADERS = {
     "X-Content-Type-Options": "nosniff", "Referrer-Policy": "same-origin",
@@ -4873,11 +4869,9 @@ def page_values() -> dict:
 
 
 def refuse_odd_form() -> None:
-    """Refuse a form of another site, and what no page of ours sends: a field twice, NUL, a file,
-    JSON, which Flask-WTF would read as a form, and names of which WTForms makes odd numbers.
-    """
+    """Refuse a form of another site, and what no page sends, as JSON, NUL, a field twice."""
     fields, origin = list(request.form.items(multi=True)), request.headers.get("Origin")
-    if len(fields) > MAX_FIELDS:
+    if len(fields) > 500:
         abort(413)
     with suppress(ValueError):      # of an Origin that is no address
         origin = origin and urlsplit(origin).netloc
@@ -4899,7 +4893,7 @@ def guard():
     if not re.match("/(?!/)", request.path):
         abort(404)
     if request.endpoint == PROOF_FORM and current_user.is_authenticated:
-        request.max_content_length = PROOF_REQUEST_BYTES
+        request.max_content_length = 12 * 2**20     # a photo that is too big is told so by the form
     if request.method == "POST" and request.endpoint not in FOREIGN_FORMS:
         refuse_odd_form()
     start_jobs(current_app._get_current_object())
@@ -4974,7 +4968,7 @@ def create_app(**settings) -> Flask:
     is_https = app.config["BASE_URL"].startswith("https://")
     app.config.update(
         SESSION_COOKIE_NAME="__Host-cac" if is_https else "cac", SESSION_COOKIE_SECURE=is_https,
-        SESSION_COOKIE_SAMESITE="Lax", MAX_CONTENT_LENGTH=REQUEST_BYTES,
+        SESSION_COOKIE_SAMESITE="Lax", MAX_CONTENT_LENGTH=2**20,
         SEND_FILE_MAX_AGE_DEFAULT=STATIC_SECONDS,
         WTF_I18N_ENABLED=False,     # WTForms' own messages in Spanish, see Form
         WTF_CSRF_TIME_LIMIT=None,   # as long as the session
@@ -5012,9 +5006,6 @@ class OneLine(logging.Formatter):
 # === Serving ======================================================================================
 # The server, and the demo with its stand-ins.
 
-THREADS = 16            # of a process: as many requests may wait for something slow
-HEADER_BYTES = 64 * 1024
-
 
 def run_server(app: Flask, host: str, port: int, *, workers: int, stop_seconds: int) -> None:
     """Serve until told to stop; requests under way then have so many seconds to end."""
@@ -5035,8 +5026,8 @@ def run_server(app: Flask, host: str, port: int, *, workers: int, stop_seconds: 
     multiprocessing.set_start_method("fork", force=True)    # workers share what is made by now
     logging.getLogger("_granian").addFilter(lambda line: "Python threads" not in str(line.msg))
     server = Granian("cac", host, port, interface=Interfaces.WSGI, workers=workers,
-                     http=HTTPModes.http1, blocking_threads=THREADS,
-                     http1_settings=HTTP1Settings(max_buffer_size=HEADER_BYTES),
+                     http=HTTPModes.http1, blocking_threads=16,   # so many may wait
+                     http1_settings=HTTP1Settings(max_buffer_size=64 * 1024),
                      respawn_failed_workers=True, respawn_interval=2,
                      workers_kill_timeout=stop_seconds, log_level="warning")
     if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:   # the terminal of a demo was closed
