@@ -506,7 +506,8 @@ def get_db() -> sqlite3.Connection:
             raise Refused(f"There is no database at {path}: `python cac.py init` makes one.")
         file, opened = (path, path.stat().st_ino), getattr(LOCAL, "file", None)
         if opened != file:
-            if opened and opened[0] == path and Path(f"{path}-wal").exists():   # the old one's
+            wal = Path(f"{path}-wal")   # what is in the old one's would go into the new one
+            if opened and opened[0] == path and wal.exists() and wal.stat().st_size:
                 raise Refused(f"{path} was exchanged while open: stop the service, `restore` it.")
             LOCAL.file = LOCAL.db = None    # closed first: that takes its -wal away
             LOCAL.file, LOCAL.db = file, connect(path)
@@ -2285,14 +2286,14 @@ class ServiceError(Exception):
     """A payment service could not be asked, or its answer not be read: ask again later."""
 
 
-class ServiceRefusal(ServiceError):
+class RefusalError(ServiceError):
     """It answered, and refused: a wrong token, a wrong amount. A person has to see to it."""
 
 
 def note_error(service: str, error: ServiceError) -> None:
     """Log what went wrong with a service; `check` tells what it refused, in its own words."""
     log.warning("event=service-error service=%s error=%s", service, error)
-    if isinstance(error, ServiceRefusal):
+    if isinstance(error, RefusalError):
         with transaction() as db:
             db.execute("UPDATE setting SET value = ? WHERE name = 'service_refusal'",
                        (f"{now()}: {SERVICES[service].label}: {error}",))
@@ -2342,8 +2343,9 @@ def fetch(url: str, read, data: bytes | None = None, headers: dict | None = None
         if time.monotonic() > deadline or len(answer) > ANSWER_BYTES:
             raise ServiceError("the answer is too slow or too long")
         if not 200 <= reply.status < 300:   # an answer from elsewhere is none either
-            kind = ServiceRefusal if reply.status in (400, 401, 403, 422) else ServiceError
-            raise kind(f"HTTP {reply.status}: {answer[:300].decode('utf-8', 'replace')}")
+            kind = RefusalError if reply.status in (400, 401, 403, 422) else ServiceError
+            words = " ".join(answer[:300].decode("utf-8", "replace").split())
+            raise kind(f"HTTP {reply.status}: {words}")
         return read(answer)
     except (OSError, HTTPException) as error:
         raise ServiceError(f"{type(error).__name__}: {error}") from error
@@ -2404,7 +2406,6 @@ class DineroMail:
     currencies = {"1": "ARS", "2": "USD"}                           # MONEDA
 
     def __init__(self, config):
-        """The account is configured with its check digit, and used without."""
         self.base = config["DINEROMAIL_URL"].rstrip("/")
         self.account, self.key = config["DINEROMAIL_ACCOUNT"][:-1], config["DINEROMAIL_PASSWORD"]
 
@@ -2447,7 +2448,7 @@ class DineroMail:
                        {"Content-Type": "application/x-www-form-urlencoded"})
         outcome = report.findtext("estadoreporte", "").strip()
         if outcome not in ("1", "8"):   # 8 = it knows no such operation
-            raise ServiceRefusal(f"ESTADOREPORTE {outcome[:20]!r}")
+            raise RefusalError(f"ESTADOREPORTE {outcome[:20]!r}")
         operations, unknown = [], {one.upper(): one for one in references}
         for element in report.iterfind("detalle/operaciones/operacion"):
             reference, number, state, amount = (element.findtext(tag, "").strip() for tag in
@@ -2472,7 +2473,6 @@ class MercadoPago:
               "authorized": "pending", "rejected": "rejected", "cancelled": "rejected"}
 
     def __init__(self, config):
-        """The token opens their interface; the secret is what they sign notices with."""
         self.base = config["MERCADOPAGO_URL"].rstrip("/")
         self.token, self.secret = config["MERCADOPAGO_TOKEN"], config["MERCADOPAGO_SECRET"]
 
@@ -2595,8 +2595,7 @@ NOTICE_BYTES = 64 * 1024
 KEPT_BYTES = 1000                   # of a notice: anybody may have sent it
 NOTICES_WAITING = 20_000            # then no more are taken: what they tell is asked for anyway
 PROOF_BYTES = 5 * 2**20             # of the file that comes with a transfer
-PROOFS = {".pdf": (b"%PDF-",), ".png": (b"\x89PNG\r\n\x1a\n",), ".jpg": (b"\xff\xd8\xff",)}
-PROOF_ENDINGS = {*PROOFS, ".jpeg", ".jfif", ""}
+PROOFS = {".pdf": b"%PDF-", ".png": b"\x89PNG\r\n\x1a\n", ".jpg": b"\xff\xd8\xff"}  # beginnings
 
 
 def payment_offer(number: int):
@@ -2606,14 +2605,12 @@ def payment_offer(number: int):
     dm_active = bool(last and last.dineromail)
     services = {name: service.label for name, service in SERVICES.items()
                 if current_app.config[service.setting]}
-    why_not = {"saldo": "", "adelanto": ""}     # in the words of _why_not.html
-    if not services:
-        why_not = dict.fromkeys(why_not, "no service")
-    elif not shows_dineromail(balance, limit, dm_active):
-        why_not["saldo"] = ("nothing due" if balance <= 0 else "above limit" if balance > limit
+    why_not = {"saldo": "no service", "adelanto": "no service"}     # see _why_not.html
+    if services:
+        why_not["adelanto"] = "" if shows_advance_payment(balance, limit) else "balance first"
+        why_not["saldo"] = ("" if shows_dineromail(balance, limit, dm_active) else "nothing due"
+                            if balance <= 0 else "above limit" if balance > limit
                             else "at limit" if balance == limit else "voucher type")
-    if services and not shows_advance_payment(balance, limit):
-        why_not["adelanto"] = "balance first"
     return SimpleNamespace(balance=balance, limit=limit, dm_active=dm_active, services=services,
                            why_not=why_not, last_invoice=last.type_name if last else "none")
 
@@ -2692,14 +2689,20 @@ def begin_payment(number: int, service: str, purpose: str, amount: int) -> str:
     return begun.reference
 
 
-@bp.get("/pago/<reference>")
+@bp.route("/pago/<reference>", methods=["GET", "POST"])
 @login_required
 def payment(reference):
     """A payment: while it is new, the way to the service; then what became of it.
 
-    Who comes back from there has the service asked at once, and waits for some minutes.
+    Who comes back from there has the service asked at once, and waits for some minutes. POST is
+    "no lo hice": PAGO ONLINE shows it no more, but what the service tells of it still counts.
     """
     number, turn = current_user.number, request.args.get("vuelta", "")
+    if request.method == "POST":
+        with transaction() as db:
+            db.execute("UPDATE payment SET hidden_at = ? WHERE reference = ? AND customer = ?"
+                       " RETURNING 1", (now(), reference, number)).fetchone() or abort(404)
+        return redirect(url_for(".pay"), 303)
     if is_back := "vuelta" in request.args:
         with suppress(sqlite3.OperationalError), transaction(patience=1) as db:
             db.execute("UPDATE payment SET query_at = ?1 WHERE reference = ?2 AND customer = ?3"
@@ -2724,17 +2727,6 @@ def payment(reference):
     return page, {"Refresh": f"{2 * turn}; url={again}"}
 
 
-@bp.post("/pago/<reference>")
-@login_required
-def hide_payment(reference):
-    """No lo hice: take an unfinished payment off PAGO ONLINE. A notice of it still counts."""
-    with transaction() as db:
-        if not db.execute("UPDATE payment SET hidden_at = ? WHERE reference = ? AND customer = ?",
-                          (now(), reference, current_user.number)).rowcount:
-            abort(404)
-    return redirect(url_for(".pay"), 303)
-
-
 class TransferForm(Form):
     """Informar una transferencia."""
 
@@ -2747,20 +2739,18 @@ class TransferForm(Form):
     def validate_fecha(self, field):
         """Of the last 12 months; as browsers send it or dd/mm/yyyy, and from then on as ISO."""
         iso = re.sub(r"([0-9]{1,2})/([0-9]{1,2})/([0-9]{4})", r"\3-\2-\1", field.data or "")
-        with suppress(ValueError):
-            typed = datetime.strptime(iso, "%Y-%m-%d").date()
-            field.data = typed.isoformat()
-            if 0 <= (date.fromisoformat(today()) - typed).days <= 365:
-                return
+        try:
+            typed = datetime.strptime(iso, "%Y-%m-%d").date()   # noqa: DTZ007 - a day has no zone
+        except ValueError as error:
+            raise StopValidation("Escriba la fecha, por ejemplo 28/11/2026") from error
+        if not 0 <= (date.fromisoformat(today()) - typed).days <= 365:
             raise StopValidation("Escriba una fecha de los últimos 12 meses, hasta hoy")
-        raise StopValidation("Escriba la fecha, por ejemplo 28/11/2026")
+        field.data = typed.isoformat()
 
     def validate_importe(self, field):
-        """What a movement may be."""
         check_amount(field, 1, 10**15 - 1)
 
     def validate_cuenta(self, field):
-        """One of ours."""
         if field.data not in dict(field.choices):
             raise StopValidation("Elija una de nuestras cuentas")
 
@@ -2769,11 +2759,12 @@ class TransferForm(Form):
         if not field.data:
             return
         self.content = field.data.read(PROOF_BYTES + 1)
-        self.kind = next((ending for ending, starts in PROOFS.items()
-                          if self.content.startswith(starts)), None)
+        self.kind = next((ending for ending, beginning in PROOFS.items()
+                          if self.content.startswith(beginning)), None)
         if len(self.content) > PROOF_BYTES:
             raise StopValidation("Elija un archivo de 5 MB o menos, por ejemplo una captura")
-        if not self.kind or Path(field.data.filename).suffix.lower() not in PROOF_ENDINGS:
+        ending = Path(field.data.filename).suffix.lower()
+        if not self.kind or ending not in (*PROOFS, ".jpeg", ".jfif", ""):
             raise StopValidation("Elija un archivo PDF, JPEG o PNG")
 
 
@@ -2788,8 +2779,8 @@ def report_transfer():
         return form_page("transfer.html", form)
     with transaction() as db:
         allow(db, "transfer", number)
-    row = {"date": form.fecha.data, "amount": parse_money(form.importe.data),
-           "cbu": accounts[form.cuenta.data].cbu, "note": " ".join(form.nota.data.split()), "document": None}
+    row = {"date": form.fecha.data, "amount": parse_money(form.importe.data), "document": None,
+           "cbu": accounts[form.cuenta.data].cbu, "note": " ".join(form.nota.data.split())}
     if form.archivo.data:
         row["document"] = sha256(form.content) + form.kind
         folder = Path(current_app.config["DOCUMENTS"])
@@ -4348,7 +4339,7 @@ WAL_MEGABYTES = 200             # and a -wal that grows to this: nothing takes i
 
 
 def copy_database(source: Path, target: Path) -> str:
-    """Copy a database as it is at one moment, whoever writes to it meanwhile, and verify the copy."""
+    """Copy a database as it is at one moment, whoever writes to it; return what the copy holds."""
     with closing(open_readonly(source)) as db:
         db.execute("VACUUM INTO ?", (str(target),))
     return verify_backup(target)
@@ -4526,10 +4517,11 @@ def check_database():
 def check_machine():
     """Yield what `check` finds on the disks, and what time it is."""
     path, folder = (Path(current_app.config[name]) for name in ("DATABASE", "DOCUMENTS"))
-    wanted, stored = document_names(get_db()), {file.name for file in folder.glob("*.pdf")}
-    missing, spare = len(wanted - stored), len(stored - wanted)
+    wanted = document_names(get_db())
+    missing = sum(not (folder / name).is_file() for name in wanted)
+    spare = sum(file.name not in wanted for file in folder.glob("*.pdf"))
     yield finding(not missing, f"documents missing in {folder}: none of {len(wanted)}"
-                  + f"; {spare} are of no voucher and may go" * bool(spare),
+                  + f"; {counted(spare, 'PDF')} of no voucher may go" * bool(spare),
                   f"documents missing in {folder}: {missing} of {len(wanted)}", "BAD")
     free = shutil.disk_usage(path.parent).free // 2**20
     yield finding(free >= FREE_MEGABYTES, f"{free:,} MB are free on the database's disk",
@@ -4542,12 +4534,35 @@ def check_machine():
                  f" this machine's zone is {time.tzname[0]}")
 
 
+def check_live():
+    """Yield what the payment services, the SMTP server and the public address answer now."""
+    def ask_mail_server():
+        with mail_server():     # it let us in, and that is all
+            pass
+
+    config = current_app.config
+    questions = {service.label: lambda name=name: payment_service(name).query("CAC0")
+                 for name, service in SERVICES.items() if config[service.setting]}
+    if config["SMTP_URL"]:
+        questions["the SMTP server"] = ask_mail_server
+    questions[config["BASE_URL"]] = lambda: fetch(absolute("health"), read_json)
+    for whom, ask in questions.items():
+        try:
+            ask()
+            yield "ok", f"{whom} answers"
+        except ServiceError as error:
+            yield "BAD", f"{whom}: {error}"
+        except (OSError, ValueError, Refused) as error:
+            yield "BAD", f"{whom}: {smtp_words(error)}"
+
+
 @command("check", "check --json")
 @click.option("--json", "as_json", is_flag=True, help="For a monitor.")
-def check(as_json):
+@click.option("--live", is_flag=True, help="Ask the payment services and the SMTP server, too.")
+def check(as_json, live):
     """Look at all that may be wrong; exit code 1 if something is BAD."""
     results = []
-    for look in (check_settings, check_database, check_machine):
+    for look in (check_settings, check_database, check_machine, *[check_live] * live):
         try:
             results += look()
         except (sqlite3.Error, OSError, Refused) as error:
@@ -4575,7 +4590,7 @@ def tables():
 @click.argument("what", type=click.Choice(
     ["settings", "customers", "payments", "review", "transfers", "mail", "imports"]))
 def list_rows(what):
-    """Print settings, secrets masked; customers; the last payments; what waits for review; mail."""
+    """Print settings, secrets masked; customers; payments, transfers, mail, imports; the review."""
     known_version(get_db())
     rows = [row._asdict() for row in fetch_all(f"SELECT * FROM list_{what}")]
     if what == "settings":
@@ -4669,7 +4684,7 @@ def parse_setup(setup: dict, kinds: dict) -> tuple[dict, list[str]]:
             stored[part] = [parsed(f"{part} {number}", parts[part], row)
                             for number, row in enumerate(value, 1)]
         else:
-            problems.append(f"{part}: there is no such part, or it is written otherwise: see README")
+            problems.append(f"{part}: there is no such part, or it is written otherwise")
     codes = [row.get("code") for row in stored.get("brand", [])]
     problems += [f"brand: {code} comes twice" for code in {*codes} if codes.count(code) > 1]
     return stored, problems
@@ -4695,10 +4710,10 @@ def save_setup(db, stored: dict) -> None:
     if brands:
         db.execute("DELETE FROM brand WHERE code NOT IN (SELECT brand FROM customer)")
         db.execute("UPDATE brand SET position = position + 1000")   # free for those that come
-        db.executemany(
-            "INSERT INTO brand VALUES (:code, :name, :website, :colour, :position) ON CONFLICT (code)"
-            " DO UPDATE SET name = :name, website = :website, colour = :colour, position = :position",
-            [{**row, "position": place} for place, row in enumerate(brands, 1)])
+        db.executemany("""
+            INSERT INTO brand VALUES (:code, :name, :website, :colour, :position) ON CONFLICT (code)
+            DO UPDATE SET (name, website, colour, position) = (:name, :website, :colour, :position)
+            """, [{**row, "position": place} for place, row in enumerate(brands, 1)])
 
 
 def ask_setup(setup: dict, kinds: dict) -> dict:
@@ -4769,7 +4784,7 @@ def brand(code, position, **given):
             row[name] = parse_setting(kind, row.get(name, ""))
         except ValueError as error:
             raise Refused(f"--{name}: it takes {error}. Nothing was changed.") from error
-    if other := next(brands.rows_where("position = ? AND code <> ?", [row["position"], code]), None):
+    for other in brands.rows_where("position = ? AND code <> ?", [row["position"], code]):
         raise Refused(f"--position: {other['code']} is there. Nothing was changed.")
     brands.upsert(row, pk="code")
     echo(f"{code}: {row['name']}, {row['website'] or 'no website'}, {row['colour']},"

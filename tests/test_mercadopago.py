@@ -130,7 +130,8 @@ OUT_OF_ORDER = {
     "500": Response("Falla", 500), "401": as_json({"message": "Invalid access token"}, 401),
     "429": Response("", 429), "html": Response("<!doctype html>Mantenimiento"),
     "nothing": Response(""), "a list": as_json([]), "no address": as_json({"id": "1"}, 201),
-    "null": as_json({"init_point": None}), "a blank": as_json({"init_point": "https://mp .ar/"}), "a script": as_json({"init_point": "javascript:1"}),
+    "null": as_json({"init_point": None}), "a script": as_json({"init_point": "javascript:1"}),
+    "a blank": as_json({"init_point": "https://mp .ar/"}),
     "elsewhere": Response("", 302, {"Location": "https://evil.example.com/"}),
     "too long": Response("{" + " " * 300_000 + "}"),
 }
@@ -695,10 +696,11 @@ def test_the_operator_reads_what_became_of_payments_and_what_is_odd(begin, tell,
     tell(reference, "charged_back", number=191)
     [line] = db.execute("SELECT * FROM list_payments").fetchall()
     assert line[1:8] == (reference, 1001, "mercadopago", "balance", "1.250,40", "credited", "191")
-    assert re.search(f"{reference} +1001 .* 1.250,40 +credited +191", run("list", "payments").output)
+    listed = run("list", "payments").output
+    assert re.search(f"{reference} +1001 .* 1.250,40 +credited +191", listed)
     [odd] = db.execute("SELECT * FROM list_review").fetchall()
     assert odd[3:] == (reference, 1001, "1.250,40", "credited", "191",
-                         "charged_back after the credit")
+                       "charged_back after the credit")
 
 
 def test_settle_asks_about_one_payment(shop, begin, run, books):

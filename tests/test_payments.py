@@ -91,7 +91,7 @@ def test_a_button_that_is_not_shown_cannot_be_forced(visit, db, books, who, conc
 
 @pytest.mark.parametrize(("who", "why_no_balance", "why_no_advance"), [
     ("Ana", "", "Es para quien no tiene saldo pendiente o debe más de $ 5.000,00."),
-    ("Beto", "No tiene saldo pendiente.", ""), ("Caro", "No tiene saldo pendiente.", ""),
+    ("Beto", "No tiene saldo pendiente", ""), ("Caro", "Saldo a favor", ""),
     ("Dante", "Su saldo es igual al máximo para pagar en línea, $ 5.000,00", "Es para quien"),
     ("Elena", "Su saldo supera el máximo para pagar en línea, $ 5.000,00.", ""),
     ("Fabián", "El tipo de comprobante de su última factura no se paga en línea.", "Es para")])
