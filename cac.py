@@ -508,7 +508,7 @@ def get_db() -> sqlite3.Connection:
         if opened != file:
             wal = Path(f"{path}-wal")   # what is in the old one's would go into the new one
             if opened and opened[0] == path and wal.exists() and wal.stat().st_size:
-                raise Refused(f"{path} was exchanged while open: stop the service, `restore` it.")
+                raise Refused(f"{path} was exchanged while open: stop the service and restore.")
             LOCAL.file = LOCAL.db = None    # closed first: that takes its -wal away
             LOCAL.file, LOCAL.db = file, connect(path)
             if current_app.config["LITESTREAM"] == "on":    # else its copy loses rows
