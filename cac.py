@@ -180,12 +180,7 @@ def verdict_after_credit(payment, operation: Operation) -> tuple[str, str]:
 
 
 def unpaid(debits, balance: int):
-    """Yield (debit, what is still owed of it), newest first: payments cancel the oldest.
-
-    >>> from types import SimpleNamespace as Debit
-    >>> [owed for _, owed in unpaid([Debit(amount=100), Debit(amount=50), Debit(amount=9)], 120)]
-    [100, 20]
-    """
+    """Yield (debit, what is still owed of it), newest first: payments cancel the oldest."""
     for debit in debits:
         if balance <= 0:
             return
@@ -194,13 +189,7 @@ def unpaid(debits, balance: int):
 
 
 def cancellations(amounts: list[int]):
-    """Yield (which payment, which debt, how much): payments cancel the oldest debt, as in `unpaid`.
-
-    What a payment has over waits for the next debt.
-
-    >>> list(cancellations([100, 50, -120, 30, -90]))
-    [(2, 0, 100), (2, 1, 20), (4, 1, 30), (4, 3, 30)]
-    """
+    """Yield (place of the payment, place of the debt, how much): the oldest debts come first."""
     debts = [(index, amount) for index, amount in enumerate(amounts) if amount > 0]
     payments = [(index, -amount) for index, amount in enumerate(amounts) if amount < 0]
     while debts and payments:
@@ -211,10 +200,7 @@ def cancellations(amounts: list[int]):
 
 
 def page_span(count: int, window: int, size: int, page: int | None) -> tuple[int, int, int, int]:
-    """Return (rows before the page, rows on it, page, pages) of the last `window` of `count` rows.
-
-    Without a page, or with one that does not exist, the last.
-    """
+    """Return (rows before it, rows on it, page, pages); a page that does not exist is the last."""
     shown = min(count, window)
     pages = max(1, -(-shown // size))
     page = page if page and 1 <= page <= pages else pages
@@ -284,12 +270,10 @@ def is_cuit(text: str) -> bool:
 
 
 def contrast_with_white(colour: str) -> float:
-    """Return how well white is read on a colour #rrggbb, from 1 to 21; WCAG asks for 4.5."""
-    def light(hex_digits):
-        value = int(hex_digits, 16) / 255
-        return value / 12.92 if value <= 0.04045 else ((value + 0.055) / 1.055) ** 2.4
-
-    red, green, blue = (light(colour[place:place + 2]) for place in (1, 3, 5))
+    """Return how well white letters are read on #rrggbb, from 1 to 21; WCAG asks for 4.5."""
+    values = [value / 255 for value in bytes.fromhex(colour[1:])]
+    red, green, blue = (value / 12.92 if value <= 0.04045 else ((value + 0.055) / 1.055) ** 2.4
+                        for value in values)
     return 1.05 / (0.2126 * red + 0.7152 * green + 0.0722 * blue + 0.05)
 
 
@@ -313,12 +297,10 @@ def customer_number(text: str) -> int | None:
 
 def deliverable(address: str) -> str:
     """Return an address as SMTP takes it, its domain in ASCII; ValueError if it is none."""
-    local, _, domain = address.rpartition("@")
-    is_address = (re.fullmatch(r"""[^\s@,;:<>()[\]\\"\x00-\x1f\x7f-\x9f]+""", local)
-                  and "=?" not in local     # an encoded word: mail programs read something else
-                  and re.fullmatch(r"[\w.-]+", domain))
-    if not is_address:
+    is_address = re.fullmatch(r"""[^\s@,;:<>()[\]\\"\x00-\x1f\x7f-\x9f]+@[\w.-]+""", address)
+    if not is_address or "=?" in address:   # an encoded word: mail programs read something else
         raise ValueError(f"{address!r} is no e-mail address")
+    local, _, domain = address.rpartition("@")
     return f"{local}@{domain.encode('idna').decode()}"
 
 
@@ -333,26 +315,22 @@ def canonical_email(text: str) -> str | None:
 
 def network_of(address: str) -> str:
     """Return what counts as one client's network: an IPv4 address, the /64 of an IPv6 one."""
-    try:
+    with suppress(ValueError):      # of a proxy that tells something else
         ip = ipaddress.ip_address(address.partition("%")[0])
-    except ValueError:  # a proxy that tells something else
-        return address
-    if ip.version == 4 or ip.ipv4_mapped:
-        return str(getattr(ip, "ipv4_mapped", None) or ip)
-    return str(ipaddress.ip_network(f"{ip}/64", strict=False))
+        ip = getattr(ip, "ipv4_mapped", None) or ip
+        return str(ip if ip.version == 4 else ipaddress.ip_network(f"{ip}/64", strict=False))
+    return address
 
 
 def plain(text: str) -> str:
     """Return the letters and digits of a text, without accents, in small letters."""
-    letters = unicodedata.normalize("NFKD", text).casefold()
-    return "".join(letter for letter in letters if letter.isalnum())
+    return "".join(filter(str.isalnum, unicodedata.normalize("NFKD", text).casefold()))
 
 
 def escaped(text) -> str:
     """Escape what commands a terminal, hides words or is no character: strangers may send it."""
-    return re.sub(r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069"
-                  r"\ud800-\udfff]",
-                  lambda match: match[0].encode("unicode_escape").decode(), str(text))
+    odd = r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
+    return re.sub(odd, lambda match: match[0].encode("unicode_escape").decode(), str(text))
 
 
 # === Settings =====================================================================================
@@ -361,16 +339,13 @@ def escaped(text) -> str:
 
 SETTINGS = {  # name: (default, what a value looks like, what it is)
     "SECRET_KEY": ("", r".*", "signs cookies and links: 32 random characters or more"),
-    "SECRET_KEY_FALLBACKS": ("", r".*",
-                             "earlier keys, comma-separated: what they signed stays good"),
+    "SECRET_KEY_FALLBACKS": ("", r".*", "earlier keys, with commas: what they signed stays good"),
     "DATABASE": ("cac.db", r".+", "the SQLite file"),
     "DOCUMENTS": ("documents", r".+", "folder of the vouchers' PDFs"),
-    "BASE_URL": ("", r"\S*",
-                 "public address of the portal, for the links in mails and the way back"),
+    "BASE_URL": ("", r"\S*", "public address, for the links in mails and the way back"),
     "PROXIES": ("0", r"[0-9]", "how many proxies in front are trusted for X-Forwarded-…, 0 to 9"),
     "SMTP_URL": ("", r"((smtp|smtps|smtp\+starttls)://([^/?#\s]*@)?[^/?#:@\s]+(:[0-9]{1,5})?/?)?",
-                 "smtp://user:password@host:587, smtps://…, smtp+starttls://…; in a password,"
-                 " / ? # are written %2F %3F %23"),
+                 "smtp://user:password@host:587, smtps:…, smtp+starttls:…; / ? # are %2F %3F %23"),
     "MAIL_FROM": ("CAC <no-responder@localhost>",
                   r"""([^\r\n@<]*<)?[^\s@,;:<>()[\]\\"]+@[\w-]+(\.[\w-]+)*>?""",
                   "sender of the mails, such as CAC <cac@example.com>"),
@@ -405,28 +380,32 @@ KINDS_OF_SETTING = {  # of the company: (what a value looks like, what `set` say
 }
 
 
-class Refused(click.ClickException):
-    """What is refused, and why: nothing was changed. A command ends with exit code 1."""
-
-    def format_message(self) -> str:
-        """Return it as it is printed."""
-        return "\n".join(map(escaped, self.message.split("\n")))
-
-
 def echo(text="", *, err: bool = False) -> None:
     """Print what a command says, whatever strangers wrote into it."""
     click.echo("\n".join(map(escaped, str(text).split("\n"))), err=err)
 
 
+class Refused(click.ClickException):
+    """What is refused, and why: nothing was changed. A command ends with exit code 1."""
+
+    def show(self, file=None) -> None:
+        echo(f"Error: {self.message}", err=True)
+
+
 def configure(app: Flask, **given) -> None:
-    """Read the process's settings; `given`, in lower case, wins. Refused names what is wrong."""
+    """Read the process's settings; `given`, in lower case, wins."""
     config, file = app.config, os.environ.get("CAC_CONFIG", "").strip()
     config.from_mapping({name: default for name, (default, _, _) in SETTINGS.items()})
     if file and (Path(file).exists() or not click.get_current_context(silent=True)):
         try:    # else `init` is about to make it, and `command` refuses all others
-            config.from_file(str(Path(file).absolute()), load=load_settings, text=False)
+            values = tomllib.loads(Path(file).read_text(encoding="utf-8"))
+            values = {name.upper().removeprefix("CAC_"): ",".join(value) if isinstance(value, list)
+                      else str(value).strip() for name, value in values.items()}
+            if unknown := values.keys() - SETTINGS.keys():
+                raise ValueError(f"no such setting: {', '.join(sorted(unknown))}")
         except (OSError, ValueError) as error:
             raise Refused(f"CAC_CONFIG: {file}: {error}") from error
+        config.from_mapping(values)
     config.from_prefixed_env("CAC", loads=str.strip)
     config.from_mapping({name.upper(): value for name, value in given.items()})
     for name, (_, pattern, about) in SETTINGS.items():
@@ -435,28 +414,18 @@ def configure(app: Flask, **given) -> None:
     config["SECRET_KEY_FALLBACKS"] = [*filter(None, config["SECRET_KEY_FALLBACKS"].split(","))]
 
 
-def load_settings(file) -> dict:
-    """Read a TOML file's settings, named as in the environment or without CAC_, in any case."""
-    settings = {name.upper().removeprefix("CAC_"):
-                ",".join(value) if isinstance(value, list) else str(value).strip()
-                for name, value in tomllib.load(file).items()}
-    if unknown := settings.keys() - SETTINGS.keys():
-        raise ValueError(f"no such setting: {', '.join(sorted(unknown))}")
-    return settings
-
-
 def unsafe_settings(config) -> list[str]:
     """Return what keeps the portal from serving customers, a line each."""
     def is_weak(key):
         sample = re.search("change.?(me|this)|cambi[ae]|example|ejemplo|insecure", key.lower())
         return not re.fullmatch(r"\S{32,}", key) or len(set(key)) < 8 or sample
 
-    how = "make one with python3 -c 'import secrets; print(secrets.token_urlsafe(48))'"
+    how = ("32 random characters or more; make one with"
+           " python3 -c 'import secrets; print(secrets.token_urlsafe(48))'")
     return [advice for is_wrong, advice in (
-        (is_weak(config["SECRET_KEY"]),
-         f"CAC_SECRET_KEY: needs 32 random characters or more; {how}"),
+        (is_weak(config["SECRET_KEY"]), f"CAC_SECRET_KEY: needs {how}"),
         (any(map(is_weak, config["SECRET_KEY_FALLBACKS"])),
-         f"CAC_SECRET_KEY_FALLBACKS: each needs 32 random characters or more; {how}"),
+         f"CAC_SECRET_KEY_FALLBACKS: each needs {how}"),
         (config["DINEROMAIL_ACCOUNT"] and not config["DINEROMAIL_PASSWORD"],
          "CAC_DINEROMAIL_PASSWORD: without it no payment can be confirmed"),
         (not re.fullmatch(r"https?://[^/?#\s]+(/[^?#\s]*)?", config["BASE_URL"]),
@@ -480,8 +449,8 @@ def parse_setting(kind: str, text: str) -> str:
 
 
 # === Database =====================================================================================
-# A connection for each thread, one way to write, schema and upgrades; and what every part writes:
-# the account's log, limits, rows of the outbox. Writes are short, and never wait for the network.
+# A connection for each thread, one way to write, schema and upgrades; and what every part writes.
+# Writes are short, and never wait for the network.
 
 SCHEMA_VERSION = 1
 UPGRADES = {}           # version: the SQL statements that bring a database there from the last
@@ -516,10 +485,7 @@ def age_of(at: str) -> float:
 
 
 def retry_at(since: str, first: int, give_up: int) -> str | None:
-    """Return when to try again what has waited since then; None once it waited `give_up` seconds.
-
-    The pause is as long as the wait so far: from `first` seconds to six hours.
-    """
+    """Return when to try again: after as long as it waited, at most six hours; None = give up."""
     age = age_of(since)
     return now(min(max(age, first), 6 * 3600)) if age < give_up else None
 
@@ -629,7 +595,7 @@ def transaction(db=None, kind: str = "IMMEDIATE", patience: float = PATIENCE_SEC
 
 
 def known_version(db) -> int:
-    """Return a database's version, this program's or older; Refused if it is neither."""
+    """Return a database's version, this program's or older; else Refused."""
     version = db.execute("PRAGMA user_version").fetchone()[0]
     if not version:
         raise Refused("It is no CAC database. Nothing was changed.")
@@ -637,17 +603,6 @@ def known_version(db) -> int:
         raise Refused(f"The database has version {version}, this program knows {SCHEMA_VERSION}:"
                       " use a newer program. Nothing was changed.")
     return version
-
-
-def upgrade_database(db) -> list[int]:
-    """Bring an older database to this version, step by step; return the steps."""
-    steps = range(known_version(db) + 1, SCHEMA_VERSION + 1)
-    for version in steps:
-        with transaction(db):
-            for statement in UPGRADES[version]:
-                db.execute(statement)
-            db.execute(f"PRAGMA user_version = {version}")
-    return list(steps)
 
 
 def former(path: Path) -> Path:
@@ -667,30 +622,27 @@ def make_database(path: Path, *scripts: str) -> None:
     if not path.exists():
         move_beside(path, former(path))
     with atomic_write(path) as draft, closing(sqlite3.connect(draft)) as db:
-        for script in scripts:
-            db.executescript((HERE / script).read_text(encoding="utf-8"))
+        db.executescript("".join((HERE / name).read_text(encoding="utf-8") for name in scripts))
 
 
 def is_demo_data(db) -> bool:
-    """Tell whether a database holds the demo's cast."""
     return bool(db.execute("SELECT 1 FROM setting WHERE name = 'demo'").fetchone())
 
 
 def company():
     """Return the company's settings as attributes; money and counts are int."""
     if "company" not in g:
-        rows = fetch_all("SELECT name, kind, value FROM setting")
-        values = [int(row.value) if row.kind in ("money", "count", "length") else row.value
-                  for row in rows]
-        g.company = row_type(*(row.name for row in rows))(*values)
+        g.company = SimpleNamespace(**{
+            row.name: int(row.value) if row.kind in ("money", "count", "length") else row.value
+            for row in fetch_all("SELECT name, kind, value FROM setting")})
     return g.company
 
 
 def emails_of(number: int, *, only_confirmed: bool = False) -> list[str]:
     """Return a customer's addresses, the oldest first, with those that are being replaced."""
-    rows = fetch_all("SELECT address, confirmed_at FROM email WHERE customer = ? ORDER BY id",
-                     number)
-    return [row.address for row in rows if row.confirmed_at or not only_confirmed]
+    return [row.address for row in fetch_all(
+        "SELECT address FROM email WHERE customer = ? AND (confirmed_at IS NOT NULL OR NOT ?)"
+        " ORDER BY id", number, only_confirmed)]
 
 
 def client_address() -> str:
@@ -764,7 +716,7 @@ def give_to_owner(path: Path) -> None:
 
 
 def private_folder(path: Path) -> None:
-    """Make a folder that only its owner may read, unless it is there."""
+    """Make sure of a folder; a new one only its owner may read."""
     if not path.exists():
         path.mkdir(mode=0o700, parents=True)
         give_to_owner(path)
@@ -772,10 +724,7 @@ def private_folder(path: Path) -> None:
 
 @contextmanager
 def atomic_write(target: Path):
-    """Yield a draft that becomes `target` once it is whole and on the disk, and else is gone.
-
-    Only its owner may read it.
-    """
+    """Yield a draft, its owner's alone, that becomes `target` once it is whole and on the disk."""
     handle, name = tempfile.mkstemp(".new", f".{target.name}.", target.parent)
     folder, draft = os.open(target.parent, os.O_RDONLY), Path(name)
     try:
@@ -795,7 +744,6 @@ def atomic_write(target: Path):
 # A form that is not right is shown again, with 422; the words of errors are in error.html.
 
 STATIC_SECONDS = 365 * 86400            # what never changes under its address is kept by browsers
-JOBS_LATE_SECONDS = 60                  # without their sign of life: nothing can be written
 FORMULA = re.compile(r"[=+@\t\r\n\0]|-(?![0-9]+,[0-9]{2}$)")      # an amount is none
 NUMBER = click.IntRange(1, 999999999)   # a user number
 PUBLIC_FORMS = {"cac.sign_in", "cac.choose_account", "cac.forgot", "cac.new_password",
@@ -805,11 +753,9 @@ bp = Blueprint("cac", __name__, cli_group=None)
 
 
 class Form(FlaskForm):
-    """What all forms share."""
+    """What all forms share: WTForms speaks Spanish where no message of ours does."""
 
     class Meta(FlaskForm.Meta):
-        """Have WTForms say it in Spanish where no message of ours does."""
-
         locales = ["es"]
 
     def problems(self) -> list[tuple[str, str]]:
@@ -822,8 +768,8 @@ class Form(FlaskForm):
 
 def text_field(label: str, most: int, *validators) -> StringField:
     """Return a field for a line of text of at most so many characters."""
-    length = Length(max=most, message=f"Escriba {most} caracteres o menos")
-    return StringField(label, [*validators, length], filters=[lambda text: (text or "").strip()])
+    validators += (Length(max=most, message=f"Escriba {most} caracteres o menos"),)
+    return StringField(label, validators, filters=[lambda text: (text or "").strip()])
 
 
 def password_field(label: str, *validators) -> PasswordField:
@@ -845,12 +791,8 @@ def done(message: str, page: str, **values) -> Response:
 
 def is_page(url: str) -> bool:
     """Tell whether it is a page of this site, and one that can be asked for."""
-    if not is_local(url):
-        return False
-    path = unquote(urlsplit(url).path).removeprefix(request.script_root)
-    with suppress(HTTPError):
-        return bool(current_app.create_url_adapter(request).match(path, "GET"))
-    return False
+    path = unquote(urlsplit(url).path).removeprefix(request.script_root) if is_local(url) else ""
+    return bool(path) and current_app.create_url_adapter(request).test(path, "GET")
 
 
 def came_from() -> str | None:
@@ -860,12 +802,6 @@ def came_from() -> str | None:
         page = f"{url.path}?{url.query}".removesuffix("?")
         return page if is_page(page) else None
     return None
-
-
-def asked_page() -> int | None:
-    """Return the page that the address asks for; None if none, or if it is no number."""
-    asked = request.args.get("pagina", "")
-    return int(asked) if re.fullmatch("[0-9]{1,9}", asked) else None
 
 
 def csv_file(head: tuple, rows) -> bytes:
@@ -904,9 +840,9 @@ def known_customer(number: int):
 def print_rows(rows: list, nothing: str) -> None:
     """Print rows of a query, or dicts, under the names of their columns."""
     from tabulate import tabulate
-    rows = [row if isinstance(row, dict) else row._asdict() for row in rows]
+    dicts = (row if isinstance(row, dict) else row._asdict() for row in rows)
     rows = [{name: "" if value is None else escaped(value) for name, value in row.items()}
-            for row in rows]
+            for row in dicts]
     echo(tabulate(rows, headers="keys", disable_numparse=True) if rows else nothing)
 
 
@@ -954,8 +890,8 @@ def fault(error):
 @login_required
 def news():
     """Noticias, the newest first."""
-    rows = fetch_all("SELECT * FROM news ORDER BY date DESC, id DESC")
-    return render_template("news.html", news=rows)
+    return render_template(
+        "news.html", news=fetch_all("SELECT * FROM news ORDER BY date DESC, id DESC"))
 
 
 @bp.get("/servicios")
@@ -1009,25 +945,22 @@ def brand_mark(brand) -> Markup:
 def style_sheet(code, kind):
     """The style sheet in a brand's colour, or its mark; browsers keep them."""
     brand = next((brand for brand in all_brands() if brand.code == code), None) or abort(404)
-    answer = Response(brand_mark(brand), mimetype="image/svg+xml")
-    if kind == "css":
-        colour = f"\n:root {{ --brand: {brand.colour}; }}\n"
-        answer = Response(static_text("cac.css") + colour, mimetype="text/css")
-    answer.headers["Cache-Control"] = f"public, max-age={STATIC_SECONDS}"
-    return answer
+    text = brand_mark(brand) if kind == "svg" else (
+        f"{static_text('cac.css')}\n:root {{ --brand: {brand.colour}; }}\n")
+    return Response(text, mimetype={"svg": "image/svg+xml", "css": "text/css"}[kind],
+                    headers={"Cache-Control": f"public, max-age={STATIC_SECONDS}"})
 
 
 @bp.get("/salud")
 def health():
     """For monitors: whether the database answers, and can be written, as the jobs do."""
-    try:
+    beat = None
+    with suppress(sqlite3.Error, Refused):
         beat = fetch_one("SELECT value FROM setting WHERE name = 'jobs_at'").value
-    except (sqlite3.Error, Refused):
-        return {"status": "unavailable"}, 503
-    if not current_app.config["SECRET_KEY"]:    # nobody could sign in
+    if beat is None or not current_app.config["SECRET_KEY"]:    # without it nobody could sign in
         return {"status": "unavailable"}, 503
     started = current_app.extensions.get("cac.jobs")
-    if started and age_of(max(started, beat)) > JOBS_LATE_SECONDS:
+    if started and age_of(max(started, beat)) > 60:     # nothing can be written
         return {"status": "jobs are late"}, 503
     return {"status": "ok"}
 
@@ -1324,7 +1257,8 @@ def accesses():
         old, new FROM event WHERE customer = ? AND at > ?
         GROUP BY kind, actor, address, field, old, new, substr(at, 1, 15)"""    # of ten minutes
     total = fetch_one(f"SELECT count(*) AS n FROM ({lines})", number, since).n
-    skip, length, page, pages = page_span(total, total, company().page_size, asked_page() or 1)
+    page = request.args.get("pagina", 1, type=int)
+    skip, length, page, pages = page_span(total, total, company().page_size, page)
     events = fetch_all(f"{lines} ORDER BY 1 DESC, 3 DESC LIMIT ? OFFSET ?", number, since,
                        length, skip)
     return render_template("accesses.html", sessions=sessions, events=events, page=page,
@@ -2086,7 +2020,7 @@ def home():
 @login_required
 def account():
     """Mi cuenta corriente: a page of the last movements, oldest first."""
-    page = asked_page()
+    page = request.args.get("pagina", type=int)
     found = statement(current_user.number, size=company().page_size, page=page)
     if "pagina" in request.args and page != found.page:
         return redirect(url_for(".account"))
@@ -4950,7 +4884,10 @@ def init():
         if known_version(db) < SCHEMA_VERSION:
             with closed_database(path), atomic_write(kept := former(path)) as draft:
                 db.execute("VACUUM INTO ?", (str(draft),))
-    upgrade_database(get_db())
+    for version in range(known_version(get_db()) + 1, SCHEMA_VERSION + 1):
+        with transaction() as db:
+            for statement in [*UPGRADES[version], f"PRAGMA user_version = {version}"]:
+                db.execute(statement)
     return echo(f"{path} is up to date." + f" As it was: {kept}." * bool(kept))
 
 
@@ -4958,11 +4895,8 @@ def init():
 # create_app, what every page and every line of the log has, and the background thread. To create
 # it has no side effect: what opens, starts or writes waits for a request, or for the server.
 
-REQUEST_BYTES = 2**20               # of a request: more is refused
-MAX_FIELDS = 500                    # of a form
 FORM_TYPES = {"", "application/x-www-form-urlencoded", "multipart/form-data"}
 PROOF_FORM = "cac.report_transfer"  # the one form with a file, of a customer who is signed in
-PROOF_REQUEST_BYTES = 12 * 2**20    # a photo that is too big is told so, with all that was typed
 FOREIGN_FORMS = {"cac.receive_notice", "cac.unsubscribe"}    # what others send, and may look odd
 HEADERS = {
     "X-Content-Type-Options": "nosniff", "Referrer-Policy": "same-origin",
@@ -4984,9 +4918,10 @@ def page_url(endpoint: str, **values) -> str:
 
 
 @cache
-def version_of(*names: str) -> str:
-    """Return a few characters that change with the content of files in static/."""
-    return sha256("".join(map(static_text, names)))[:10]
+def version_of(name: str, brand=None) -> str:
+    """Return a few characters that change with a file in static/, and with a brand's looks."""
+    looks = f"{brand.colour}{brand_mark(brand)}" if brand else ""
+    return sha256(f"{static_text(name)}{looks}")[:10]
 
 
 def asset(name: str) -> str:
@@ -4994,17 +4929,12 @@ def asset(name: str) -> str:
     return page_url("static", filename=name, v=version_of(name))
 
 
-@cache
-def brand_version(brand) -> str:
-    """Return a few characters that change with a brand's looks."""
-    return sha256(static_text("cac.css") + brand.colour + brand_mark(brand))[:10]
-
-
 def style(brand, kind: str = "css") -> str:
     """Return the address of a brand's style sheet or mark (svg), which browsers may keep too."""
-    return page_url("cac.style_sheet", code=brand.code, kind=kind, v=brand_version(brand))
+    return page_url("cac.style_sheet", code=brand.code, kind=kind, v=version_of("cac.css", brand))
 
 
+@bp.app_context_processor
 def page_values() -> dict:
     """Return what every page has at hand."""
     brands = all_brands()
@@ -5015,25 +4945,22 @@ def page_values() -> dict:
 
 
 def refuse_odd_form() -> None:
-    """Refuse a form of another site, and what no page of ours sends: a field twice, NUL, a file,
-    JSON, which Flask-WTF would read as a form, and names of which WTForms makes odd numbers.
-    """
+    """Refuse a form of another site, and what no page sends, as JSON, NUL, a field twice."""
     fields, origin = list(request.form.items(multi=True)), request.headers.get("Origin")
-    if len(fields) > MAX_FIELDS:
+    if len(fields) > 500:
         abort(413)
     with suppress(ValueError):      # of an Origin that is no address
         origin = origin and urlsplit(origin).netloc
     ours = {None, request.host, urlsplit(current_app.config["BASE_URL"]).netloc}
-    if origin not in ours or request.headers.get("Sec-Fetch-Site") == "cross-site":
-        abort(400)
     files = [name for name, _ in request.files.items(multi=True)]
-    if request.mimetype not in FORM_TYPES or len(fields) != len(request.form) or (
-            files and (request.endpoint != PROOF_FORM or files != ["archivo"])):
-        abort(400)
-    if any("\0" in value or not name.isascii() or len(name) > 40 for name, value in fields):
+    if (origin not in ours or request.headers.get("Sec-Fetch-Site") == "cross-site"
+            or request.mimetype not in FORM_TYPES or len(fields) != len(request.form)
+            or files != (["archivo"] if files and request.endpoint == PROOF_FORM else [])
+            or any("\0" in text or not name.isascii() or len(name) > 40 for name, text in fields)):
         abort(400)
 
 
+@bp.before_app_request
 def guard():
     """Refuse, before each request, what is odd; under another server, start the jobs."""
     g.request_id = secrets.token_hex(4)
@@ -5042,22 +4969,23 @@ def guard():
     if not re.match("/(?!/)", request.path):
         abort(404)
     if request.endpoint == PROOF_FORM and current_user.is_authenticated:
-        request.max_content_length = PROOF_REQUEST_BYTES
+        request.max_content_length = 12 * 2**20     # a photo that is too big is told so by the form
     if request.method == "POST" and request.endpoint not in FOREIGN_FORMS:
         refuse_odd_form()
     start_jobs(current_app._get_current_object())
     return None
 
 
+@bp.after_app_request
 def add_headers(answer: Response) -> Response:
     """Add what every answer carries."""
     config = current_app.config
     answer.headers.update(HEADERS)
-    checkout = urlsplit(config["DINEROMAIL_URL"] if config["DINEROMAIL_ACCOUNT"] else "")
-    form_action = f"'self' {checkout.scheme}://{checkout.netloc}" if checkout.netloc else "'self'"
+    checkout = urlsplit(config["DINEROMAIL_URL"])
+    dineromail = f" {checkout.scheme}://{checkout.netloc}" if config["DINEROMAIL_ACCOUNT"] else ""
     answer.headers["Content-Security-Policy"] = (
         "default-src 'none'; style-src 'self'; img-src 'self'; script-src 'self'; connect-src"
-        f" 'self'; form-action {form_action}; base-uri 'none'; frame-ancestors 'none'")
+        f" 'self'; form-action 'self'{dineromail}; base-uri 'none'; frame-ancestors 'none'")
     if config["SESSION_COOKIE_SECURE"]:
         answer.headers["Strict-Transport-Security"] = "max-age=63072000; includeSubDomains"
     if request.endpoint not in ("static", "cac.style_sheet") or answer.status_code >= 400:
@@ -5125,7 +5053,7 @@ def create_app(**settings) -> Flask:
     is_https = app.config["BASE_URL"].startswith("https://")
     app.config.update(
         SESSION_COOKIE_NAME="__Host-cac" if is_https else "cac", SESSION_COOKIE_SECURE=is_https,
-        SESSION_COOKIE_SAMESITE="Lax", MAX_CONTENT_LENGTH=REQUEST_BYTES,
+        SESSION_COOKIE_SAMESITE="Lax", MAX_CONTENT_LENGTH=2**20,
         SEND_FILE_MAX_AGE_DEFAULT=STATIC_SECONDS,
         WTF_I18N_ENABLED=False,     # WTForms' own messages in Spanish, see Form
         WTF_CSRF_TIME_LIMIT=None,   # as long as the session
@@ -5139,19 +5067,12 @@ def create_app(**settings) -> Flask:
     jinja.filters["cuit"] = cuit.format
     jinja.globals |= {function.__name__: function for function in (
         asset, brand_mark, style, today)} | {"url_for": page_url}
-    app.context_processor(page_values)
-    app.before_request(guard)
-    app.after_request(add_headers)
+    app.register_blueprint(bp)      # first: guard() comes before Flask-WTF
     login_manager.init_app(app)
     csrf.init_app(app)
-    app.register_blueprint(bp)
     hops = int(app.config["PROXIES"])
     app.wsgi_app = ProxyFix(app.wsgi_app, hops, hops, hops, x_prefix=hops)
     return app
-
-
-LINE = "%(asctime)s %(levelname)s request=%(request)s %(message)s"
-LINE_TIME = "%Y-%m-%dT%H:%M:%SZ"
 
 
 class OneLine(logging.Formatter):
@@ -5159,17 +5080,17 @@ class OneLine(logging.Formatter):
 
     converter = time.gmtime
 
-    def format(self, record) -> str:
-        """Add the id of the request, which the page of a fault tells the customer."""
+    def __init__(self):
+        super().__init__("%(asctime)s %(levelname)s request=%(request)s %(message)s",
+                         "%Y-%m-%dT%H:%M:%SZ")
+
+    def format(self, record) -> str:    # the page of a fault tells the customer the request's id
         record.request = g.get("request_id", "-") if has_app_context() else "-"
         return escaped(super().format(record))
 
 
 # === Serving ======================================================================================
 # The server, and the demo with its stand-ins.
-
-THREADS = 16            # of a process: as many requests may wait for something slow
-HEADER_BYTES = 64 * 1024
 
 
 def run_server(app: Flask, host: str, port: int, *, workers: int, stop_seconds: int) -> None:
@@ -5180,7 +5101,7 @@ def run_server(app: Flask, host: str, port: int, *, workers: int, stop_seconds: 
 
     def in_worker(_target):
         handler = logging.StreamHandler()
-        handler.setFormatter(OneLine(LINE, LINE_TIME))
+        handler.setFormatter(OneLine())
         logging.basicConfig(level="WARNING", handlers=[handler])
         log.setLevel("INFO")
         start_jobs(app)
@@ -5191,8 +5112,8 @@ def run_server(app: Flask, host: str, port: int, *, workers: int, stop_seconds: 
     multiprocessing.set_start_method("fork", force=True)    # workers share what is made by now
     logging.getLogger("_granian").addFilter(lambda line: "Python threads" not in str(line.msg))
     server = Granian("cac", host, port, interface=Interfaces.WSGI, workers=workers,
-                     http=HTTPModes.http1, blocking_threads=THREADS,
-                     http1_settings=HTTP1Settings(max_buffer_size=HEADER_BYTES),
+                     http=HTTPModes.http1, blocking_threads=16,   # so many may wait
+                     http1_settings=HTTP1Settings(max_buffer_size=64 * 1024),
                      respawn_failed_workers=True, respawn_interval=2,
                      workers_kill_timeout=stop_seconds, log_level="warning")
     if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:   # the terminal of a demo was closed
