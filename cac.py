@@ -1954,10 +1954,7 @@ def balance_of(number: int) -> int:
 
 
 def open_items(number: int, balance: int) -> list[OpenItem]:
-    """Return what is still to be paid, oldest first; it adds up to the balance.
-
-    Payments cancel the oldest, so the newest debits are read until they make up the balance.
-    """
+    """Return what is to be paid, oldest first: the newest debits that make up the balance."""
     def days_until(due_date):
         return due_date and (date.fromisoformat(due_date) - date.fromisoformat(today())).days
 
@@ -1972,10 +1969,7 @@ def open_items(number: int, balance: int) -> list[OpenItem]:
 
 
 def statement_part(number: int, balance: int, length: int, newer: int) -> Statement:
-    """Return `length` movements, those after which `newer` more have come.
-
-    Balances are counted back from the newest: a long history costs no more than a short one.
-    """
+    """Return `length` movements, after which `newer` more have come; no others are read."""
     items = open_items(number, balance)
     open_of = {item.movement.id: item[1:] for item in items if item.movement}
     lines, closing = [], balance - (fetch_one(NEWEST, number, newer).amount if newer else 0)
@@ -2211,7 +2205,7 @@ def voucher_pdf(customer, voucher) -> bytes:
                 legend=legend, more=more)
     write_table(pdf, 84, (150, 30), [
         ("Detalle", "Importe"), (voucher.detail or voucher.type_name, total), ("Total", total)])
-    if voucher.cae and voucher.date >= QR_SINCE:    # its mask is fixed: the best one is slow to find
+    if voucher.cae and voucher.date >= QR_SINCE:    # a fixed mask: the best one is slow to find
         file = io.BytesIO()
         segno.make(qr_address(customer, voucher), error="m", mask=2, boost_error=False).save(
             file, kind="png", scale=4, border=0)
@@ -3176,11 +3170,7 @@ def reminder_values(mail, kind: str, movements: list[int]) -> dict:
 
 
 def write_mail(mail) -> EmailMessage:
-    """Write the message of a row of the outbox. Links are signed here: no secret is ever stored.
-
-    SkippedMail if it is not needed any more, Refused if a setting is missing, ValueError if the
-    recipient is no address.
-    """
+    """Write the message of a row of the outbox. Links are signed here: no secret is ever stored."""
     data, templates, us = json.loads(mail.data), current_app.jinja_env, company()
     brand = fetch_one("SELECT brand.* FROM brand LEFT JOIN customer ON customer.brand = brand.code"
                       " AND customer.number = ? ORDER BY customer.number IS NULL, position",
@@ -3217,16 +3207,12 @@ def write_mail(mail) -> EmailMessage:
 
 @contextmanager
 def mail_server():
-    """Yield a function that hands a message over and returns what the server said.
-
-    OSError, ValueError or Refused if there is no server, or it lets nobody in.
-    """
+    """Yield a function that hands a message over; OSError, ValueError or Refused if none can be."""
     url, tls = urlsplit(current_app.config["SMTP_URL"]), ssl.create_default_context()
     if not url.hostname:
         if not current_app.config["DEMO"]:
             raise Refused("CAC_SMTP_URL is not set")
-        yield keep_demo_mail
-        return
+        return (yield keep_demo_mail)
     connect_to = partial(smtplib.SMTP_SSL, context=tls) if url.scheme == "smtps" else smtplib.SMTP
     with closing(connect_to(url.hostname, url.port or SMTP_PORTS[url.scheme],
                             timeout=SMTP_SECONDS)) as smtp:
@@ -3249,41 +3235,35 @@ def keep_demo_mail(message: EmailMessage) -> str:
 
 
 def deliver(smtp, message: EmailMessage) -> str:
-    """Hand a message over and return what the server said; OSError if it takes no other now."""
-    sender, recipient = (message[header].addresses[0].addr_spec for header in ("From", "To"))
-    smtp.ehlo_or_helo_if_needed()
-    options = [] if recipient.isascii() else ["SMTPUTF8"]
-    if options and not smtp.has_extn("smtputf8"):
-        raise MailRefused("the server takes no address with accents", True, True)
-    content = message.as_bytes(policy=message.policy.clone(linesep="\r\n", utf8=bool(options)))
+    """Hand a message over; OSError if the server takes no other now, either."""
     smtp.rset()     # whatever happened to the mail before
-    for step, ask in (("MAIL", lambda: smtp.mail(sender, options)),
-                      ("RCPT", lambda: smtp.rcpt(recipient)), ("DATA", lambda: smtp.data(content))):
-        try:
-            code, said = ask()
-        except smtplib.SMTPDataError as error:
-            code, said = error.args
-        words = f"{code} {said.decode('utf-8', 'replace')}"
-        if code in (421, 452) or (code >= 400 and step == "MAIL"):  # it would take no other, either
-            raise ConnectionError(words)
-        if code >= 400:
-            raise refusal(words, step)
-    return words
+    try:
+        smtp.send_message(message)
+        return "the server took it"
+    except smtplib.SMTPNotSupportedError as error:
+        raise MailRefused("the server takes no address with accents", True, True) from error
+    except smtplib.SMTPRecipientsRefused as error:
+        [(code, said)], is_rcpt = error.recipients.values(), True
+    except smtplib.SMTPDataError as error:
+        (code, said), is_rcpt = error.args, False
+    words = f"{code} {said.decode('utf-8', 'replace')}"
+    if code in (421, 452):
+        raise ConnectionError(words)
+    raise refusal(words, is_rcpt=is_rcpt)
 
 
-def refusal(words: str, step: str) -> MailRefused:
+def refusal(words: str, *, is_rcpt: bool) -> MailRefused:
     """Judge a refusal: is it about the recipient, or about us, as quota and policy; is it final?"""
     plain_words = re.sub(r"\S*@\S*", "", words)
-    enhanced = re.search(r"(?<![\d.])[45](\.\d{1,3}\.\d{1,3})(?![\d.])", plain_words)
-    if enhanced and enhanced[1] not in (".0.0", ".1.0"):    # those say nothing
-        is_about_recipient = bool(re.match(r"\.1\.(?![78]$)|\.2\.", enhanced[1]))
-        may_be_final = enhanced[1].startswith(".1.") or enhanced[1] == ".2.1"   # .2.2: it is full
+    match = re.search(r"(?<![\d.])[45](\.\d{1,3}\.\d{1,3})(?![\d.])", plain_words)
+    code = match[1] if match else ".0.0"
+    if code in (".0.0", ".1.0"):    # those say nothing
+        is_final = about_recipient = (is_rcpt and words[:3] in ("450", "550", "553")
+                                      and not ABOUT_US.search(plain_words))
     else:
-        is_about_recipient = may_be_final = (
-            step == "RCPT" and words[:3] in ("450", "550", "553")
-            and not ABOUT_US.search(plain_words))
-    return MailRefused(words, is_about_recipient,
-                       is_about_recipient and may_be_final and words[0] == "5")
+        about_recipient = bool(re.match(r"\.1\.(?![78]$)|\.2\.", code))
+        is_final = code.startswith(".1.") or code == ".2.1"     # .2.2: it is full
+    return MailRefused(words, about_recipient, about_recipient and is_final and words[0] == "5")
 
 
 def smtp_words(error: Exception) -> str:
@@ -3335,10 +3315,7 @@ def send_mail(send, mail) -> None:
 
 
 def send_due_mail() -> None:
-    """Send what is due, awaited links first. While there is no server, all waits for it together.
-
-    A round ends after some seconds, or when the server takes no more: the next one connects anew.
-    """
+    """Send what is due, awaited links first; while there is no server, all of it waits."""
     due = fetch_all("SELECT * FROM outbox WHERE due_at <= ? ORDER BY"
                     " template IN ('reset', 'confirm_email') DESC, tries, id LIMIT 50", now())
     if not due:
@@ -3380,7 +3357,7 @@ def mail(action, address):
          f"server: {url.scheme}://{url.netloc.rpartition('@')[2]}")
     try:
         with mail_server() as send:
-            return echo(f"it said: {send(message)}")
+            return echo(send(message))
     except MailRefused as refused:
         raise Refused(f"{refused.args[0]}. Nothing was sent.") from refused
     except (OSError, ValueError) as error:
