@@ -1867,23 +1867,11 @@ LAST_DUE = """
     SELECT max(due_date) AS date FROM (
         SELECT amount, due_date FROM movement WHERE customer = ?
         ORDER BY date DESC, id DESC LIMIT -1 OFFSET ?) WHERE amount > 0"""
-YEARS = """
-    WITH RECURSIVE newest (date) AS (
-        SELECT max(date) FROM movement WHERE customer = ?1
-        UNION ALL
-        SELECT (SELECT max(older.date) FROM movement AS older
-                WHERE older.customer = ?1 AND older.date < substr(newest.date, 1, 4))
-        FROM newest WHERE newest.date IS NOT NULL)
-    SELECT substr(date, 1, 4) AS year FROM newest WHERE date IS NOT NULL"""
 MONTHS = """
-    WITH RECURSIVE month (first) AS (
-        SELECT date(?2, 'start of month', '-11 months')
-        UNION ALL
-        SELECT date(first, '+1 month') FROM month WHERE first < date(?2, 'start of month'))
-    SELECT first AS month, (
+    SELECT date(?2, 'start of month', -value || ' months') AS month, (
         SELECT coalesce(sum(amount), 0) FROM movement WHERE customer = ?1 AND date <
-        iif(first < date(?2, 'start of month'), date(first, '+1 month'), '9999')) AS balance
-    FROM month"""
+        iif(value, date(?2, 'start of month', (1 - value) || ' months'), '9999')) AS balance
+    FROM json_each('[11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0]')"""
 RECENT_LINES = 12                       # movements that ¿Por qué este saldo? explains in any case
 
 
@@ -1922,19 +1910,17 @@ def balance_of(number: int) -> int:
 
 
 def open_items(number: int, balance: int) -> list[OpenItem]:
-    """Return what is still to be paid, oldest first; it adds up to the balance.
+    """Return what is to be paid, oldest first: the newest debits that make up the balance."""
+    def days_until(due_date):
+        return due_date and (date.fromisoformat(due_date) - date.fromisoformat(today())).days
 
-    Payments cancel the oldest, so the newest debits are read until they make up the balance.
-    """
-    window, day_now = company().statement_window, date.fromisoformat(today())
-    newest = get_db().execute(LINES, (number, window, 0))
-    items = [OpenItem(debit, rest, debit.due_date and (
-                date.fromisoformat(debit.due_date) - day_now).days)
-             for debit, rest in unpaid((row for row in newest if row.amount > 0), balance)]
+    window = company().statement_window
+    debits = (row for row in get_db().execute(LINES, (number, window, 0)) if row.amount > 0)
+    items = [OpenItem(debit, rest, days_until(debit.due_date))
+             for debit, rest in unpaid(debits, balance)]
     if older := max(balance, 0) - sum(item.rest for item in items):
-        last_due = fetch_one(LAST_DUE, number, window).date or "9999-12-31"
-        days = (date.fromisoformat(last_due) - day_now).days
-        items.append(OpenItem(None, older, days if days < 0 else None))
+        days = days_until(fetch_one(LAST_DUE, number, window).date)
+        items.append(OpenItem(None, older, days if (days or 0) < 0 else None))
     return items[::-1]
 
 
@@ -1950,19 +1936,16 @@ def split_by_due(items: list[OpenItem]) -> tuple[int, int, str | None]:
 
 
 def statement_part(number: int, balance: int, length: int, newer: int) -> Statement:
-    """Return `length` movements, those after which `newer` more have come.
-
-    Balances are counted back from the newest: a long history costs no more than a short one.
-    """
+    """Return `length` movements, after which `newer` more have come; no others are read."""
     items = open_items(number, balance)
-    open_of = {item.movement.id: item for item in items if item.movement}
-    after = closing = balance - (fetch_one(NEWEST, number, newer).amount if newer else 0)
-    lines, paid = [], OpenItem(None, 0, None)
+    open_of = {item.movement.id: item[1:] for item in items if item.movement}
+    lines, closing = [], balance - (fetch_one(NEWEST, number, newer).amount if newer else 0)
+    opening = closing
     for row in fetch_all(LINES, number, length, newer):
-        _, rest, days = open_of.get(row.id, paid)
-        lines.append(row._make((*row[:-3], after, rest, days)))     # _replace takes far longer
-        after -= row.amount
-    return Statement(lines[::-1], after, closing, balance, items)
+        rest, days = open_of.get(row.id, (0, None))
+        lines.append(row._make((*row[:-3], opening, rest, days)))   # _replace takes far longer
+        opening -= row.amount
+    return Statement(lines[::-1], opening, closing, balance, items)
 
 
 def statement(number: int, window: int | None = None, size: int | None = None,
@@ -2024,7 +2007,8 @@ def account():
     found = statement(current_user.number, size=company().page_size, page=page)
     if "pagina" in request.args and page != found.page:
         return redirect(url_for(".account"))
-    years = fetch_all(YEARS, current_user.number)
+    years = fetch_all("SELECT DISTINCT substr(date, 1, 4) AS year FROM movement"
+                      " WHERE customer = ? ORDER BY year DESC", current_user.number)
     return render_template("account.html", found=found, open_items=found.open_items, years=years)
 
 
@@ -2045,10 +2029,8 @@ def balance():
 # What is downloaded. fpdf2 is imported only here, where it is needed: it costs 300 ms and 22 MB.
 
 QR_SINCE = "2021-03-01"             # RG 4892: older vouchers have no QR
-MAKING = threading.BoundedSemaphore(2)  # documents at a time in a process: others want pages
-MAKING_SECONDS = 3                  # that a document waits for its turn
+MAKING = threading.Semaphore(2)      # documents at a time in a process: others want pages
 FONT = "helvetica"                  # built into every reader; shows Windows-1252
-WINDOWS_1252 = set(bytes(range(256)).decode("cp1252", "ignore"))
 LINE_HEIGHT = 4.4                   # of tables, in mm, as all that follows
 
 
@@ -2065,22 +2047,26 @@ def statement_rows(found: Statement, show):
 
 def statement_csv(found: Statement) -> bytes:
     """Return the statement for a spreadsheet, with amounts as they are read here: 1234,56."""
-    def show(amount):
-        return plain_money(amount).replace(".", "").replace("−", "-")
-    head, *rows = statement_rows(found, show)
+    head, *rows = statement_rows(
+        found, lambda amount: plain_money(amount).replace(".", "").replace("−", "-"))
     return csv_file(head, rows)
 
 
+def nearest_letter(error: UnicodeEncodeError) -> tuple[str, int]:
+    """Return L for Ł and r for ř, which Windows-1252 lacks; nothing for 😀."""
+    name = unicodedata.name(error.object[error.start], "").partition(" WITH ")[0]
+    with suppress(KeyError):
+        return unicodedata.lookup(name).encode("ascii", "ignore").decode(), error.start + 1
+    return "", error.start + 1
+
+
+codecs.register_error("nearest", nearest_letter)
+
+
 def on_paper(text: str) -> str:
-    """Return what the font, Windows-1252, shows of a text; L and r for Ł and ř."""
+    """Return what the font shows of a text."""
     text = unicodedata.normalize("NFC", text[:500]).replace("−", "-")
-    for letter in () if text.isascii() else set(text) - WINDOWS_1252:
-        nearest = letter
-        with suppress(KeyError):
-            nearest = unicodedata.lookup(unicodedata.name(letter, "").partition(" WITH ")[0])
-        nearest = unicodedata.normalize("NFKD", nearest).encode("ascii", "ignore").decode()
-        text = text.replace(letter, nearest)
-    return text
+    return text.encode("cp1252", "nearest").decode("cp1252")
 
 
 def new_pdf(title: str, colour: str, foot: str):
@@ -2091,7 +2077,6 @@ def new_pdf(title: str, colour: str, foot: str):
         def header(self):
             self.set_fill_color(colour)
             self.rect(0, 0, 210, 4, style="F")
-            self.set_fill_color(0)
 
         def footer(self):
             self.set_font(FONT, "", 8)
@@ -2108,51 +2093,45 @@ def new_pdf(title: str, colour: str, foot: str):
     return pdf
 
 
-def write_lines(pdf, x: float, y: float, *lines: tuple) -> None:
-    """Write (text, size) or (text, size, 'B') one under the other; without a text there is none."""
-    pdf.set_xy(x, y)
-    for text, size, *style in filter(lambda line: line[0], lines):
-        pdf.set_font(FONT, "".join(style), size)
-        width = 195 - x if x > 90 else 80
-        pdf.multi_cell(width, size * 0.45, on_paper(text), new_x="LEFT", new_y="NEXT", align="L")
+def write_lines(pdf, template: str, **values) -> None:
+    """Write the lines of a template in templates/paper/, each with its place and size."""
+    text = current_app.jinja_env.get_template(f"paper/{template}.txt").render(values)
+    for *place, style, line in re.findall(r"^(\d+) (\d+|\+) (\d+) ([B-]) *(.*)$", text, re.M):
+        x, y, size = (pdf.get_y() if number == "+" else int(number) for number in place)
+        pdf.set_xy(x, y)
+        if line:
+            pdf.set_font(FONT, style.strip("-"), size)
+            pdf.multi_cell(195 - x if x > 90 else 80, size * 0.45, on_paper(line), new_y="NEXT",
+                           align="L")
 
 
 def write_table(pdf, y: float, widths: tuple, rows: list[tuple]) -> None:
     """Write rows of texts, or figures where narrow; the first is the head, which pages repeat."""
-    def in_lines(text, width):
-        if pdf.get_string_width(text) < width - 2:
-            return [text]
-        return pdf.multi_cell(width, text=text, dry_run=True, output="LINES")
+    def write(row, style=""):
+        nonlocal y
+        cells = [[text] if pdf.get_string_width(text) < width - 2
+                 else pdf.multi_cell(width, text=text, dry_run=True, output="LINES")
+                 for text, width in zip(map(on_paper, row), widths, strict=True)]
+        height = 1.2 + LINE_HEIGHT * max(map(len, cells))
+        if y + height > 281:
+            pdf.add_page()
+            y = 15
+            write(rows[0], "B")
+        pdf.set_font(style=style)
+        x = 15
+        for width, lines in zip(widths, cells, strict=True):
+            is_figure = width <= 30 and x > 15
+            for number, line in enumerate(filter(None, lines)):
+                indent = width - 1 - pdf.get_string_width(line) if is_figure else 1
+                pdf.text(x + indent, y + 3.9 + LINE_HEIGHT * number, line)
+            x += width
+        y += height
+        pdf.line(15, y, 195, y)
 
     pdf.set_font(FONT, "", 8 if len(widths) > 2 else 10)
-    head, *rows = ([in_lines(on_paper(cell), width)
-                    for cell, width in zip(row, widths, strict=True)] for row in rows)
-    y = write_row(pdf, y, widths, head, "B")
-    for row in rows:
-        if y + 1.2 + LINE_HEIGHT * max(map(len, row)) > 281:
-            pdf.add_page()
-            y = write_row(pdf, 15, widths, head, "B")
-        y = write_row(pdf, y, widths, row)
-
-
-def write_row(pdf, y: float, widths: tuple, row: list[list], style: str = "") -> float:
-    """Write cells, each a list of lines, and a rule below; return where the next row goes."""
-    pdf.set_font(style=style)
-    x, below = 15, y + 1.2 + LINE_HEIGHT * max(map(len, row))
-    for width, lines in zip(widths, row, strict=True):
-        is_figure = width <= 30 and x > 15
-        for number, line in enumerate(filter(None, lines)):
-            indent = width - 1 - pdf.get_string_width(line) if is_figure else 1
-            pdf.text(x + indent, y + 3.9 + LINE_HEIGHT * number, line)
-        x += width
-    pdf.line(15, below, 195, below)
-    return below
-
-
-def tax_number(customer) -> str:
-    """Return the customer's CUIT or DNI as it is printed, '' if none is on file."""
-    number = customer.cuit or ""
-    return f"CUIT: {cuit.format(number)}" if len(number) == 11 else number and f"DNI: {number}"
+    write(rows[0], "B")
+    for row in rows[1:]:
+        write(row)
 
 
 def statement_pdf(customer, found: Statement, year: int | None = None) -> bytes:
@@ -2160,19 +2139,15 @@ def statement_pdf(customer, found: Statement, year: int | None = None) -> bytes:
     title, until = "Cuenta corriente", today()
     if year:
         title, until = f"{title} {year}", min(until, f"{year}-12-31")
-    days = [day(line.date) for line in (*found.lines[:1], *found.lines[-1:])]
-    period = "Movimientos del {} al {}".format(*days) if days else "Sin movimientos"
-    whose = customer.name[:60], f"usuario {customer.number}", tax_number(customer), period
-    pdf = new_pdf(title, customer.colour, " · ".join(filter(None, whose)))
-    words = "Saldo a pagar" if found.closing > 0 else "Saldo a favor" if found.closing else "Saldo"
-    write_lines(pdf, 15, 14, (company().company_name, 14, "B"), (title, 12),
-                (period, 9), ("Importes en pesos", 9))
-    write_lines(pdf, 110, 14, (customer.name, 11, "B"), (f"Usuario {customer.number}", 9),
-                (tax_number(customer), 9))
-    write_lines(pdf, 15, 38, (f"{words} al {day(until)}", 10), (money(abs(found.closing)), 22, "B"))
-    rows = [(date, f"{voucher} {number}".strip(), *rest)
-            for date, voucher, number, *rest in statement_rows(found, plain_money)]
-    write_table(pdf, 58, (18, 49, 51, 21, 21, 20), rows)
+    period = "Sin movimientos" if not found.lines else (
+        f"Movimientos del {day(found.lines[0].date)} al {day(found.lines[-1].date)}")
+    pdf = new_pdf(title, customer.colour,
+                  f"{customer.name[:60]} · usuario {customer.number} · {period}")
+    write_lines(pdf, "statement", company=company(), customer=customer, title=title,
+                period=period, until=until, balance=found.closing)
+    write_table(pdf, 58, (18, 49, 51, 21, 21, 20), [
+        (date, f"{voucher} {number}".strip(), *rest)
+        for date, voucher, number, *rest in statement_rows(found, plain_money)])
     return bytes(pdf.output())
 
 
@@ -2189,62 +2164,25 @@ def qr_address(customer, voucher) -> str:
     return f"https://www.afip.gob.ar/fe/qr/?p={code}"
 
 
-def draw_qr(pdf, address: str) -> None:
-    """Draw a QR. Its mask is fixed: to look for the best of eight takes as long as all the rest."""
-    import segno
-    modules = segno.make(address, error="m", mask=2, boost_error=False).matrix
-    x, y, size = 15, 240, 34 / len(modules)
-    for row, bits in enumerate(modules):
-        for dark in re.finditer(b"\x01+", bits):
-            first, after = dark.span()
-            pdf.rect(x + first * size, y + row * size, (after - first) * size, size, "F")
-
-
 def voucher_pdf(customer, voucher) -> bytes:
     """Return a copy of a voucher that is not stored: an electronic one, or a receipt of ours."""
-    us, number, total = company(), voucher_number(voucher), money(abs(voucher.amount))
-    title = f"{voucher.type_name} {number}"
-    legend = ("Documento no válido como factura.", "") if not voucher.cae else (
+    import segno
+    title, total = f"{voucher.type_name} {voucher_number(voucher)}", money(abs(voucher.amount))
+    legend, more = ("Documento no válido como factura.", "") if not voucher.cae else (
         "Copia de consulta.", "El comprobante original es el que emitió la empresa.")
-    pdf = new_pdf(title, customer.colour, f"{title}. {' '.join(legend)}")
-    write_lines(pdf, 15, 15, (us.company_legal_name, 14, "B"), (us.company_address, 9),
-                (us.company_tax_condition, 9))
+    pdf = new_pdf(title, customer.colour, f"{title}. {legend} {more}")
     pdf.rect(97, 14, 14, 15)
-    write_lines(pdf, 101, 15, (voucher.letter, 20, "B"))
-    write_lines(pdf, 98, 24, (f"COD. {voucher.type:02}" if voucher.cae else "", 7))
-    write_lines(pdf, 120, 15, (voucher.type_name.removesuffix(f" {voucher.letter}"), 14, "B"),
-                (f"N° {number}", 11, "B"), (f"Fecha: {day(voucher.date)}", 10),
-                (f"CUIT: {cuit.format(us.company_cuit)}", 9),
-                (f"Ingresos Brutos: {us.company_gross_income}", 9),
-                (f"Inicio de actividades: {us.company_since}", 9))
-    write_lines(pdf, 15, 42, (legend[0], 9, "B"), (legend[1], 8))
     pdf.line(15, 52, 195, 52)
-    place = ", ".join(filter(None, (customer.address, customer.city, customer.province)))
-    write_lines(pdf, 15, 56, (customer.name, 11, "B"), (place, 9), (customer.tax_condition, 9))
-    write_lines(pdf, 120, 56, (f"Usuario: {customer.number}", 9), (tax_number(customer), 9),
-                (f"Vencimiento: {day(voucher.due_date)}" if voucher.due_date else "", 9, "B"))
+    write_lines(pdf, "voucher", company=company(), customer=customer, voucher=voucher,
+                legend=legend, more=more)
     write_table(pdf, 84, (150, 30), [
         ("Detalle", "Importe"), (voucher.detail or voucher.type_name, total), ("Total", total)])
-    if not voucher.cae:
-        write_lines(pdf, 15, 262, ("Emitido por el Centro de Atención al Cliente.", 9))
-        return bytes(pdf.output())
-    if voucher.date >= QR_SINCE:
-        draw_qr(pdf, qr_address(customer, voucher))
-    write_lines(pdf, 120, 262, (f"CAE N° {voucher.cae}", 10, "B"),
-                (f"Vencimiento del CAE: {day(voucher.cae_due_date)}", 9))
+    if voucher.cae and voucher.date >= QR_SINCE:    # a fixed mask: the best one is slow to find
+        file = io.BytesIO()
+        segno.make(qr_address(customer, voucher), error="m", mask=2, boost_error=False).save(
+            file, kind="png", scale=4, border=0)
+        pdf.image(file, 15, 240, 34)
     return bytes(pdf.output())
-
-
-def stored_document(name: str) -> bytes:
-    """Return a voucher's PDF as it is stored, or named by its SHA-256; 404 if damaged."""
-    folder, file = Path(current_app.config["DOCUMENTS"]), Path(name)
-    with suppress(OSError):
-        content = (folder / file.name).read_bytes()
-        is_whole = len(file.stem) != 64 or sha256(content) == file.stem
-        if content.startswith(b"%PDF-") and is_whole:
-            return content
-    log.error("event=document-missing name=%r folder=%s", name, folder)
-    return abort(404, "document")
 
 
 def document_name(voucher) -> str:
@@ -2252,45 +2190,48 @@ def document_name(voucher) -> str:
     return f"{voucher.type_name} {voucher_number(voucher)}.pdf".replace(" ", "-")
 
 
+def document(customer, voucher) -> bytes:
+    """Return a voucher's PDF: as it is stored, or named by its SHA-256, else a copy; or 404."""
+    if voucher.document is None:
+        return voucher_pdf(customer, voucher) if has_pdf(voucher) else abort(404)
+    folder, file = Path(current_app.config["DOCUMENTS"]), Path(voucher.document)
+    with suppress(OSError):
+        content = (folder / file.name).read_bytes()
+        is_whole = len(file.stem) != 64 or sha256(content) == file.stem
+        if content.startswith(b"%PDF-") and is_whole:
+            return content
+    log.error("event=document-missing name=%r folder=%s", voucher.document, folder)
+    return abort(404, "document")
+
+
 def year_zip(customer, year: int, found: Statement):
     """Return a year's statement, and its vouchers; a file on disk, however many they are."""
-    file = tempfile.TemporaryFile()  # noqa: SIM115 - closed when it was sent
-    missing, without = [], []
+    file, without = tempfile.TemporaryFile(), []  # noqa: SIM115 - closed when it was sent
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr(f"cuenta-corriente-{year}.csv", statement_csv(found))
         archive.writestr(f"cuenta-corriente-{year}.pdf", statement_pdf(customer, found, year))
         for line in found.lines:
-            name = document_name(line)
-            if not has_pdf(line):
-                without.append(name)
-                continue
             try:
-                archive.writestr(name, voucher_pdf(customer, line) if line.document is None
-                                 else stored_document(line.document))
+                archive.writestr(document_name(line), document(customer, line))
             except NotFound:
-                missing.append(name)
-        lists = [["No encontramos el archivo de estos comprobantes: escríbanos.", *missing, ""],
-                 ["Estos comprobantes no tienen PDF en el sitio:", *without, ""]]
-        if told := [line for lines in lists if len(lines) > 2 for line in lines]:
-            archive.writestr("LEAME.txt", "\r\n".join(told))
+                without.append(document_name(line))
+        if without:
+            archive.writestr("LEAME.txt", "\r\n".join([
+                "Estos comprobantes no tienen PDF en el sitio. Si necesita uno, escríbanos:",
+                *without, ""]))
     file.seek(0)
     return file
 
 
 def download(make, name: str) -> Response:
     """Return a file that `make` makes, in its turn; counted, and told in the account's log."""
-    if not MAKING.acquire(timeout=MAKING_SECONDS):
-        abort(503)
-    try:
-        with suppress(sqlite3.OperationalError), transaction(patience=1) as db:  # may be locked
-            allow(db, "download", current_user.number)
-            if not db.execute("SELECT 1 FROM event WHERE customer = ? AND at > ? AND kind ="
-                              " 'download' AND new = ?", (current_user.number, now(-600), name)
-                              ).fetchone():
-                log_event(db, current_user.number, "download", new=name)
+    with suppress(sqlite3.OperationalError), transaction(patience=1) as db:     # it may be locked
+        allow(db, "download", current_user.number)
+        if not fetch_one("SELECT 1 FROM event WHERE customer = ? AND at > ? AND kind = 'download'"
+                         " AND new = ?", current_user.number, now(-600), name):
+            log_event(db, current_user.number, "download", new=name)
+    with MAKING:
         content = make()
-    finally:
-        MAKING.release()
     file = io.BytesIO(content) if isinstance(content, bytes) else content
     return send_file(file, as_attachment=True, download_name=name)
 
@@ -2311,15 +2252,10 @@ def account_file():
 @login_required
 def account_year(year):
     """A year's statement and vouchers, in one file."""
-    with transaction(kind="DEFERRED"):
-        length, newer, owed = fetch_one(
-            "SELECT count(*) FILTER (WHERE date LIKE ?2 || '-%') AS length,"
-            " count(*) FILTER (WHERE date > ?2 || '-12-31') AS newer,"
-            " coalesce(sum(amount), 0) AS owed FROM movement WHERE customer = ?1",
-            current_user.number, f"{year:04}")
-        found = statement_part(current_user.number, owed, length, newer)
-    if not found.lines:
-        abort(404)
+    found = statement(current_user.number, window=MAX_AMOUNT)
+    lines = [line for line in found.lines if line.date[:4] == f"{year:04}"] or abort(404)
+    found = found._replace(lines=lines, opening=lines[0].balance - lines[0].amount,
+                           closing=lines[-1].balance)
     return download(lambda: year_zip(current_user, year, found),
                     f"cuenta-corriente-{current_user.number}-{year}.zip")
 
@@ -2329,11 +2265,8 @@ def account_year(year):
 def voucher(voucher):
     """One of the customer's own vouchers: as it is stored, else a copy."""
     row = fetch_one(f"{VOUCHER} WHERE movement.id = ? AND customer = ?", voucher,
-                    current_user.number)
-    if not row or not has_pdf(row):
-        abort(404)
-    stored = None if row.document is None else stored_document(row.document)
-    return download(lambda: stored or voucher_pdf(current_user, row), document_name(row))
+                    current_user.number) or abort(404)
+    return download(lambda: document(current_user, row), document_name(row))
 
 # === Services =====================================================================================
 # The payment services, as they really talk: where to pay, what their notices mean, how to ask them.
@@ -3119,14 +3052,13 @@ def voucher_type(code, dineromail):
 # Reminders, and the sending of what the outbox holds. A mail is written when it is sent, of what is
 # so then; its row is claimed before, so that a dead process neither loses nor repeats another one.
 
-SMTP_SECONDS, CONNECTION_SECONDS = 10, 15   # for each answer of the server, for all of them
+SMTP_SECONDS = 10                   # for each answer of the server
 SMTP_PORTS = {"smtp": 25, "smtps": 465, "smtp+starttls": 587}
 ROUND_SECONDS = 5                   # of sending, or reminding: then other jobs have their turn
-OUTAGE_SECONDS = 5, 600             # between tries of a server that takes no mail: least, most
+OUTAGE_SECONDS = 30                 # between tries of a server that takes no mail
 GIVE_UP_MAIL_SECONDS = 3 * 86400
 KEEP_MAIL_SECONDS = 30 * 86400      # once it is sent, skipped or given up
 CUT_SHORT = "it was cut short while it was sent: it may have arrived"
-NOT_PRINTED = re.compile(r"[^\n\x20-\x7e\xa0-\u2027\u202a-\U0010ffff]")   # in a mail
 ABOUT_US = re.compile(r"\b(quota|exceed\w*|limit\w*|max|rate|too many|relay\w*|sender|polic\w+|spam"
                       r"|block\w*|black\w*|list\w*|rcpthosts|authent\w+|authori\w+|denied)\b", re.I)
 REMINDER_KINDS = "new", "due", "overdue", "overdue-15", "overdue-30"
@@ -3201,34 +3133,30 @@ def reminder_values(mail, kind: str, movements: list[int]) -> dict:
 
 
 def write_mail(mail) -> EmailMessage:
-    """Write the message of a row of the outbox. Links are signed here: no secret is ever stored.
-
-    SkippedMail if it is not needed any more, Refused if a setting is missing, ValueError if the
-    recipient is no address.
-    """
-    data, templates = json.loads(mail.data), current_app.jinja_env
+    """Write the message of a row of the outbox. Links are signed here: no secret is ever stored."""
+    data, templates, us = json.loads(mail.data), current_app.jinja_env, company()
     brand = fetch_one("SELECT brand.* FROM brand LEFT JOIN customer ON customer.brand = brand.code"
                       " AND customer.number = ? ORDER BY customer.number IS NULL, position",
                       mail.customer)
-    values = {"company": company(), "brand": brand, "absolute": absolute, "site": absolute("home"),
+    values = {"company": us, "brand": brand, "absolute": absolute, "site": absolute("home"),
               "password_link": password_link, "confirmation_link": confirmation_link,
               "INVITATION_SECONDS": INVITATION_SECONDS, **data}
     if "movements" in data:
         values |= reminder_values(mail, data["kind"], data["movements"])
     text = templates.get_template(f"mail/{mail.template}.txt").render(values)
-    subject, _, text = NOT_PRINTED.sub(" ", text).partition("\n")
+    subject, _, text = text.partition("\n")
     text = re.sub(r"\n\s*\n", "\n\n", text.strip())
     name, _, sender = current_app.config["MAIL_FROM"].rpartition("<")
     name = brand.name if mail.customer else unquote_name(name.strip())
     local, _, domain = deliverable(sender.strip(" >")).rpartition("@")
     serial = f"{mail.id}.{sha256(mail.created_at + mail.recipient)[:16]}"
     message = EmailMessage()
-    message["Subject"] = subject.replace("\N{NO-BREAK SPACE}", " ")    # amounts: else it is encoded
+    message["Subject"] = " ".join(subject.split())  # no no-break space: it would be encoded
     message["From"], message["To"] = Address(name, local, domain), deliverable(mail.recipient)
     message["Date"], message["Message-ID"] = datetime.now(ARGENTINA), f"<{serial}@{domain}>"
     message["Auto-Submitted"] = "auto-generated"
-    if canonical_email(company().admin_email):
-        message["Reply-To"] = company().admin_email
+    if us.admin_email:
+        message["Reply-To"] = us.admin_email
     if "unsubscribe" in values:     # RFC 8058
         message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
         message["List-Unsubscribe"] = f"<{values['unsubscribe']}>"
@@ -3242,23 +3170,15 @@ def write_mail(mail) -> EmailMessage:
 
 @contextmanager
 def mail_server():
-    """Yield a function that hands a message over and returns what the server said.
-
-    OSError, ValueError or Refused if there is no server, or it lets nobody in.
-    """
+    """Yield a function that hands a message over; OSError, ValueError or Refused if none can be."""
     url, tls = urlsplit(current_app.config["SMTP_URL"]), ssl.create_default_context()
     if not url.hostname:
         if not current_app.config["DEMO"]:
             raise Refused("CAC_SMTP_URL is not set")
-        yield keep_demo_mail
-        return
-    smtp = (smtplib.SMTP_SSL(timeout=SMTP_SECONDS, context=tls) if url.scheme == "smtps"
-            else smtplib.SMTP(timeout=SMTP_SECONDS))
-    smtp._host = url.hostname   # whom the certificate has to name: connect() does not set it
-    with closing(smtp), time_limit(smtp, CONNECTION_SECONDS):
-        code, said = smtp.connect(url.hostname, url.port or SMTP_PORTS[url.scheme])
-        if code != 220:
-            raise smtplib.SMTPConnectError(code, said)
+        return (yield keep_demo_mail)
+    connect_to = partial(smtplib.SMTP_SSL, context=tls) if url.scheme == "smtps" else smtplib.SMTP
+    with closing(connect_to(url.hostname, url.port or SMTP_PORTS[url.scheme],
+                            timeout=SMTP_SECONDS)) as smtp:
         if url.scheme == "smtp+starttls":
             smtp.starttls(context=tls)
         if url.username:
@@ -3270,49 +3190,43 @@ def mail_server():
 
 def keep_demo_mail(message: EmailMessage) -> str:
     """Print a mail of the demo, and keep it for the page /demo/correo."""
-    folder, name = current_app.config["DEMO"], message["Message-ID"].strip("<>")
-    Path(folder, f"{int(time.time())}-{name}.eml").write_bytes(message.as_bytes())
+    name = f"{int(time.time())}-{message['Message-ID'].strip('<>')}.eml"
+    Path(current_app.config["DEMO"], name).write_bytes(message.as_bytes())
     text = message.get_body(["plain"]).get_content()
     echo(f"\n--- mail to {message['To']}: {message['Subject']}\n\n{text}---")
     return "kept for /demo/correo"
 
 
 def deliver(smtp, message: EmailMessage) -> str:
-    """Hand a message over and return what the server said; OSError if it takes no other now."""
-    sender, recipient = (message[header].addresses[0].addr_spec for header in ("From", "To"))
-    smtp.ehlo_or_helo_if_needed()
-    options = [] if recipient.isascii() else ["SMTPUTF8"]
-    if options and not smtp.has_extn("smtputf8"):
-        raise MailRefused("the server takes no address with accents", True, True)
-    content = message.as_bytes(policy=message.policy.clone(linesep="\r\n", utf8=bool(options)))
+    """Hand a message over; OSError if the server takes no other now, either."""
     smtp.rset()     # whatever happened to the mail before
-    for step, ask in (("MAIL", lambda: smtp.mail(sender, options)),
-                      ("RCPT", lambda: smtp.rcpt(recipient)), ("DATA", lambda: smtp.data(content))):
-        try:
-            code, said = ask()
-        except smtplib.SMTPDataError as error:
-            code, said = error.args
-        words = f"{code} {said.decode('utf-8', 'replace')}"
-        if code in (421, 452) or (code >= 400 and step == "MAIL"):  # it would take no other, either
-            raise ConnectionError(words)
-        if code >= 400:
-            raise refusal(words, step)
-    return words
+    try:
+        smtp.send_message(message)
+        return "the server took it"
+    except smtplib.SMTPNotSupportedError as error:
+        raise MailRefused("the server takes no address with accents", True, True) from error
+    except smtplib.SMTPRecipientsRefused as error:
+        [(code, said)], is_rcpt = error.recipients.values(), True
+    except smtplib.SMTPDataError as error:
+        (code, said), is_rcpt = error.args, False
+    words = f"{code} {said.decode('utf-8', 'replace')}"
+    if code in (421, 452):
+        raise ConnectionError(words)
+    raise refusal(words, is_rcpt=is_rcpt)
 
 
-def refusal(words: str, step: str) -> MailRefused:
+def refusal(words: str, *, is_rcpt: bool) -> MailRefused:
     """Judge a refusal: is it about the recipient, or about us, as quota and policy; is it final?"""
     plain_words = re.sub(r"\S*@\S*", "", words)
-    enhanced = re.search(r"(?<![\d.])[45](\.\d{1,3}\.\d{1,3})(?![\d.])", plain_words)
-    if enhanced and enhanced[1] not in (".0.0", ".1.0"):    # those say nothing
-        is_about_recipient = bool(re.match(r"\.1\.(?![78]$)|\.2\.", enhanced[1]))
-        may_be_final = enhanced[1].startswith(".1.") or enhanced[1] == ".2.1"   # .2.2: it is full
+    match = re.search(r"(?<![\d.])[45](\.\d{1,3}\.\d{1,3})(?![\d.])", plain_words)
+    code = match[1] if match else ".0.0"
+    if code in (".0.0", ".1.0"):    # those say nothing
+        is_final = about_recipient = (is_rcpt and words[:3] in ("450", "550", "553")
+                                      and not ABOUT_US.search(plain_words))
     else:
-        is_about_recipient = may_be_final = (
-            step == "RCPT" and words[:3] in ("450", "550", "553")
-            and not ABOUT_US.search(plain_words))
-    is_final = is_about_recipient and may_be_final and words[0] == "5"
-    return MailRefused(words, is_about_recipient, is_final)
+        about_recipient = bool(re.match(r"\.1\.(?![78]$)|\.2\.", code))
+        is_final = code.startswith(".1.") or code == ".2.1"     # .2.2: it is full
+    return MailRefused(words, about_recipient, about_recipient and is_final and words[0] == "5")
 
 
 def smtp_words(error: Exception) -> str:
@@ -3364,11 +3278,7 @@ def send_mail(send, mail) -> None:
 
 
 def send_due_mail() -> None:
-    """Send what is due: awaited links first, then what was tried least.
-
-    A round ends after some seconds, or when the server takes no more: the next one has a connection
-    of its own. While there is no server, all that is due waits for it together.
-    """
+    """Send what is due, awaited links first; while there is no server, all of it waits."""
     due = fetch_all("SELECT * FROM outbox WHERE due_at <= ? ORDER BY"
                     " template IN ('reset', 'confirm_email') DESC, tries, id LIMIT 50", now())
     if not due:
@@ -3382,13 +3292,11 @@ def send_due_mail() -> None:
     except (OSError, ValueError, Refused) as error:
         if taken:
             return
-        least, most = OUTAGE_SECONDS
-        wait = min(max(age_of(max(mail.created_at for mail in due)), least), most)
-        log.warning("event=mail-waits seconds=%d why=%r", wait, smtp_words(error))
+        log.warning("event=mail-waits why=%r", smtp_words(error))
         with transaction() as db:
             db.execute("UPDATE outbox SET error = ?1, due_at = iif(created_at > ?2, ?3, NULL)"
                        " WHERE due_at <= ?3",
-                       (smtp_words(error), now(-GIVE_UP_MAIL_SECONDS), now(wait)))
+                       (smtp_words(error), now(-GIVE_UP_MAIL_SECONDS), now(OUTAGE_SECONDS)))
 
 
 @command("mail", "mail test ana@example.com")
@@ -3412,7 +3320,7 @@ def mail(action, address):
          f"server: {url.scheme}://{url.netloc.rpartition('@')[2]}")
     try:
         with mail_server() as send:
-            return echo(f"it said: {send(message)}")
+            return echo(send(message))
     except MailRefused as refused:
         raise Refused(f"{refused.args[0]}. Nothing was sent.") from refused
     except (OSError, ValueError) as error:
