@@ -978,52 +978,28 @@ def demo_mail():
 # Passwords, sessions, Accesos a su cuenta. The database keeps only the hash of a session's token.
 # A try to show a password is counted in the table throttle before anything is hashed.
 
-BROWSERS = {"Edg": "Edge", "OPR": "Opera", "SamsungBrowser": "Samsung Internet",
-            "Firefox": "Firefox", "FxiOS": "Firefox", "CriOS": "Chrome", "Chrome": "Chrome",
-            "Safari": "Safari"}     # what a User-Agent says: how it is called
+BROWSERS = {"Edg": "Edge", "OPR": "Opera", "SamsungBrowser": "Samsung", "Firefox": "Firefox",
+            "FxiOS": "Firefox", "CriOS": "Chrome", "Chrome": "Chrome", "Safari": "Safari"}
 SYSTEMS = {"Android": "Android", "iPhone": "iPhone", "iPad": "iPad", "Windows": "Windows",
            "Mac OS": "Mac", "CrOS": "Chromebook", "Linux": "Linux"}
 HASHER = PasswordHasher(time_cost=2, memory_cost=19456, parallelism=1)  # OWASP's minimum: 30 ms
-NOBODY = (  # the hash of a password that nobody has: it takes as long to refuse an unknown user
-    "$argon2id$v=19$m=19456,t=2,p=1$"
-    "B2ROh1VyGmtOnTun8v90iQ$YSLPwSLhIr5/58JFB+Eya0TBDGSUK8B6Buqaaqg0ZUY")
-KNOWN_SECONDS = 180 * 86400                     # how long we know where a customer signed in
+NOBODY = HASHER.hash("")        # it takes as long to refuse an unknown user
 IDLE_SECONDS = 30 * 60
 SESSION_SECONDS = 8 * 3600                      # however busy
-TOUCH_SECONDS = 5 * 60                          # how old "last seen" grows before it is rewritten
-SESSIONS_EACH = 200                             # of a customer, open at once
-LOG_SECONDS = 365 * 86400                       # what Accesos shows of the account's log
-CHOICE_SECONDS = 5 * 60                         # to choose among the accounts of a password
+NEW_SERIAL = "UPDATE customer SET link_serial = link_serial + 1 WHERE number = ? RETURNING *"
 TRIED = 3           # accounts that a password is compared with, and hashes that a refusal costs
-NAMED = """SELECT * FROM customer WHERE number = ?1 OR cuit = ?2 OR number IN (
-        SELECT customer FROM email WHERE canonical = ?3 AND confirmed_at IS NOT NULL)
-    ORDER BY number = ?1 DESC, active AND password IS NOT NULL DESC, number LIMIT 20"""
 
 login_manager = LoginManager()
 login_manager.session_protection = None         # it would believe any X-Forwarded-For
 csrf = CSRFProtect()
-
-
-def lower_priority() -> None:
-    """Have this thread run after all others."""
-    if sys.platform == "linux":     # elsewhere it would be the whole process
-        with suppress(OSError):
-            os.nice(10)
-
-
-HASHING = ThreadPoolExecutor(2, initializer=lower_priority)     # bounds memory and time of a flood
+HASHING = ThreadPoolExecutor(2, initializer=os.nice, initargs=[10])     # a flood delays no page
 
 
 class SignedIn(UserMixin):
     """Who makes this request: the columns of `customer` and of `session`, and its token."""
 
-    unconfirmed_email, accounts = None, "{}"    # of a session that begins with this request
-
     def __init__(self, customer, token: str):
-        vars(self).update(customer._asdict(), customer=customer, token=token)
-
-    def get_id(self) -> str:
-        return self.token
+        vars(self).update(customer._asdict(), customer=customer, token=token, id=token)
 
 
 def device(agent: str) -> str:
@@ -1039,7 +1015,6 @@ def normalized(password: str) -> str:
 
 
 def hash_password(password: str) -> str:
-    """Return what the column `password` keeps."""
     return HASHING.submit(HASHER.hash, normalized(password)).result()
 
 
@@ -1054,18 +1029,16 @@ def is_password_of(customer, password: str) -> bool:
 
 
 def match_password(what: str, name, customers: list, password: str) -> list:
-    """Return those of the customers whose password this is.
+    """Return those whose password it is; TooManyRequests if there were too many tries at `what`.
 
-    The try is counted first, in `what` of LIMITS, for each of them, or for the name if nobody has
-    it: TooManyRequests if there were too many. Where a customer signed in lately tries are counted
-    apart: strangers lock nobody out. A password that opens nothing costs TRIED hashes, whoever has
-    the name: the time tells nothing. The customers after these are tried only if it opens one.
+    Where a customer signed in lately tries are counted apart: strangers lock nobody out. A refusal
+    costs TRIED hashes, whoever has the name; more customers are tried only if it opens one.
     """
     network, numbers = network_of(client_address()), [customer.number for customer in customers]
     known = {(row.customer, network_of(row.address)) for row in fetch_all(
         """SELECT DISTINCT customer, address FROM event WHERE kind = 'sign-in' AND at > ?
         AND customer IN (SELECT value FROM json_each(?))""",
-        now(-KNOWN_SECONDS), json.dumps(numbers))}
+        now(-180 * 86400), json.dumps(numbers))}
     keys = {number: f"{number}@{network}" if (number, network) in known else number
             for number in numbers}
     with transaction() as db:
@@ -1081,39 +1054,32 @@ def match_password(what: str, name, customers: list, password: str) -> list:
         return []
     matches += [customer for customer in customers[TRIED:] if is_password_of(customer, password)]
     with transaction() as db:
-        for customer in matches:
-            db.execute("DELETE FROM throttle WHERE key = ?", (f"{what}:{keys[customer.number]}",))
+        db.executemany("DELETE FROM throttle WHERE key = ?",
+                       [(f"{what}:{keys[customer.number]}",) for customer in matches])
         db.execute("UPDATE throttle SET count = count - 1 WHERE key = ? AND count > 0",
                    (f"network:{network}",))
     return matches
 
 
 def forget_tries(db, number: int) -> None:
-    """Let a customer try again at once, from everywhere."""
-    for key in (f"sign-in:{number}", f"password:{number}"):
-        db.execute("DELETE FROM throttle WHERE key = ?1 OR key GLOB ?1 || '@*'", (key,))
+    db.executemany("DELETE FROM throttle WHERE key = ?1 OR key GLOB ?1 || '@*'",
+                   [(f"{what}:{number}",) for what in ("sign-in", "password")])
 
 
-def open_session(customer, accounts: str = "{}", since: str | None = None) -> bool:
-    """Sign a customer in under a new token; end the session that the cookie held before.
+def open_session(customer, accounts: str = "{}") -> None:
+    """Sign a customer in under a new token, who may change to these accounts.
 
-    `accounts` are those that it may change to, and `since` when the password was shown. Return
-    False if the password of this row is not the one on file any more.
+    It opens nothing if the password of this row is not the one on file any more.
     """
     token, agent = secrets.token_urlsafe(32), request.user_agent.string[:200]
     close_session()
     with transaction() as db:
-        db.execute("""DELETE FROM session WHERE customer = ?1 AND token_hash NOT IN (
-            SELECT token_hash FROM session WHERE customer = ?1 ORDER BY created_at DESC LIMIT ?2)
-            """, (customer.number, SESSIONS_EACH - 1))
-        is_open = db.execute("""INSERT INTO session
-            SELECT ?1, number, coalesce(?2, ?3), ?3, ?4, ?5, ?6 FROM customer
-            WHERE number = ?7 AND password = ?8 AND active = 1""", (
-                sha256(token), since, now(), client_address(), agent, accounts, customer.number,
-                customer.password)).rowcount == 1
-        if is_open:
-            log_event(db, customer.number, "sign-in", new=device(agent))
-    return is_open and login_user(SignedIn(customer, token))
+        db.execute("INSERT INTO session SELECT ?1, number, ?2, ?2, ?3, ?4, ?5 FROM customer"
+                   " WHERE number = ?6 AND password = ?7 AND active = 1",
+                   (sha256(token), now(), client_address(), agent, accounts, customer.number,
+                    customer.password))
+        log_event(db, customer.number, "sign-in", new=device(agent))
+    login_user(SignedIn(customer, token))
 
 
 def close_session() -> None:
@@ -1140,8 +1106,8 @@ def signed_in(token: str) -> SignedIn | None:
         WHERE token_hash = ? AND active = 1 AND seen_at > ? AND created_at > ?""",
         sha256(token), now(-IDLE_SECONDS), now(-SESSION_SECONDS))
     g.customer = row.number if row else None
-    if row and age_of(row.seen_at) > TOUCH_SECONDS:
-        with suppress(sqlite3.OperationalError), transaction(patience=0) as db:  # pages do not wait
+    if row and age_of(row.seen_at) > 5 * 60:    # pages do not wait to write it
+        with suppress(sqlite3.OperationalError), transaction(patience=0) as db:
             db.execute("UPDATE session SET seen_at = ? WHERE token_hash = ?",
                        (now(), sha256(token)))
     return SignedIn(row, token) if row else None
@@ -1155,23 +1121,15 @@ def ask_to_sign_in():
         session.clear()
         lost = ": lo que escribió no se guardó" * is_form
         flash(f"Su sesión venció{lost}. Ingrese de nuevo.", "attention" if is_form else "info")
-    here = request.script_root + request.full_path.rstrip("?")
-    target = None
+    here, target = request.script_root + request.full_path.rstrip("?"), None
     if request.endpoint not in ("cac.home", "cac.sign_out"):
         target = here if is_page(here) else came_from()
     return redirect(url_for("cac.sign_in", next=target), 303 if is_form else 302)
 
 
 class SignInForm(Form):
-    """Ingrese a su Cuenta."""
-
     usuario = text_field("Usuario", 254, DataRequired("Escriba su usuario"))
     clave = password_field("Clave", DataRequired("Escriba su clave"))
-
-
-def mark_of(customer) -> str:
-    """Return what tells whether a customer has still the password that was shown."""
-    return sha256(customer.password or "")[:16]
 
 
 @bp.route("/ingresar", methods=["GET", "POST"])
@@ -1181,17 +1139,19 @@ def sign_in():
         return redirect(url_for(".home"))
     form = SignInForm(data={"usuario": session.get("usuario")})     # who just chose a password
     if not form.validate_on_submit():
-        form.usuario.data = (form.usuario.data or "")[:254]
         return form_page("sign_in.html", form)
     name, target = form.usuario.data, request.args.get("next", "")
     number, digits = customer_number(name), re.sub(r"[\s.-]", "", name)
-    customers = fetch_all(NAMED, number, digits, canonical_email(name))
+    customers = fetch_all("""SELECT * FROM customer WHERE number = ?1 OR cuit = ?2 OR number IN (
+            SELECT customer FROM email WHERE canonical = ?3 AND confirmed_at IS NOT NULL)
+        ORDER BY number = ?1 DESC, active AND password IS NOT NULL DESC, number LIMIT 20""",
+        number, digits, canonical_email(name))
     matches = match_password("sign-in", number or sha256(name), customers, form.clave.data)
     if len(matches) > 1:
-        accounts = json.dumps({customer.number: mark_of(customer) for customer in matches})
-        session["choice"] = now(CHOICE_SECONDS), accounts, target
+        accounts = json.dumps({customer.number: customer.link_serial for customer in matches})
+        session["choice"] = now(5 * 60), accounts, target
         return redirect(url_for(".choose_account"), 303)
-    if not matches or not open_session(matches[0]):
+    if not matches:
         log.warning("event=sign-in-refused customer=%s address=%s", number, client_address())
         who = f"{number or sha256(name)}@{network_of(client_address())}"
         with transaction() as db:   # for an unknown user a count is written as well
@@ -1200,6 +1160,7 @@ def sign_in():
                 log_event(db, customer.number, "refused", new=device(request.user_agent.string))
         return render_template("sign_in.html", form=form, refused=True), 401
     [customer] = matches
+    open_session(customer)
     if HASHER.check_needs_rehash(customer.password):
         hashed = hash_password(form.clave.data)
         with transaction() as db:
@@ -1212,26 +1173,19 @@ def sign_in():
 def choose_account():
     """Choose among the accounts that the password opened: at first, or to change without it.
 
-    What it opened is signed in the cookie for a few minutes, then in the row of the session; an
-    account whose password is another one by now is out.
+    The cookie has them for five minutes, then the session's row. A new link_serial ends that.
     """
     until, accounts, target = session.get("choice") or ("", "{}", "")
-    since = None
     if until < now():
         accounts, target = getattr(current_user, "accounts", "{}"), ""
-        since = getattr(current_user, "created_at", None)
-    marks = json.loads(accounts)
-    customers = [customer for customer in fetch_all(
-        "SELECT * FROM customer WHERE active = 1 AND number IN (SELECT key FROM json_each(?))",
-        accounts) if mark_of(customer) == marks[str(customer.number)]]
+    customers = {str(customer.number): customer for customer in fetch_all(
+        "SELECT customer.* FROM customer JOIN json_each(?) ON key = number AND value = link_serial"
+        " WHERE active = 1", accounts)}
     if not customers:
         return redirect(url_for(".sign_in"))
     if request.method == "GET":
-        return render_template("choose_account.html", customers=customers)
-    chosen = {str(customer.number): customer for customer in customers}.get(
-        request.form.get("usuario"))
-    if not chosen or not open_session(chosen, accounts, since):
-        abort(400, "old form")
+        return render_template("choose_account.html", customers=customers.values())
+    open_session(customers.get(request.form.get("usuario")) or abort(400, "old form"), accounts)
     return redirect(target if is_page(target) else url_for(".home"), 303)
 
 
@@ -1249,7 +1203,7 @@ def sign_out():
 @login_required
 def accesses():
     """Accesos a su cuenta: the open sessions, and the log of the last year, newest first."""
-    number, since = current_user.number, now(-LOG_SECONDS)
+    number, since = current_user.number, now(-365 * 86400)
     sessions = fetch_all("""SELECT substr(token_hash, 1, 16) AS id, * FROM session
         WHERE customer = ? AND seen_at > ? AND created_at > ? ORDER BY seen_at DESC""",
         number, now(-IDLE_SECONDS), now(-SESSION_SECONDS))
@@ -1269,23 +1223,17 @@ def accesses():
 @login_required
 def close_sessions():
     """Close one of the customer's other sessions, or all of them."""
+    number, here = current_user.number, sha256(current_user.token)
+    chosen = request.form.get("sesion", "")
     with transaction() as db:
         closed = db.execute("""DELETE FROM session WHERE customer = ? AND token_hash <> ?
-            AND ? IN ('otras', substr(token_hash, 1, 16))""",
-            (current_user.number, sha256(current_user.token),
-             request.form.get("sesion", ""))).rowcount
+            AND ? IN ('otras', substr(token_hash, 1, 16))""", (number, here, chosen)).rowcount
         if closed:
-            log_event(db, current_user.number, "session-closed")
-        if request.form.get("sesion") == "otras":
-            forget_account(db, current_user.number, sha256(current_user.token))
+            log_event(db, number, "session-closed")
+        if chosen == "otras":   # nor does another account's session change to this one
+            db.execute(NEW_SERIAL, (number,))
     words = {0: "Esa sesión ya no estaba abierta.", 1: "Cerramos esa sesión."}
     return done(words.get(closed, f"Cerramos {closed} sesiones."), "accesses")
-
-
-def forget_account(db, number: int, but: str = "") -> None:
-    """Have no session change to an account without its password, but this one."""
-    db.execute("UPDATE session SET accounts = json_remove(accounts, ?) WHERE token_hash <> ?",
-               (f'$."{number}"', but))
 
 
 @command("unlock", "unlock 1001")
@@ -1311,7 +1259,7 @@ def sign_out_command(number, everybody):
     with transaction() as db:
         ended = db.execute("DELETE FROM session WHERE customer = coalesce(?, customer)"
                            " RETURNING customer", (number,)).fetchall()
-        forget_account(db, number)
+        db.execute(NEW_SERIAL, (number,))
         for customer in {row.customer for row in ended}:
             log_event(db, customer, "sessions-ended", "operator")
     echo(f"Sessions ended: {len(ended)}.")
@@ -1324,8 +1272,6 @@ def sign_out_command(number, everybody):
 LIFETIMES = {"new_password": 3600, "confirm_email": 3 * 86400,   # of a link to each page, seconds
              "unsubscribe": 20 * 365 * 86400}           # an old mail's link is as good as a new one
 INVITATION_SECONDS = 7 * 86400
-SKEW_SECONDS = 5 * 60                           # how far a clock may be set back
-WAITING_ASKS = 50                               # of a network, for a link
 LOCAL_WORDS = """aguante argentina avellaneda belgrano boca bocajuniors bostero buenosaires campeon
     clave clientes contraseña contrasena dulcedeleche elmasgrande empresa estudiantes gallina hola
     huracan independiente laplata maradona messi miclave mifamilia millonario miperro newells peron
@@ -1367,29 +1313,21 @@ def signed_values(page: str, token: str) -> list | None:
         (*values, seconds), made = signer(page).loads(token, return_timestamp=True)
     except BadSignature:
         return None
-    age = (datetime.now(UTC) - made).total_seconds()
-    return values if -SKEW_SECONDS <= age <= seconds else None
+    return values if time.time() - made.timestamp() <= seconds else None
 
 
 def new_link(db, customer, kind: str, **who) -> dict:
-    """Log a new link to choose a password and return what its mail needs; earlier ones die.
-
-    `who` asked for it: actor and address.
-    """
-    serial = db.execute("UPDATE customer SET link_serial = link_serial + 1 WHERE number = ?"
-                        " RETURNING link_serial", (customer.number,)).fetchone().link_serial
+    """Return what the mail of a new link to choose a password needs; earlier ones die."""
+    serial = db.execute(NEW_SERIAL, (customer.number,)).fetchone().link_serial
     log_event(db, customer.number, kind, **who)
     return {"number": customer.number, "name": customer.name, "serial": serial}
 
 
 class ForgotForm(Form):
-    """¿Olvidó su Clave?"""
-
     usuario = text_field("Usuario", 60)
     email = text_field("Correo electrónico", 254)
 
     def validate_usuario(self, field):
-        """One of both is enough."""
         if not field.data and not self.email.data:
             raise StopValidation("Escriba su usuario o uno de sus correos")
 
@@ -1400,36 +1338,19 @@ def forgot():
     form = ForgotForm()
     if not form.validate_on_submit():
         return form_page("forgot.html", form)
+    network = network_of(client_address())
     with transaction() as db:
-        db.execute("""INSERT INTO forgotten (at, address, usuario, email) SELECT ?1, ?2, ?3, ?4
-            WHERE (SELECT count(*) FROM forgotten WHERE address = ?2) < ?5""",
-            (now(), network_of(client_address()), form.usuario.data, form.email.data,
-             WAITING_ASKS))
+        if not seconds_to_wait(db, "forgot", network):
+            db.execute("INSERT INTO forgotten (at, address, usuario, email) VALUES (?, ?, ?, ?)",
+                       (now(), network, form.usuario.data, form.email.data))
     log.info("event=link-asked address=%s", client_address())
     return render_template("forgot_sent.html")
 
 
 def mail_reset_links() -> None:
-    """Mail links to those who asked for one (job). After an hour nobody waits for it any more."""
-    for row in fetch_all("SELECT id FROM forgotten ORDER BY id LIMIT 50"):
-        try:
-            with transaction() as db:
-                asked = db.execute("DELETE FROM forgotten WHERE id = ? RETURNING *",
-                                   (row.id,)).fetchone()
-                if asked and age_of(asked.at) <= LIFETIMES["new_password"]:
-                    mail_links(db, asked)
-        except sqlite3.OperationalError:    # the database is busy or full: the row waits
-            raise
-        except Exception:
-            log.exception("event=link-fault")
-            with transaction() as db:
-                db.execute("DELETE FROM forgotten WHERE id = ?", (row.id,))
+    """Mail links to those who asked for one (job). After an hour nobody waits for it any more.
 
-
-def mail_links(db, asked) -> None:
-    """Mail who asked by number or CUIT at all addresses; else each account of the address, there.
-
-    Addresses that only look alike, as ﬁ and fi, get a mail each.
+    Who asked by number or CUIT gets them at all addresses; else each account of the address, there.
     """
     times, seconds = LIMITS["reset"]
     query = """SELECT customer.number, name, email.address AS recipient FROM customer
@@ -1438,31 +1359,27 @@ def mail_links(db, asked) -> None:
             SELECT count(*) FROM event WHERE event.customer = number AND at > ?5
             AND kind = 'reset' AND actor = 'customer')
         ORDER BY number, email.id"""
-    limit, typed = (times, now(-seconds)), asked.usuario
-    rows = (fetch_all(query, customer_number(typed), re.sub(r"[\s.-]", "", typed), None, *limit)
-            or fetch_all(query, None, None, canonical_email(asked.email or typed), *limit))
-    mails, accounts = {}, {}
-    for row in rows:
-        mails.setdefault(row.recipient.lower(), []).append(row)
-    if seconds_to_wait(db, "forgot", asked.address, min(len(mails), LIMITS["forgot"][0])):
-        log.warning("event=forgot-limit address=%s", asked.address)
-        return
-    for row in rows:
-        if row.number not in accounts:
-            accounts[row.number] = new_link(db, row, "reset", address=asked.address)
-    for group in mails.values():
-        enqueue(db, "reset", [group[0].recipient], group[0].number,
-                accounts=[accounts[row.number] for row in group])
+    for asked in fetch_all("SELECT * FROM forgotten ORDER BY id LIMIT 50"):
+        with transaction() as db:   # of its own: what cannot be looked up is not tried for ever
+            db.execute("DELETE FROM forgotten WHERE id = ?", (asked.id,))
+        if age_of(asked.at) > LIFETIMES["new_password"]:
+            continue
+        typed, limit = asked.usuario, (times, now(-seconds))
+        rows = (fetch_all(query, customer_number(typed), re.sub(r"[\s.-]", "", typed), "", *limit)
+                or fetch_all(query, None, None, canonical_email(asked.email or typed), *limit))
+        mails = defaultdict(list)
+        for row in rows:    # addresses that only look alike, as ﬁ and fi, get a mail each
+            mails[row.recipient.lower()].append(row)
+        with transaction() as db:
+            accounts = {number: new_link(db, row, "reset", address=asked.address)
+                        for number, row in {row.number: row for row in rows}.items()}
+            for group in mails.values():
+                enqueue(db, "reset", [group[0].recipient], group[0].number,
+                        accounts=[accounts[row.number] for row in group])
 
 
 class NewPasswordForm(Form):
-    """A password chosen by a link."""
-
     clave_nueva = password_field("Clave nueva", DataRequired("Escriba una clave nueva"))
-
-    def __init__(self, customer):
-        super().__init__()
-        self.customer = customer
 
     def validate_clave_nueva(self, field):
         """Long enough, and not found in 10^8 guesses by somebody who knows the customer."""
@@ -1482,12 +1399,9 @@ class NewPasswordForm(Form):
 
 
 class PasswordForm(NewPasswordForm):
-    """Cambiar Clave."""
-
     clave_actual = password_field("Clave actual", DataRequired("Escriba su clave actual"))
 
     def validate_clave_actual(self, field):
-        """The one in use, which the new one must not be."""
         if not match_password("password", None, [self.customer], field.data):
             raise StopValidation("La clave actual no coincide")
         if normalized(field.data) == normalized(self.clave_nueva.data or ""):
@@ -1495,10 +1409,7 @@ class PasswordForm(NewPasswordForm):
 
 
 def save_password(customer, password: str):
-    """Save a password, end all sessions, tell every address; return the customer's new row.
-
-    None if the password, or the link that leads here, was replaced meanwhile.
-    """
+    """Save a password; return the customer's new row, or None if it was replaced meanwhile."""
     hashed = hash_password(password)
     with transaction() as db:
         saved = db.execute(
@@ -1517,14 +1428,14 @@ def save_password(customer, password: str):
 def new_password(token):
     """A password chosen by a link: to look at it changes nothing, to choose uses it up."""
     signed = signed_values("new_password", token) or abort(410)
-    customer = fetch_one("SELECT * FROM customer WHERE number = ? AND link_serial = ?"
-                         " AND active = 1", *signed) or abort(410)
-    form = NewPasswordForm(customer)
+    form = NewPasswordForm()
+    form.customer = fetch_one("SELECT * FROM customer WHERE number = ? AND link_serial = ?"
+                              " AND active = 1", *signed) or abort(410)
     if not form.validate_on_submit():
-        return form_page("new_password.html", form, customer=customer)
-    if not save_password(customer, form.clave_nueva.data):
+        return form_page("new_password.html", form, customer=form.customer)
+    if not save_password(form.customer, form.clave_nueva.data):
         abort(410)  # another tab was faster
-    session["usuario"] = str(customer.number)
+    session["usuario"] = str(form.customer.number)
     return done("Cambió su clave. Ya puede ingresar.", "sign_in")
 
 
@@ -1532,10 +1443,11 @@ def new_password(token):
 @login_required
 def password():
     """Cambiar Clave: the other sessions end, this one goes on under a new token."""
-    form = PasswordForm(current_user.customer)
+    form = PasswordForm()
+    form.customer = current_user.customer
     if not form.validate_on_submit():
         return form_page("password.html", form)
-    saved = save_password(current_user.customer, form.clave_nueva.data) or abort(400, "old form")
+    saved = save_password(form.customer, form.clave_nueva.data) or abort(400, "old form")
     open_session(saved)
     return done("Cambió su clave. Cerramos sus otras sesiones.", "home")
 
@@ -1546,12 +1458,11 @@ def block(number):
     """Keep a customer out: sessions end at once, links to choose a password are dead."""
     customer = known_customer(number)
     with transaction() as db:
-        if not db.execute("UPDATE customer SET active = 0, link_serial = link_serial + 1"
-                          " WHERE number = ? AND active = 1", (number,)).rowcount:
-            return echo(f"{number} {customer.name} was blocked already.")
+        db.execute("UPDATE customer SET active = 0 WHERE number = ?", (number,))
+        db.execute(NEW_SERIAL, (number,))
         ended = db.execute("DELETE FROM session WHERE customer = ?", (number,)).rowcount
         log_event(db, number, "block", "operator")
-    return echo(f"{number} {customer.name} is blocked; sessions ended: {ended}.")
+    echo(f"{number} {customer.name} is blocked; sessions ended: {ended}.")
 
 
 @command("unblock", "unblock 1001")
@@ -1560,11 +1471,20 @@ def unblock(number):
     """Let a blocked customer in again, with the password of before."""
     customer = known_customer(number)
     with transaction() as db:
-        if not db.execute("UPDATE customer SET active = 1 WHERE number = ? AND active = 0",
-                          (number,)).rowcount:
-            return echo(f"{number} {customer.name} was not blocked.")
+        db.execute("UPDATE customer SET active = 1 WHERE number = ?", (number,))
         log_event(db, number, "unblock", "operator")
-    return echo(f"{number} {customer.name} may sign in again.")
+    echo(f"{number} {customer.name} may sign in again.")
+
+
+def operator_link(db, number: int, kind: str, *, by_mail: bool = True):
+    """Make a link, and mail it to all confirmed addresses; return (its serial, the addresses)."""
+    customer = known_customer(number)
+    recipients = emails_of(number, only_confirmed=True) if by_mail else []
+    if not customer.active or (by_mail and not recipients):
+        raise Refused(f"Customer {number} is blocked, or has no e-mail. Nothing was changed.")
+    account = new_link(db, customer, kind, actor="operator")
+    enqueue(db, kind, recipients, number, accounts=[account])
+    return account["serial"], recipients
 
 
 @command("invite", "invite --new")
@@ -1582,18 +1502,8 @@ def invite(numbers, new):
             ORDER BY number""")]
     with transaction() as db:
         for number in dict.fromkeys(numbers):
-            customer, recipients = reachable_customer(number)
-            account = new_link(db, customer, "invite", actor="operator")
-            enqueue(db, "invite", recipients, number, accounts=[account])
+            operator_link(db, number, "invite")
     echo(f"Invited: {len(set(numbers))}. The running service sends the mails.")
-
-
-def reachable_customer(number: int):
-    """Return (customer, confirmed addresses) of an active customer who has any; or Refused."""
-    customer, recipients = known_customer(number), emails_of(number, only_confirmed=True)
-    if not customer.active or not recipients:
-        raise Refused(f"Customer {number} is blocked, or has no e-mail. Nothing was changed.")
-    return customer, recipients
 
 
 @command("password", "password 1001 --mail")
@@ -1601,13 +1511,9 @@ def reachable_customer(number: int):
 @click.option("--mail", is_flag=True, help="Mail it to the customer instead of printing it.")
 def password_link_command(number, mail):
     """Print a link with which the customer chooses a password, good for 60 minutes."""
-    customer, recipients = reachable_customer(number) if mail else (known_customer(number), [])
-    if not customer.active:
-        raise Refused(f"Customer {number} is blocked. Nothing was changed.")
     with transaction() as db:
-        account = new_link(db, customer, "reset", actor="operator")
-        link = password_link(number, account["serial"])     # Refused if no link can be made
-        enqueue(db, "reset", recipients, number, accounts=[account])
+        serial, recipients = operator_link(db, number, "reset", by_mail=mail)
+        link = password_link(number, serial)    # Refused if no link can be made
     echo(f"The running service sends it to {', '.join(recipients)}." if mail else link)
 
 
@@ -1619,23 +1525,18 @@ PROVINCES = re.split(r"\|\s*", """Buenos Aires|Ciudad Autónoma de Buenos Aires|
     Río Negro|Salta|San Juan|San Luis|Santa Cruz|Santa Fe|Santiago del Estero|Tierra del Fuego|
     Tucumán""")
 LIST_LENGTH = 8         # e-mails, or phones, of a customer
-EMAILS = "SELECT * FROM email WHERE customer = ? ORDER BY id"
 PROFILE_COLUMNS = {"contacto": "contact", "domicilio": "address", "localidad": "city",
-                   "provincia": "province", "codigo_postal": "postal_code"}
+                   "provincia": "province", "codigo_postal": "postal_code",
+                   "avisos": "wants_reminders"}
+SWITCH = {False: "no", True: "sí"}
 
 
-def written_as(pattern: str, message: str):
+def written_as(is_good, message: str):
     """Make a validator; what is on file may stay, although it was imported in another form."""
     def validate(form, field):
-        if field.data != field.object_data and not re.fullmatch(pattern, field.data):
+        if field.data not in ("", field.object_data) and not is_good(field.data):
             raise StopValidation(message)
     return validate
-
-
-def is_email(form, field):
-    """Validate one of the addresses."""
-    if field.data and not canonical_email(field.data):
-        raise StopValidation("Escriba un correo con el formato nombre@ejemplo.com")
 
 
 def few(form, field):
@@ -1645,33 +1546,32 @@ def few(form, field):
 
 
 class ProfileForm(Form):
-    """Modificar Datos."""
-
-    emails = FieldList(text_field("Correo", 254, is_email), min_entries=1, validators=[few])
+    emails = FieldList(text_field("Correo", 254, written_as(
+        canonical_email, "Escriba un correo con el formato nombre@ejemplo.com")),
+        min_entries=1, validators=[few])
     telefonos = FieldList(text_field("Teléfono", 40, written_as(
-        r"([0-9\s()+./-]{6,40})?", "Escriba código de área y número, por ejemplo 11 4567-8901")),
+        re.compile(r"[0-9\s()+./-]{6,40}").fullmatch,
+        "Escriba código de área y número, por ejemplo 11 4567-8901")),
         min_entries=1, validators=[few])
     contacto = text_field("Persona de contacto", 80)
     domicilio = text_field("Calle y número", 120)
     localidad = text_field("Localidad", 80)
     provincia = SelectField("Provincia", validate_choice=False, validators=[
-        written_as("|".join(PROVINCES) + "|", "Elija una provincia de la lista")])
+        written_as(PROVINCES.__contains__, "Elija una provincia de la lista")])
     codigo_postal = text_field("Código postal", 8, written_as(
-        r"([0-9]{4}|[A-Za-z][0-9]{4}[A-Za-z]{3})?",
+        re.compile("[0-9]{4}|[A-Za-z][0-9]{4}[A-Za-z]{3}").fullmatch,
         "Escriba el código postal como 1650 o B1650ABC"))
     avisos = BooleanField("Quiero recibir avisos de comprobantes y vencimientos")
     clave_actual = password_field("Clave actual")
 
     def __init__(self, customer):
-        """With what is on file; a list, or the box, that the form does not send stays so.
-
-        A box that is off sends nothing: `avisos_visto` says that it was there.
-        """
-        self.customer, self.rows = customer, fetch_all(EMAILS, customer.number)
+        """A list that is not sent stays, and the box, if `avisos_visto` does not say it was off."""
+        self.customer = customer
+        self.rows = fetch_all("SELECT * FROM email WHERE customer = ? ORDER BY id", customer.number)
         self.emails_on_file = [row.address for row in self.rows if not row.replaced_at]
-        phones = fetch_all("SELECT number FROM phone WHERE customer = ? ORDER BY id",
-                           customer.number)
-        lists = {"emails": self.emails_on_file, "telefonos": [row.number for row in phones]}
+        self.phones_on_file = [row.number for row in fetch_all(
+            "SELECT number FROM phone WHERE customer = ? ORDER BY id", customer.number)]
+        lists = {"emails": self.emails_on_file, "telefonos": self.phones_on_file}
         sent = request.form.copy() if self.is_submitted() else MultiDict()
         for name, values in lists.items() if sent else ():
             if not any(re.fullmatch(f"{name}-[0-9]+", key) for key in sent):
@@ -1679,7 +1579,6 @@ class ProfileForm(Form):
         if sent and customer.wants_reminders and "avisos_visto" not in sent:
             sent["avisos"] = "y"
         super().__init__(sent or None, data={
-            "avisos": bool(customer.wants_reminders),
             **{name: [*values, ""] for name, values in lists.items()},
             **{field: getattr(customer, column) for field, column in PROFILE_COLUMNS.items()}})
         self.provincia.choices = sorted({"", customer.province, *PROVINCES})
@@ -1689,12 +1588,8 @@ class ProfileForm(Form):
         return {canonical_email(text): text for text in self.emails.data if text}
 
     def validate_emails(self, field):
-        """Each once; and at least one where there was one."""
         if self.emails_on_file and not any(field.data):
             raise StopValidation("Deje al menos un correo")
-        typed = list(filter(None, map(canonical_email, filter(None, field.data))))
-        if len(set(typed)) < len(typed):
-            raise StopValidation("Ese correo ya está en la lista")
 
     def validate_clave_actual(self, field):
         """Asked for when the addresses change: who changes them can take the account over."""
@@ -1714,23 +1609,20 @@ def profile():
     if not form.validate_on_submit():
         return form_page("profile.html", form)
     with transaction() as db:
-        if fetch_all(EMAILS, number) != form.rows:
-            abort(400, "old form")  # another tab was faster: no password was asked for this change
-        customer = fetch_one("SELECT * FROM customer WHERE number = ?", number)
-        is_to_confirm = save_emails(db, customer, form.rows, form.typed_emails())
+        is_to_confirm = save_emails(db, current_user, form.rows, form.typed_emails())
         for field, column in PROFILE_COLUMNS.items():
-            old, new = getattr(customer, column), form[field].data
+            old, new = getattr(current_user, column), form[field].data
             if new != old:
                 db.execute(f"UPDATE customer SET {column} = ? WHERE number = ?", (new, number))
-                log_event(db, number, "data", field=column, old=old, new=new)
-        switch_reminders(db, number, wanted=form.avisos.data)
-        phones = fetch_all("SELECT number FROM phone WHERE customer = ?", number)
-        old, new = {row.number for row in phones}, dict.fromkeys(filter(None, form.telefonos.data))
-        for phone in old - new.keys():
+                log_event(db, number, "data", field=column, old=SWITCH.get(old, old),
+                          new=SWITCH.get(new, new))
+        old, new = form.phones_on_file, dict.fromkeys(filter(None, form.telefonos.data))
+        for phone in set(old) - new.keys():
             db.execute("DELETE FROM phone WHERE customer = ? AND number = ?", (number, phone))
             log_event(db, number, "data", field="phone", old=phone)
         for phone in (phone for phone in new if phone not in old):
-            db.execute("INSERT INTO phone (customer, number) VALUES (?, ?)", (number, phone))
+            db.execute("INSERT OR IGNORE INTO phone (customer, number) VALUES (?, ?)",
+                       (number, phone))
             log_event(db, number, "data", field="phone", new=phone)
     more = " Le enviamos un enlace al correo nuevo." * is_to_confirm
     return done(f"Guardamos sus datos.{more}", "profile")
@@ -1739,8 +1631,7 @@ def profile():
 def save_emails(db, customer, rows: list, typed: dict) -> bool:
     """Make a customer's list of addresses this one; return whether any of them is to be confirmed.
 
-    A confirmed one that leaves the list stays in force until another one is confirmed. All that
-    are confirmed are told; links to choose a password die.
+    A confirmed one that leaves the list stays in force until another one is confirmed.
     """
     number, before = customer.number, {row.canonical: row for row in rows if not row.replaced_at}
     if typed.keys() == before.keys():
@@ -1749,21 +1640,20 @@ def save_emails(db, customer, rows: list, typed: dict) -> bool:
     db.execute("UPDATE customer SET link_serial = link_serial + 1 WHERE number = ?", (number,))
     enqueue(db, "emails_changed", [row.address for row in rows if row.confirmed_at], number,
             name=customer.name)
-    to_confirm = 0
-    for canonical in [canonical for canonical in typed if canonical not in before]:
-        row = db.execute("""INSERT INTO email (customer, address, canonical) VALUES (?, ?, ?)
-            ON CONFLICT DO UPDATE SET address = excluded.address, replaced_at = NULL RETURNING *
-            """, (number, typed[canonical], canonical)).fetchone()
+    added = [db.execute("""INSERT INTO email (customer, address, canonical) VALUES (?, ?, ?)
+        ON CONFLICT DO UPDATE SET address = excluded.address, replaced_at = NULL RETURNING *""",
+        (number, address, canonical)).fetchone()
+        for canonical, address in typed.items() if canonical not in before]
+    for row in added:
         log_event(db, number, "data", field="email", new=row.address)
         if not row.confirmed_at:
-            to_confirm += 1
             enqueue(db, "confirm_email", [row.address], number, name=customer.name, email=row.id,
-                    canonical=canonical)
+                    canonical=row.canonical)
     for row in [row for canonical, row in before.items() if canonical not in typed]:
         db.execute("UPDATE email SET replaced_at = ? WHERE id = ?", (now(), row.id))
         log_event(db, number, "data", field="email", old=row.address)
     forget_replaced_emails(db, number)
-    return bool(to_confirm)
+    return not all(row.confirmed_at for row in added)
 
 
 def forget_replaced_emails(db, number: int) -> None:
@@ -1790,14 +1680,6 @@ def resend_confirmation():
     return redirect(came_from() or url_for(".profile"), 303)
 
 
-def switch_reminders(db, number: int, *, wanted: bool) -> None:
-    """Have a customer get reminders, or no more; log it if that changes."""
-    old, new = ("no", "sí") if wanted else ("sí", "no")
-    if db.execute("UPDATE customer SET wants_reminders = ?1 WHERE number = ?2"
-                  " AND wants_reminders <> ?1", (wanted, number)).rowcount:
-        log_event(db, number, "data", field="wants_reminders", old=old, new=new)
-
-
 @bp.route("/confirmar/<token>", methods=["GET", "POST"])
 def confirm_email(token):
     """Confirm a new address, by the link that was sent to it."""
@@ -1807,11 +1689,9 @@ def confirm_email(token):
     form = Form()
     if not form.validate_on_submit():
         return form_page("confirm_email.html", form, email=email)
-    with transaction() as db:   # the row of an address that was removed may be another one's by now
-        if not db.execute("UPDATE email SET confirmed_at = ? WHERE id = ? AND canonical = ?"
-                          " AND customer = ? AND confirmed_at IS NULL",
-                          (now(), *signed, email.customer)).rowcount:
-            abort(410, "email")
+    with transaction() as db:
+        db.execute("UPDATE email SET confirmed_at = ? WHERE id = ? AND canonical = ?",
+                   (now(), *signed))
         forget_replaced_emails(db, email.customer)
         log_event(db, email.customer, "email-confirmed", new=email.address)
     return done("Confirmó su correo.", "home")
@@ -1823,9 +1703,10 @@ def unsubscribe(token):
     """No more reminders, by the link in each: to look at it changes nothing. The link is enough."""
     signed = signed_values("unsubscribe", token) or abort(404)
     customer = fetch_one("SELECT * FROM customer WHERE number = ?", *signed) or abort(404)
-    if request.method == "POST":
+    if request.method == "POST" and customer.wants_reminders:
         with transaction() as db:
-            switch_reminders(db, customer.number, wanted=False)
+            db.execute("UPDATE customer SET wants_reminders = 0 WHERE number = ?", signed)
+            log_event(db, *signed, "data", field="wants_reminders", old="sí", new="no")
     is_off = request.method == "POST" or not customer.wants_reminders
     return render_template("unsubscribe.html", customer=customer, is_off=is_off)
 
@@ -1836,7 +1717,7 @@ def unsubscribe(token):
 def export(what, since):
     """Print, as CSV, what customers changed on the site, for the accounting program."""
     fields = {column: field for field, column in PROFILE_COLUMNS.items()} | {
-        "email": "emails", "phone": "telefonos", "wants_reminders": "avisos"}   # as in the import
+        "email": "emails", "phone": "telefonos"}    # as in the import
     rows = fetch_all("""SELECT datetime(at, '-3 hours') AS at, customer, name, field, old, new
         FROM event JOIN customer ON number = customer
         WHERE kind = 'data' AND actor = 'customer' AND date(at, '-3 hours') >= ?
