@@ -39,7 +39,7 @@ PAGES = {  # endpoint: what GET answers to nobody and to Ana; None = it takes no
     "cac.account_pdf": (302, 200),
     "cac.voucher": (302, 200),
     "cac.pay": (302, 200),
-    "cac.start_payment": None,
+    "cac.report_transfer": (302, 200),
     "cac.payment": (302, 200),
     "cac.receive_notice": None,
     "cac.news": (302, 200),
@@ -53,7 +53,7 @@ PAGES = {  # endpoint: what GET answers to nobody and to Ana; None = it takes no
 }
 FORMS = {"cac.sign_in", "cac.choose_account", "cac.resend_confirmation", "cac.sign_out",
          "cac.forgot", "cac.new_password", "cac.confirm_email", "cac.password", "cac.profile",
-         "cac.close_sessions", "cac.start_payment",
+         "cac.close_sessions", "cac.pay", "cac.payment", "cac.report_transfer",
          "cac.receive_notice", "cac.unsubscribe"}
 
 

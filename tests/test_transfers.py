@@ -161,7 +161,7 @@ def test_ten_an_hour_are_enough(report, transfers):
 
 def test_a_stranger_reports_nothing(browser, transfers):
     answer = browser.send("/pago/informar", "/ingresar", fecha=day(), importe="1,00")
-    assert (answer.status_code, transfers()) == (302, [])
+    assert ("/ingresar" in answer.location, transfers()) == (True, [])
 
 
 # --- The operator ---------------------------------------------------------------------------------
