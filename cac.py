@@ -2933,7 +2933,7 @@ def voucher_type(code, dineromail):
 # Reminders, and the sending of what the outbox holds. A mail is written when it is sent, of what is
 # so then; its row is claimed before, so that a dead process neither loses nor repeats another one.
 
-SMTP_SECONDS = 10                   # for each answer of the server
+SMTP_SECONDS, CONNECTION_SECONDS = 10, 15   # for each answer of the server, for all of them
 SMTP_PORTS = {"smtp": 25, "smtps": 465, "smtp+starttls": 587}
 ROUND_SECONDS = 5                   # of sending, or reminding: then other jobs have their turn
 OUTAGE_SECONDS = 30                 # between tries of a server that takes no mail
@@ -3057,9 +3057,13 @@ def mail_server():
         if not current_app.config["DEMO"]:
             raise Refused("CAC_SMTP_URL is not set")
         return (yield keep_demo_mail)
-    connect_to = partial(smtplib.SMTP_SSL, context=tls) if url.scheme == "smtps" else smtplib.SMTP
-    with closing(connect_to(url.hostname, url.port or SMTP_PORTS[url.scheme],
-                            timeout=SMTP_SECONDS)) as smtp:
+    smtp = (smtplib.SMTP_SSL(timeout=SMTP_SECONDS, context=tls) if url.scheme == "smtps"
+            else smtplib.SMTP(timeout=SMTP_SECONDS))
+    smtp._host = url.hostname   # whom the certificate has to name: connect() does not set it
+    with closing(smtp), time_limit(smtp, CONNECTION_SECONDS):   # a tarpit holds up no other job
+        code, said = smtp.connect(url.hostname, url.port or SMTP_PORTS[url.scheme])
+        if code != 220:
+            raise smtplib.SMTPConnectError(code, said)
         if url.scheme == "smtp+starttls":
             smtp.starttls(context=tls)
         if url.username:
@@ -3067,6 +3071,7 @@ def mail_server():
         yield partial(deliver, smtp)
         with suppress(OSError):     # whatever it says now, it has the mail
             smtp.quit()
+    return None
 
 
 def keep_demo_mail(message: EmailMessage) -> str:

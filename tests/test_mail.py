@@ -15,7 +15,7 @@ import time_machine
 from aiosmtpd.smtp import AuthResult
 from bs4 import BeautifulSoup
 from conftest import (
-    SECRET_KEY, free_port, html_of, link_in, mail_text, open_post_office, running, serving,
+    SECRET_KEY, dripping, free_port, html_of, link_in, mail_text, open_post_office, running, serving,
     wait_for,
 )
 
@@ -472,3 +472,19 @@ def test_mail_test_needs_an_address_that_is_one(run, office):
         assert run("mail", *words).exit_code == 2
     assert run("mail", "test", "--help").exit_code == 0
     assert office.delivered == []
+@pytest.mark.parametrize(("beginning", "drop"), [
+    (b"", b"2"), (b"", b"220-hello\r\n"), (b"220 here\r\n", b"250-A\r\n"),
+    (b"220 here\r\n" + b"250 good\r\n" * 4 + b"354 go on\r\n", b"250-more\r\n")])
+def test_a_server_that_drips_its_answers_is_left_alone(
+        fill, app, send, states, monkeypatch, beginning, drop):
+    monkeypatch.setattr(cac, "CONNECTION_SECONDS", 0.5)
+    fill(1)
+    began = time.monotonic()
+    with dripping(beginning, drop) as port:
+        app.config["SMTP_URL"] = f"smtp://127.0.0.1:{port}"
+        send()
+    assert time.monotonic() - began < 5
+    [(state, why)] = states()
+    assert state == "waiting" and re.match("no whole answer|Connection unexpectedly closed", why)
+
+
