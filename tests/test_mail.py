@@ -15,8 +15,8 @@ import time_machine
 from aiosmtpd.smtp import AuthResult
 from bs4 import BeautifulSoup
 from conftest import (
-    SECRET_KEY, dripping, free_port, html_of, link_in, mail_text, open_post_office, running, serving,
-    wait_for,
+    SECRET_KEY, dripping, free_port, html_of, link_in, mail_text, open_post_office, running,
+    serving, wait_for,
 )
 
 SEND = "import cac\nwith cac.create_app().app_context():\n    cac.send_due_mail()"
