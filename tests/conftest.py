@@ -95,6 +95,17 @@ def app(database, tmp_path):
 
 
 @pytest.fixture
+def empty(tmp_path):
+    """A database whose company is set up, and that holds nothing else."""
+    path = tmp_path / "empty.db"
+    cac.make_database(path, "schema.sql")
+    done = cac.create_app(database=str(path), jobs="off").test_cli_runner().invoke(
+        args=["setup", str(HERE / "files" / "empresa.toml")])
+    assert done.exit_code == 0, done.output
+    return path
+
+
+@pytest.fixture
 def browser(app):
     """A visitor who is not signed in."""
     return app.test_client()

@@ -654,7 +654,7 @@ def lines():
     """lines(): what was logged since the test began, as `serve` writes it."""
     written = []
     handler = logging.Handler()
-    handler.setFormatter(cac.OneLine(cac.LINE, cac.LINE_TIME))
+    handler.setFormatter(cac.OneLine())
     handler.emit = lambda record: written.append(handler.format(record))
     logging.getLogger().addHandler(handler)
     logging.getLogger("cac").setLevel("INFO")
@@ -675,7 +675,8 @@ def test_each_event_is_one_line_of_utc_with_the_requests_id(browser, lines):
 
 EVENTS = [  # what is done, and the event that is logged
     (lambda ana, _: ana.send("/salir", page="/"), "sign-out"),
-    (lambda ana, _: ana.send("/clave", clave_actual=PASSWORD, clave_nueva="caballo verde 12"), "password"),
+    (lambda ana, _: ana.send("/clave", clave_actual=PASSWORD, clave_nueva=NEW_PASSWORD),
+     "password"),
     (lambda ana, _: ana.send("/datos", contacto="Eva"), "data"),
     (lambda ana, _: ana.send("/olvido", usuario="1001"), "link-asked"),
     (lambda ana, _: ana.get("/comprobantes/100201.pdf"), "denied status=404"),

@@ -32,7 +32,8 @@ def send(browser, address, fields, files):
     parts = {name: FileStorage(io.BytesIO(content), named, name)
              for name, (content, named) in files.items()}
     boundary, body = encode_multipart({**fields, **parts, "csrf_token": token})
-    return browser.post(address, data=body, content_type=f"multipart/form-data; boundary={boundary}")
+    kind = f"multipart/form-data; boundary={boundary}"
+    return browser.post(address, data=body, content_type=kind)
 
 
 @pytest.fixture
@@ -160,7 +161,7 @@ def test_ten_an_hour_are_enough(report, transfers):
 
 def test_a_stranger_reports_nothing(browser, transfers):
     answer = browser.send("/pago/informar", "/ingresar", fecha=day(), importe="1,00")
-    assert (answer.status_code, transfers()) == (302, [])
+    assert ("/ingresar" in answer.location, transfers()) == (True, [])
 
 
 # --- The operator ---------------------------------------------------------------------------------

@@ -43,8 +43,8 @@ def test_a_second_init_finds_nothing_to_do(run, newer):
 
 
 def test_an_upgrade_is_refused_while_somebody_has_the_database_open(run, newer, database):
-    script = ("import sys, cac; db = cac.connect(sys.argv[1]); print(db.execute('SELECT 1').fetchall(),"
-              " flush=True); input()")
+    script = ("import sys, cac; db = cac.connect(sys.argv[1])\n"
+              "print(db.execute('SELECT 1').fetchall(), flush=True); input()")
     before = content_of(database)
     with subprocess.Popen([sys.executable, "-c", script, database], cwd=ROOT, text=True,
                           stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
