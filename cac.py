@@ -2786,7 +2786,7 @@ def settle_notice(notice) -> None:
 def settle_round(sql: str, settle_one) -> None:
     """Settle each row that is due, for some seconds; a service that stalls is asked only once."""
     deadline, stalled = time.monotonic() + SETTLE_SECONDS, set()
-    for row in fetch_all(f"{sql} LIMIT 50", now()):
+    for row in fetch_all(f"{sql} LIMIT 500", now()):
         began = time.monotonic()
         if began > deadline or row.service in stalled:
             continue
