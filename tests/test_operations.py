@@ -97,8 +97,8 @@ def test_killed_workers_are_replaced_and_the_jobs_go_on(service, database):
         wait_for(lambda: answers(f"{running.address}/salud"))
         with cac.transaction(db):
             cac.enqueue(db, "password_changed", ["ana@example.com"], 1001)
-        wait_for(lambda: db.execute("SELECT * FROM outbox WHERE tries > 0").fetchall())
-        assert [mail.tries for mail in db.execute("SELECT tries FROM outbox")] == [1]
+        wait_for(lambda: db.execute(    # there is no SMTP server: the job says so
+            "SELECT 1 FROM outbox WHERE error LIKE '%CAC_SMTP_URL is not set%'").fetchall())
 
 
 def test_a_stopped_service_ends_what_it_has_begun(service, database):
