@@ -4355,7 +4355,7 @@ def check_settings():
 
 
 def check_database():
-    """Yield what `check` finds in the database."""
+    """Yield what `check` finds in the database, and whether its documents are there."""
     db = get_db()
     version = known_version(db)
     yield finding(version == SCHEMA_VERSION, f"the database has version {version}",
@@ -4367,17 +4367,18 @@ def check_database():
     yield finding(not is_demo_data(db), "the data are no demo's",
                   "the database holds the demo's data")
     yield from db.execute("SELECT level, what FROM check_line").fetchall()
-
-
-def check_machine():
-    """Yield what `check` finds on the disks, and what time it is."""
-    path, folder = (Path(current_app.config[name]) for name in ("DATABASE", "DOCUMENTS"))
-    wanted = document_names(get_db())
+    folder = Path(current_app.config["DOCUMENTS"])
+    wanted = document_names(db)
     missing = sum(not (folder / name).is_file() for name in wanted)
     spare = sum(file.name not in wanted for file in folder.glob("*.pdf"))
     yield finding(not missing, f"documents missing in {folder}: none of {len(wanted)}"
                   + f"; {counted(spare, 'PDF')} of no voucher may go" * bool(spare),
                   f"documents missing in {folder}: {missing} of {len(wanted)}", "BAD")
+
+
+def check_machine():
+    """Yield what `check` finds on the disk, and what time it is."""
+    path = Path(current_app.config["DATABASE"])
     free = shutil.disk_usage(path.parent).free // 2**20
     yield finding(free >= FREE_MEGABYTES, f"{free:,} MB are free on the database's disk",
                   f"only {free} MB are free on the database's disk")
