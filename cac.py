@@ -632,9 +632,9 @@ def is_demo_data(db) -> bool:
 def company():
     """Return the company's settings as attributes; money and counts are int."""
     if "company" not in g:
-        g.company = SimpleNamespace(**{
-            row.name: int(row.value) if row.kind in ("money", "count", "length") else row.value
-            for row in fetch_all("SELECT name, kind, value FROM setting")})
+        g.company = SimpleNamespace(**dict(fetch_all("""
+            SELECT name, iif(kind IN ('money', 'count', 'length'), CAST(value AS INTEGER), value)
+            FROM setting""")))
     return g.company
 
 
@@ -1739,7 +1739,7 @@ VOUCHER = """
     JOIN voucher_type ON voucher_type.code = movement.type"""
 IS_INVOICE = "voucher_type.kind IN ('invoice', 'debit note', 'credit note')"
 LINES = f"""
-    SELECT *, 0 AS balance, 0 AS rest, NULL AS days     -- the last three: statement_part fills them in
+    SELECT *, 0 AS balance, 0 AS rest, NULL AS days     -- statement_part fills in these three
     FROM ({VOUCHER}) WHERE customer = ? ORDER BY date DESC, id DESC LIMIT ? OFFSET ?"""
 NEWEST = """
     SELECT coalesce(sum(amount), 0) AS amount FROM (
@@ -4735,7 +4735,9 @@ def page_values() -> dict:
     brands = all_brands()
     code = current_user.brand if current_user.is_authenticated else brands[0].code
     brand = next(brand for brand in brands if brand.code == code)
-    return {"company": company(), "brands": brands, "brand": brand, "signs": asset("signs.svg"),
+    address = partial(cached_url, request.script_root)      # asked for 25 times: see page_url
+    return {"company": company(), "brands": brands, "brand": brand,
+            "signs": asset("signs.svg"), "url_for": address,
             "unconfirmed_email": getattr(current_user, "unconfirmed_email", None)}
 
 
