@@ -2663,7 +2663,6 @@ SETTLE_SECONDS = 5                  # then the other jobs have their turn
 NOTICE_BYTES = 64 * 1024
 KEPT_BYTES = 1000                   # of a notice: anybody may have sent it
 NOTICES_WAITING = 20_000            # then no more are taken: what they tell is asked for anyway
-NOTICES_KEPT = 20_000
 
 
 def payment_offer(number: int):
@@ -2695,14 +2694,11 @@ def check_amount(field, least: int, most: int) -> None:
 
 
 class PaymentForm(Form):
-    """PAGO ONLINE."""
-
     concepto = StringField(validators=[AnyOf(["saldo", "adelanto"], "Elija qué quiere pagar")])
     medio = StringField(validators=[AnyOf(list(SERVICES), "Elija con qué quiere pagar")])
     importe = text_field("Importe a pagar", 30)
 
     def validate_importe(self, field):
-        """Of an advance payment: from one peso to the limit."""
         if self.concepto.data == "adelanto":
             check_amount(field, MIN_PAYMENT, company().dm_limit)
 
@@ -2734,10 +2730,7 @@ def pay():
 
 
 def begin_payment(number: int, service: str, purpose: str, amount: int) -> str:
-    """Commit a payment before the customer is sent away to make it; return its reference.
-
-    A second click, or another tab, takes up the same payment while it is new, and its time anew.
-    """
+    """Commit a payment, or take up the same one while it is new; return its reference."""
     reference = "CAC" + b32encode(secrets.token_bytes(10)).decode()
     with transaction() as db:
         allow(db, "payment", number)
@@ -2762,8 +2755,7 @@ def begin_payment(number: int, service: str, purpose: str, amount: int) -> str:
 def payment(reference):
     """A payment: while it is new, the way to the service; then what became of it.
 
-    Who comes back from there has the service asked at once, and waits for some minutes. POST is
-    "no lo hice": PAGO ONLINE shows it no more, but what the service tells of it still counts.
+    POST is "no lo hice": PAGO ONLINE shows it no more, but what the service tells still counts.
     """
     number, turn = current_user.number, max(request.args.get("vuelta", 1, type=int), 1)
     if request.method == "POST":
@@ -2782,14 +2774,14 @@ def payment(reference):
     is_outdated = row.purpose == "balance" and row.amount != balance
     if row.state == "new" and not (is_back or is_outdated):     # (address, fields of a form)
         checkout = (service.checkout(row) if row.service == "dineromail"
-                    else (row.checkout_url, None) if row.checkout_url else None)
-    receipt = row.movement and fetch_one(f"{VOUCHER} WHERE movement.id = ?", row.movement)
-    page = render_template("payment.html", payment=row, label=service.label, is_back=is_back,
-                           is_outdated=is_outdated, checkout=checkout, receipt=receipt,
-                           balance=balance)
+                    else row.checkout_url and (row.checkout_url, None))
+    page = render_template(
+        "payment.html", payment=row, label=service.label, is_back=is_back, balance=balance,
+        is_outdated=is_outdated, checkout=checkout,
+        receipt=row.movement and fetch_one(f"{VOUCHER} WHERE movement.id = ?", row.movement))
     if turn > REFRESHES.get(row.state, 0) or not (is_back or row.state == "pending"):
         return page
-    again = url_for(".payment", reference=row.reference, vuelta=turn + 1)
+    again = url_for(".payment", reference=reference, vuelta=turn + 1)
     return page, {"Refresh": f"{2 * turn}; url={again}"}
 
 
@@ -2821,16 +2813,17 @@ def act_on(db, service: str, operations: list[Operation]) -> None:
     The refused first: of several payments for one reference, one that may yet succeed counts.
     """
     for operation in sorted(operations, key=lambda operation: operation.state != "rejected"):
-        payment = fetch_one("SELECT * FROM payment WHERE reference = ?", operation.reference)
+        reference, number = operation.reference, operation.service_payment
+        payment = fetch_one("SELECT * FROM payment WHERE reference = ?", reference)
         if service == "mercadopago" and not payment:
             continue    # the shop's other sales: its notices tell of every payment of the account
         payment = payment if payment and payment.service == service else None
         owner = fetch_one("SELECT reference FROM payment WHERE service = ? AND service_payment = ?",
-                          service, operation.service_payment)
+                          service, number)
         deed, why = verdict(payment, operation)
         # Two payments that make up the amount are a person's: each may still be given back alone.
         parts = [one.amount or 0 for one in operations if (one.state, one.currency, one.reference)
-                 == ("credited", "ARS", operation.reference)]
+                 == ("credited", "ARS", reference)]
         if deed == "review" and payment and len(parts) == 2 and sum(parts) == payment.amount:
             why = f"two payments that add up to ARS {plain_money(payment.amount)}"
         if deed == "credit" and owner:
@@ -2838,13 +2831,12 @@ def act_on(db, service: str, operations: list[Operation]) -> None:
         if deed == "credit":
             credit(db, payment, operation)
         elif deed == "review" and (payment or operation.state == "credited"):
-            log.warning("event=review service=%s reference=%r why=%r", service,
-                        operation.reference, why)
+            log.warning("event=review service=%s reference=%r why=%r", service, reference, why)
             db.execute("INSERT OR IGNORE INTO review (at, service, reference, service_payment,"
                        " reason) VALUES (?, ?, ?, ?, ?)",
-                       (now(), service, operation.reference, operation.service_payment, why[:200]))
-            db.execute("UPDATE payment SET state = 'review' WHERE service = ? AND reference = ?"
-                       " AND state <> 'credited'", (service, operation.reference))
+                       (now(), service, reference, number, why[:200]))
+            db.execute("UPDATE payment SET state = 'review' WHERE id = ? AND state <> 'credited'",
+                       (payment and payment.id,))
         elif deed in ("pending", "rejected"):
             db.execute("UPDATE payment SET state = ?, query_at = coalesce(query_at,"
                        " iif(state = 'expired', ?, NULL)) WHERE id = ?",
@@ -2854,8 +2846,7 @@ def act_on(db, service: str, operations: list[Operation]) -> None:
 def settle(row, *, is_notice: bool = False) -> None:
     """Ask the service about a payment, or what a notice names, and act on its answer.
 
-    The next query is planned first, unless the payment was begun anew; after 30 days it expires.
-    ServiceError if it cannot be asked.
+    The next query is planned first, unless the payment was begun anew meanwhile.
     """
     service = payment_service(row.service)
     with transaction() as db:
@@ -2878,10 +2869,9 @@ def settle(row, *, is_notice: bool = False) -> None:
 
 
 def settle_due() -> None:
-    """Settle what is due, for some seconds; a service that stalls is asked only once.
+    """Settle what is due, payments first: strangers may send any number of notices.
 
-    Payments are due when no notice came, or the customer came back. They go first: strangers may
-    send any number of notices.
+    It is for some seconds, and a service that stalls is asked only once.
     """
     deadline, stalled = time.monotonic() + SETTLE_SECONDS, set()
     due = [(table, row) for table in ("payment", "notice") for row in fetch_all(
@@ -2925,12 +2915,6 @@ def receive_notice(service):
     if status != 200:
         log.warning("event=notice-refused service=%s why=%r", service, outcome)
     return Response("OK" if status == 200 else "refused", status, mimetype="text/plain")
-
-
-def forget_notices(db) -> None:
-    """Delete the notices that are done with and too old or too many."""
-    db.execute("DELETE FROM notice WHERE query_at IS NULL AND (received_at < ? OR id <= (SELECT"
-               " max(id) FROM notice) - ?)", (now(-GIVE_UP_SECONDS), NOTICES_KEPT))
 
 
 @command("settle", "settle --pending")
@@ -2979,20 +2963,6 @@ def customer(number):
         row=row, offer=offer, emails=emails_of(number),
         advance=shows_advance_payment(offer.balance, offer.limit)))
 
-
-@command("voucher-type", "voucher-type 6 --dineromail on")
-@click.argument("code", type=click.IntRange(1, 999))
-@click.option("--dineromail", type=click.Choice(["on", "off"]), required=True,
-              help="Whether a customer whose last invoice is of this type may pay on line.")
-def voucher_type(code, dineromail):
-    """Switch DineroMail on or off for a type of voucher, by its AFIP code."""
-    with transaction() as db:
-        row = db.execute("UPDATE voucher_type SET dineromail = ? WHERE code = ? RETURNING name",
-                         (dineromail == "on", code)).fetchone()
-    if not row:
-        raise Refused(f"There is no voucher type {code}. Nothing was changed.")
-    echo(f"{code} {row.name}: DineroMail {dineromail}")
-
 # === Transfers ====================================================================================
 # Transfers and deposits that customers tell us of. No balance moves: a person, or the receipt that
 # the accounting program sends, says that one arrived; a trigger writes the mail.
@@ -3002,8 +2972,6 @@ PROOFS = {".pdf": b"%PDF-", ".png": b"\x89PNG\r\n\x1a\n", ".jpg": b"\xff\xd8\xff
 
 
 class TransferForm(Form):
-    """Informar una transferencia."""
-
     fecha = DateField("Fecha de la transferencia", [DataRequired(
         "Escriba la fecha, por ejemplo 28/11/2026")], format=["%Y-%m-%d", "%d/%m/%Y"])
     importe = text_field("Importe", 30)
@@ -4851,6 +4819,19 @@ def init():
     return echo(f"{path} is up to date." + f" As it was: {kept}." * bool(kept))
 
 
+@command("voucher-type", "voucher-type 6 --dineromail on")
+@click.argument("code", type=click.IntRange(1, 999))
+@click.option("--dineromail", type=click.Choice(["on", "off"]), required=True,
+              help="Whether a customer whose last invoice is of this type may pay on line.")
+def voucher_type(code, dineromail):
+    """Switch DineroMail on or off for a type of voucher, by its AFIP code."""
+    with transaction() as db:
+        row = db.execute("UPDATE voucher_type SET dineromail = ? WHERE code = ? RETURNING name",
+                         (dineromail == "on", code)).fetchone()
+    if not row:
+        raise Refused(f"There is no voucher type {code}. Nothing was changed.")
+    echo(f"{code} {row.name}: DineroMail {dineromail}")
+
 # === Application ==================================================================================
 # create_app, what every page and every line of the log has, and the background thread. To create
 # it has no side effect: what opens, starts or writes waits for a request, or for the server.
@@ -4971,7 +4952,8 @@ def tidy() -> None:
         db.execute("DELETE FROM throttle WHERE started_at < ?", (now(-86400),))
         db.execute("DELETE FROM outbox WHERE due_at IS NULL AND created_at < ?",
                    (now(-KEEP_MAIL_SECONDS),))
-        forget_notices(db)
+        db.execute("DELETE FROM notice WHERE query_at IS NULL AND (received_at < ? OR id <="
+                   " (SELECT max(id) FROM notice) - ?)", (now(-GIVE_UP_SECONDS), NOTICES_WAITING))
 
 
 def beat() -> None:
