@@ -1,9 +1,6 @@
 -- CAC, Centro de Atención al Cliente: the database of the portal.
---
--- Conventions
 --   money    INTEGER centavos; in the ledger, positive = the customer owes, negative = paid or credited.
 --   dates    TEXT 'YYYY-MM-DD', the day in Argentina.   times (…_at)  TEXT 'YYYY-MM-DDTHH:MM:SSZ', UTC.
---   truths   INTEGER 0 or 1.
 --   who      (imported) comes from the accounting program, (portal) is written here, (operator) by a command.
 -- What can be computed is a view, never a column. Customers are never deleted, only blocked (but by undoing the import that brought them).
 
@@ -13,29 +10,26 @@ PRAGMA user_version = 1;
 
 -- The lines of business; a customer belongs to one and sees its name, colour and link. `setup` and `brand` make them.
 CREATE TABLE brand (
-    code      TEXT PRIMARY KEY,              -- of its mark, if it has one: static/brands/CODE.svg
-    name      TEXT NOT NULL,
-    website   TEXT NOT NULL CHECK (website = '' OR website LIKE 'http%'),
-    colour    TEXT NOT NULL CHECK (colour GLOB '#[0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f]'),  -- of pages, PDFs and mails; white is read on it
-    position  INTEGER NOT NULL UNIQUE        -- from left to right in the bar
+    code TEXT PRIMARY KEY,      -- of its mark, if it has one: static/brands/CODE.svg
+    name TEXT NOT NULL, website TEXT NOT NULL CHECK (website = '' OR website LIKE 'http%'),
+    colour TEXT NOT NULL CHECK (colour GLOB '#[0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f]'),   -- white is read on it
+    position INTEGER NOT NULL UNIQUE    -- from left to right in the bar
 ) STRICT;
 
 -- Who owes and pays. The number is the user name that the manual calls "usuario".
 CREATE TABLE customer (
-    number         INTEGER PRIMARY KEY CHECK (number BETWEEN 1 AND 999999999),
-    name           TEXT NOT NULL CHECK (name <> ''),       -- imported
-    cuit           TEXT CHECK (length(cuit) IN (7, 8, 11)),  -- imported, digits only, of 7 or 8 a DNI; NULL = none on file
-    tax_condition  TEXT NOT NULL DEFAULT '',               -- imported, as printed on vouchers
-    address        TEXT NOT NULL DEFAULT '',               -- imported | portal
-    city           TEXT NOT NULL DEFAULT '',               -- imported | portal
-    province       TEXT NOT NULL DEFAULT '',               -- imported | portal
-    postal_code    TEXT NOT NULL DEFAULT '',               -- imported | portal
-    contact        TEXT NOT NULL DEFAULT '',               -- portal: whom to ask for
-    brand          TEXT NOT NULL DEFAULT '' REFERENCES brand,  -- imported; not told = the first one
-    password       TEXT,                                   -- portal, argon2id; NULL = none chosen yet
-    link_serial    INTEGER NOT NULL DEFAULT 0,             -- portal: a password link is good only for the serial it was made for
-    active         INTEGER NOT NULL DEFAULT 1 CHECK (active IN (0, 1)),  -- 0 = blocked
-    wants_reminders INTEGER NOT NULL DEFAULT 1 CHECK (wants_reminders IN (0, 1))  -- portal: mails about new, due and overdue vouchers
+    number INTEGER PRIMARY KEY CHECK (number BETWEEN 1 AND 999999999),
+    -- imported
+    name TEXT NOT NULL CHECK (name <> ''), cuit TEXT CHECK (length(cuit) IN (7, 8, 11)),    -- digits only, of 7 or 8 a DNI; NULL = none
+    tax_condition TEXT NOT NULL DEFAULT '',
+    -- imported | portal
+    address TEXT NOT NULL DEFAULT '', city TEXT NOT NULL DEFAULT '', province TEXT NOT NULL DEFAULT '', postal_code TEXT NOT NULL DEFAULT '',
+    contact TEXT NOT NULL DEFAULT '',   -- portal: whom to ask for
+    brand TEXT NOT NULL DEFAULT '' REFERENCES brand,    -- imported; not told = the first one
+    password TEXT,                      -- portal, argon2id; NULL = none chosen yet
+    link_serial INTEGER NOT NULL DEFAULT 0,     -- portal: a password link is good only for the serial it was made for
+    active INTEGER NOT NULL DEFAULT 1 CHECK (active IN (0, 1)),     -- 0 = blocked
+    wants_reminders INTEGER NOT NULL DEFAULT 1 CHECK (wants_reminders IN (0, 1))
 ) STRICT;
 CREATE INDEX customer_cuit ON customer (cuit);              -- Ingrese a su Cuenta, by CUIT
 
@@ -46,63 +40,49 @@ BEGIN UPDATE customer SET brand = (SELECT code FROM brand ORDER BY position LIMI
 
 -- Where a customer's mail goes. Two customers may share an address (an accountant's, say).
 CREATE TABLE email (
-    id            INTEGER PRIMARY KEY AUTOINCREMENT,
-    customer      INTEGER NOT NULL REFERENCES customer,
-    address       TEXT NOT NULL,             -- as typed or imported; mail goes here
-    canonical     TEXT NOT NULL,             -- as compared: NFKC, case folded, domain in punycode
-    confirmed_at  TEXT,                      -- NULL = typed on the site, not confirmed yet: no use to recover a password
-    replaced_at   TEXT,                      -- when the customer took it off the list; it stays in force until another one is confirmed
+    id INTEGER PRIMARY KEY AUTOINCREMENT, customer INTEGER NOT NULL REFERENCES customer,
+    address TEXT NOT NULL,      -- as typed or imported; mail goes here
+    canonical TEXT NOT NULL,    -- as compared: NFKC, case folded, domain in punycode
+    confirmed_at TEXT,          -- NULL = typed on the site, not confirmed yet: no use to recover a password
+    replaced_at TEXT,           -- when the customer took it off the list; it stays in force until another one is confirmed
     UNIQUE (customer, canonical)
 ) STRICT;
 CREATE INDEX email_canonical ON email (canonical);          -- Ingrese a su Cuenta and ¿Olvidó su Clave?, by address
 
-CREATE TABLE phone (                         -- as typed: no format is imposed
-    id        INTEGER PRIMARY KEY AUTOINCREMENT,
-    customer  INTEGER NOT NULL REFERENCES customer,
-    number    TEXT NOT NULL,
+CREATE TABLE phone (    -- as typed: no format is imposed
+    id INTEGER PRIMARY KEY AUTOINCREMENT, customer INTEGER NOT NULL REFERENCES customer, number TEXT NOT NULL,
     UNIQUE (customer, number)
 ) STRICT;
 
 -- Who is signed in. The cookie holds a random token, this table only its hash: a copy of the database opens nothing,
 -- and a row that is gone has ended the session everywhere at once.
 CREATE TABLE session (
-    token_hash  TEXT PRIMARY KEY,            -- SHA-256, hex
-    customer    INTEGER NOT NULL REFERENCES customer,
-    created_at  TEXT NOT NULL,               -- the absolute limit counts from here
-    seen_at     TEXT NOT NULL,               -- the idle limit counts from here; written every few minutes, not at each request
-    address     TEXT NOT NULL,               -- IP it was opened from
-    agent       TEXT NOT NULL,
-    accounts    TEXT NOT NULL DEFAULT '{}'   -- JSON: to which it may change, as the same password opened them: {number: mark of the hash}
+    token_hash TEXT PRIMARY KEY, customer INTEGER NOT NULL REFERENCES customer,
+    created_at TEXT NOT NULL,   -- the absolute limit counts from here
+    seen_at TEXT NOT NULL,      -- the idle limit counts from here; written every few minutes
+    address TEXT NOT NULL, agent TEXT NOT NULL,
+    accounts TEXT NOT NULL DEFAULT '{}'     -- JSON: to which it may change, as the same password opened them: {number: mark of the hash}
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX session_customer ON session (customer);        -- ending a customer's sessions
 
 -- Who asked for a link to choose a password, until a job has looked for whom it is.
 CREATE TABLE forgotten (
-    id       INTEGER PRIMARY KEY,
-    at       TEXT NOT NULL,
-    address  TEXT NOT NULL,                  -- IP it was asked from
-    usuario  TEXT NOT NULL,                  -- as typed, '' = by e-mail
-    email    TEXT NOT NULL
+    id INTEGER PRIMARY KEY, at TEXT NOT NULL, address TEXT NOT NULL,    -- IP it was asked from
+    usuario TEXT NOT NULL, email TEXT NOT NULL      -- as typed; '' = not told
 ) STRICT;
 
 -- How often something limited was tried, by whom or from where, in the window that is open: 'sign-in:1001', 'notice:203.0.113.9' …
 CREATE TABLE throttle (
-    key         TEXT PRIMARY KEY,
-    started_at  TEXT NOT NULL,               -- of the window
-    count       INTEGER NOT NULL
+    key TEXT PRIMARY KEY, started_at TEXT NOT NULL, count INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
 -- What happened to each account, for its customer and for the operator. Nothing here is ever changed.
 CREATE TABLE event (
-    id        INTEGER PRIMARY KEY,
-    at        TEXT NOT NULL,
-    customer  INTEGER NOT NULL REFERENCES customer,
-    kind      TEXT NOT NULL,                 -- 'sign-in', 'password', 'data', …
-    actor     TEXT NOT NULL CHECK (actor IN ('customer', 'operator', 'service')),
-    address   TEXT NOT NULL DEFAULT '',      -- IP, '' when not over the web
-    field     TEXT,                          -- what else there is to say: with kind 'data' which one, and its old and new value
-    old       TEXT,
-    new       TEXT
+    id INTEGER PRIMARY KEY, at TEXT NOT NULL, customer INTEGER NOT NULL REFERENCES customer,
+    kind TEXT NOT NULL,         -- 'sign-in', 'password', 'data', …
+    actor TEXT NOT NULL CHECK (actor IN ('customer', 'operator', 'service')),
+    address TEXT NOT NULL DEFAULT '',       -- IP, '' when not over the web
+    field TEXT, old TEXT, new TEXT          -- of kind 'data'
 ) STRICT;
 CREATE INDEX event_customer ON event (customer, at);        -- the account's own log
 CREATE TRIGGER event_is_never_changed BEFORE UPDATE ON event BEGIN SELECT raise(ABORT, 'the log is append-only'); END;
@@ -117,40 +97,29 @@ SELECT customer FROM event AS block WHERE kind = 'block' AND NOT EXISTS (
 
 -- AFIP's codes, and 900 for the receipts that this portal writes.
 CREATE TABLE voucher_type (
-    code        INTEGER PRIMARY KEY CHECK (code BETWEEN 1 AND 999),
-    name        TEXT NOT NULL,
-    letter      TEXT NOT NULL DEFAULT '',    -- in the box on top of the voucher
-    kind        TEXT NOT NULL CHECK (kind IN ('invoice', 'debit note', 'credit note', 'receipt', 'other')),
-    sign        INTEGER NOT NULL CHECK (sign IN (1, -1)),   -- of the amount when the file gives all amounts as positive
-    dineromail  INTEGER NOT NULL DEFAULT 0 CHECK (dineromail IN (0, 1))   -- operator: "DM active", the manual's first rule
+    code INTEGER PRIMARY KEY CHECK (code BETWEEN 1 AND 999), name TEXT NOT NULL,
+    letter TEXT NOT NULL DEFAULT '',        -- in the box on top of the voucher
+    kind TEXT NOT NULL CHECK (kind IN ('invoice', 'debit note', 'credit note', 'receipt', 'other')),
+    sign INTEGER NOT NULL CHECK (sign IN (1, -1)),      -- of the amount when the file gives all amounts as positive
+    dineromail INTEGER NOT NULL DEFAULT 0 CHECK (dineromail IN (0, 1))      -- operator: "DM active", the manual's first rule
 ) STRICT;
 
 -- The ledger: the only place that says what is owed. A balance is always the sum of these amounts.
 CREATE TABLE movement (
-    id             INTEGER PRIMARY KEY AUTOINCREMENT,
-    customer       INTEGER NOT NULL REFERENCES customer,
-    date           TEXT NOT NULL CHECK (date IS date(date)),
-    type           INTEGER NOT NULL REFERENCES voucher_type,
-    point_of_sale  INTEGER NOT NULL CHECK (point_of_sale BETWEEN 0 AND 99999),
-    number         INTEGER NOT NULL CHECK (number BETWEEN 0 AND 99999999),
-    detail         TEXT NOT NULL DEFAULT '',
-    amount         INTEGER NOT NULL CHECK (abs(amount) < 1000000000000000),
-    due_date       TEXT CHECK (due_date IS date(due_date)),
-    cae            TEXT CHECK (length(cae) = 14),           -- AFIP's authorization; NULL = not an electronic voucher
-    cae_due_date   TEXT CHECK (cae_due_date IS date(cae_due_date)),
-    document       TEXT,                                    -- file in CAC_DOCUMENTS; NULL = no PDF is stored
-    origin         TEXT NOT NULL DEFAULT 'imported' CHECK (origin IN ('imported', 'portal')),
+    id INTEGER PRIMARY KEY AUTOINCREMENT, customer INTEGER NOT NULL REFERENCES customer,
+    date TEXT NOT NULL CHECK (date IS date(date)), type INTEGER NOT NULL REFERENCES voucher_type,
+    point_of_sale INTEGER NOT NULL CHECK (point_of_sale BETWEEN 0 AND 99999),
+    number INTEGER NOT NULL CHECK (number BETWEEN 0 AND 99999999),
+    detail TEXT NOT NULL DEFAULT '', amount INTEGER NOT NULL CHECK (abs(amount) < 1000000000000000),
+    due_date TEXT CHECK (due_date IS date(due_date)),
+    cae TEXT CHECK (length(cae) = 14),      -- AFIP's authorization; NULL = not an electronic voucher
+    cae_due_date TEXT CHECK (cae_due_date IS date(cae_due_date)),
+    document TEXT,                          -- file in CAC_DOCUMENTS; NULL = no PDF is stored
+    origin TEXT NOT NULL DEFAULT 'imported' CHECK (origin IN ('imported', 'portal')),
     UNIQUE (customer, type, point_of_sale, number),
     CONSTRAINT only_a_cae_falls_due CHECK (cae IS NOT NULL OR cae_due_date IS NULL)
 ) STRICT;
 CREATE INDEX movement_ledger ON movement (customer, date, id, amount);  -- every balance and every page of a statement
-
--- The statement with its running balance, oldest first within each customer: for testers and the operator.
--- (The pages add up the lines of one page only, which takes a fifth of the time.)
-CREATE VIEW statement_line AS
-SELECT movement.*, voucher_type.name AS type_name, voucher_type.kind,
-       sum(amount) OVER (PARTITION BY customer ORDER BY date, movement.id) AS balance
-FROM movement JOIN voucher_type ON voucher_type.code = movement.type;
 
 -- The last invoice of each customer: its type decides about DineroMail. Ties on a day: the one that came last.
 CREATE VIEW last_invoice AS
@@ -166,32 +135,23 @@ JOIN voucher_type ON voucher_type.code = movement.type;
 
 -- The accounts for deposits and transfers: what the manual calls DBU.
 CREATE TABLE bank_account (
-    id       INTEGER PRIMARY KEY,
-    bank     TEXT NOT NULL,
-    account  TEXT NOT NULL,                  -- kind and number
-    holder   TEXT NOT NULL,
-    cuit     TEXT NOT NULL CHECK (length(cuit) = 11),
-    cbu      TEXT NOT NULL CHECK (length(cbu) = 22),
-    alias    TEXT                            -- NULL = none
+    id INTEGER PRIMARY KEY, bank TEXT NOT NULL, account TEXT NOT NULL, holder TEXT NOT NULL,
+    cuit TEXT NOT NULL CHECK (length(cuit) = 11), cbu TEXT NOT NULL CHECK (length(cbu) = 22), alias TEXT     -- NULL = none
 ) STRICT;
 
 -- One try to pay on line. It is committed before the customer is sent away, and is credited at most once.
 CREATE TABLE payment (
-    id               INTEGER PRIMARY KEY,
-    reference        TEXT NOT NULL UNIQUE COLLATE NOCASE,  -- ours, given to the service
-    customer         INTEGER NOT NULL REFERENCES customer,
-    service          TEXT NOT NULL CHECK (service IN ('dineromail', 'mercadopago')),
-    purpose          TEXT NOT NULL CHECK (purpose IN ('balance', 'advance')),
-    amount           INTEGER NOT NULL CHECK (amount > 0),
-    state            TEXT NOT NULL DEFAULT 'new'
-                     CHECK (state IN ('new', 'pending', 'credited', 'rejected', 'expired', 'review')),
-    created_at       TEXT NOT NULL,
-    queried_at       TEXT,                   -- when the service was last asked; NULL = never
-    query_at         TEXT,                   -- when to ask again; NULL = no more
-    checkout_url     TEXT,                   -- Mercado Pago's, to which a link leads; NULL = none: DineroMail's is reached by a form
-    hidden_at        TEXT,                   -- when the customer said that it was not made; what the service tells of it counts all the same
-    service_payment  TEXT,                   -- the service's own number of the payment that was credited
-    movement         INTEGER UNIQUE REFERENCES movement,   -- the receipt
+    id INTEGER PRIMARY KEY, reference TEXT NOT NULL UNIQUE COLLATE NOCASE,      -- ours, given to the service
+    customer INTEGER NOT NULL REFERENCES customer,
+    service TEXT NOT NULL CHECK (service IN ('dineromail', 'mercadopago')),
+    purpose TEXT NOT NULL CHECK (purpose IN ('balance', 'advance')), amount INTEGER NOT NULL CHECK (amount > 0),
+    state TEXT NOT NULL DEFAULT 'new' CHECK (state IN ('new', 'pending', 'credited', 'rejected', 'expired', 'review')),
+    created_at TEXT NOT NULL,
+    queried_at TEXT, query_at TEXT,     -- when the service was last asked, NULL = never; when to ask again, NULL = no more
+    checkout_url TEXT,                  -- Mercado Pago's, to which a link leads; NULL = none: DineroMail's is reached by a form
+    hidden_at TEXT,                     -- when the customer said that it was not made; what the service tells of it counts all the same
+    service_payment TEXT,               -- the service's own number of the payment that was credited
+    movement INTEGER UNIQUE REFERENCES movement,    -- the receipt
     UNIQUE (service, service_payment),
     CONSTRAINT reference_fits_dineromail CHECK (length(reference) BETWEEN 1 AND 20 AND reference NOT GLOB '*[^A-Za-z0-9]*'),
     CONSTRAINT credited_means_a_receipt CHECK ((state = 'credited') = (movement IS NOT NULL)),
@@ -208,27 +168,20 @@ FROM payment;
 
 -- What the payment services told us; nothing is believed, each notice only says what to ask them about.
 CREATE TABLE notice (
-    id           INTEGER PRIMARY KEY,
-    service      TEXT NOT NULL CHECK (service IN ('dineromail', 'mercadopago')),
-    received_at  TEXT NOT NULL,
-    address      TEXT NOT NULL,              -- IP it came from
-    query        TEXT NOT NULL DEFAULT '',   -- of its address, as it came: the beginning
-    body         BLOB NOT NULL,              -- as it came: the beginning
-    subjects     TEXT NOT NULL DEFAULT '[]' CHECK (json_valid(subjects)),  -- what to ask about: DineroMail's are our references, Mercado Pago's its payment
-    query_at     TEXT,                       -- when to ask the service about it; NULL = done, or refused
-    outcome      TEXT                        -- 'settled', or why it was refused or waits
+    id INTEGER PRIMARY KEY, service TEXT NOT NULL CHECK (service IN ('dineromail', 'mercadopago')),
+    received_at TEXT NOT NULL, address TEXT NOT NULL,
+    query TEXT NOT NULL DEFAULT '', body BLOB NOT NULL,     -- as they came: the beginning
+    subjects TEXT NOT NULL DEFAULT '[]' CHECK (json_valid(subjects)),   -- what to ask about: our references, or Mercado Pago's payment
+    query_at TEXT,      -- when to ask the service about it; NULL = done, or refused
+    outcome TEXT        -- 'settled', or why it was refused or waits
 ) STRICT;
 CREATE INDEX notice_query ON notice (query_at) WHERE query_at IS NOT NULL;    -- the job that settles them
 
 -- What a person has to look at: nothing here was credited.
 CREATE TABLE review (
-    id               INTEGER PRIMARY KEY,
-    at               TEXT NOT NULL,
-    service          TEXT NOT NULL,
-    reference        TEXT NOT NULL,
-    service_payment  TEXT NOT NULL,          -- '' when the service gave none
-    reason           TEXT NOT NULL,
-    closed_at        TEXT,                   -- when a person had done what was to do; NULL = waits for that
+    id INTEGER PRIMARY KEY, at TEXT NOT NULL, service TEXT NOT NULL, reference TEXT NOT NULL,
+    service_payment TEXT NOT NULL, reason TEXT NOT NULL,    -- '' when the service gave no number
+    closed_at TEXT,     -- when a person had done what was to do; NULL = waits for that
     UNIQUE (service, reference, service_payment, reason)
 ) STRICT;
 -- The account may have other business: of money for references that are not ours, a thousand lines wait at most.
@@ -238,18 +191,13 @@ BEGIN SELECT raise(IGNORE); END;
 
 -- A transfer or deposit that a customer told us of. It moves no balance: what the accounting program imports does.
 CREATE TABLE transfer (
-    id         INTEGER PRIMARY KEY,
-    told_at    TEXT NOT NULL,
-    customer   INTEGER NOT NULL REFERENCES customer,
-    date       TEXT NOT NULL CHECK (date IS date(date)),
-    amount     INTEGER NOT NULL CHECK (amount BETWEEN 1 AND 999999999999999),
-    cbu        TEXT NOT NULL,                -- of the account that it went to: the accounts themselves may be replaced
-    note       TEXT NOT NULL DEFAULT '',
-    document   TEXT,                         -- file in CAC_DOCUMENTS, only for the operator; NULL = none was sent
-    state      TEXT NOT NULL DEFAULT 'told' CHECK (state IN ('told', 'accepted', 'rejected')),
-    closed_at  TEXT,
-    reason     TEXT NOT NULL DEFAULT '',     -- of the operator, for the customer
-    movement   INTEGER UNIQUE REFERENCES movement,  -- the imported receipt that closed it; NULL = none, or a person did
+    id INTEGER PRIMARY KEY, told_at TEXT NOT NULL, customer INTEGER NOT NULL REFERENCES customer,
+    date TEXT NOT NULL CHECK (date IS date(date)), amount INTEGER NOT NULL CHECK (amount BETWEEN 1 AND 999999999999999),
+    cbu TEXT NOT NULL,                      -- of the account that it went to: the accounts themselves may be replaced
+    note TEXT NOT NULL DEFAULT '', document TEXT,   -- file in CAC_DOCUMENTS, only for the operator; NULL = none was sent
+    state TEXT NOT NULL DEFAULT 'told' CHECK (state IN ('told', 'accepted', 'rejected')), closed_at TEXT,
+    reason TEXT NOT NULL DEFAULT '',        -- of the operator, for the customer
+    movement INTEGER UNIQUE REFERENCES movement,    -- the imported receipt that closed it; NULL = none, or a person did
     CONSTRAINT told_means_open CHECK ((state = 'told') = (closed_at IS NULL))
 ) STRICT;
 CREATE INDEX transfer_customer ON transfer (customer, amount);   -- home and the payment page; imports
@@ -298,30 +246,20 @@ WHERE closed_at IS NULL ORDER BY review.at, review.id;
 -- Mail waits here, committed with what it speaks of, and is written when it is sent: links with their secrets are never stored.
 -- A row waits (due_at), or was sent, or skipped, or else was given up.
 CREATE TABLE outbox (
-    id           INTEGER PRIMARY KEY,
-    template     TEXT NOT NULL,               -- in templates/mail/
-    recipient    TEXT NOT NULL,
-    customer     INTEGER REFERENCES customer, -- the brand is this one's; NULL = nobody's
-    data         TEXT NOT NULL DEFAULT '{}' CHECK (json_valid(data)),  -- what the template needs
-    created_at   TEXT NOT NULL,
-    due_at       TEXT,                        -- next try; NULL = there is none
-    tries        INTEGER NOT NULL DEFAULT 0,
-    sent_at      TEXT,
-    skipped      TEXT,                        -- why it was not needed any more
-    error        TEXT,                        -- why the last try failed, mostly in the SMTP server's words
-    bad_address  INTEGER NOT NULL DEFAULT 0 CHECK (bad_address IN (0, 1)),  -- 1 = that was about the recipient: nobody is there, or it is full
+    id INTEGER PRIMARY KEY, template TEXT NOT NULL, recipient TEXT NOT NULL,
+    customer INTEGER REFERENCES customer,   -- the brand is this one's; NULL = nobody's
+    data TEXT NOT NULL DEFAULT '{}' CHECK (json_valid(data)),   -- what the template needs
+    created_at TEXT NOT NULL, due_at TEXT, tries INTEGER NOT NULL DEFAULT 0, sent_at TEXT,
+    skipped TEXT, error TEXT,               -- why it was not needed any more; why the last try failed
+    bad_address INTEGER NOT NULL DEFAULT 0 CHECK (bad_address IN (0, 1)),   -- 1 = that was about the recipient: nobody is there, or it is full
     CONSTRAINT one_state CHECK ((due_at IS NOT NULL) + (sent_at IS NOT NULL) + (skipped IS NOT NULL) <= 1)
 ) STRICT;
 CREATE INDEX outbox_due ON outbox (due_at) WHERE due_at IS NOT NULL;    -- the job that sends it
 
 -- What customers were told of by mail, each thing once. It is named as on paper: an import may take a movement away and bring it back.
 CREATE TABLE reminder (
-    customer       INTEGER NOT NULL REFERENCES customer,
-    type           INTEGER NOT NULL,
-    point_of_sale  INTEGER NOT NULL,
-    number         INTEGER NOT NULL,
-    kind           TEXT NOT NULL CHECK (kind IN ('new', 'due', 'overdue', 'overdue-15', 'overdue-30')),
-    at             TEXT NOT NULL,
+    customer INTEGER NOT NULL REFERENCES customer, type INTEGER NOT NULL, point_of_sale INTEGER NOT NULL, number INTEGER NOT NULL,
+    kind TEXT NOT NULL CHECK (kind IN ('new', 'due', 'overdue', 'overdue-15', 'overdue-30')), at TEXT NOT NULL,
     PRIMARY KEY (customer, type, point_of_sale, number, kind)
 ) STRICT, WITHOUT ROWID;
 
@@ -346,30 +284,17 @@ SELECT id, CASE WHEN sent_at IS NOT NULL THEN 'sent' WHEN skipped IS NOT NULL TH
 FROM outbox WHERE sent_at IS NULL OR id IN (SELECT id FROM outbox WHERE sent_at IS NOT NULL ORDER BY sent_at DESC LIMIT 10)
 ORDER BY id;
 
--- Addresses whose last mail was given up because of them.
-CREATE VIEW dead_address AS
-SELECT recipient AS address FROM (
-    SELECT recipient, bad_address, max(id) FROM outbox WHERE due_at IS NULL AND skipped IS NULL GROUP BY recipient)
-WHERE bad_address = 1;
-
 -- ── News, services ──────────────────────────────────────────────────────────────────────────────
 
 -- What the company tells all its customers.
 CREATE TABLE news (
-    id     INTEGER PRIMARY KEY AUTOINCREMENT,
-    date   TEXT NOT NULL CHECK (date IS date(date)),
-    title  TEXT NOT NULL,
-    body   TEXT NOT NULL
+    id INTEGER PRIMARY KEY AUTOINCREMENT, date TEXT NOT NULL CHECK (date IS date(date)), title TEXT NOT NULL, body TEXT NOT NULL
 ) STRICT;
 CREATE INDEX news_date ON news (date);                      -- the newest first
 
-CREATE TABLE service (                       -- what a customer has contracted
-    id        INTEGER PRIMARY KEY AUTOINCREMENT,
-    customer  INTEGER NOT NULL REFERENCES customer,
-    name      TEXT NOT NULL,
-    detail    TEXT NOT NULL DEFAULT '',
-    since     TEXT CHECK (since IS date(since)),
-    amount    INTEGER                        -- a month; NULL = not told
+CREATE TABLE service (  -- what a customer has contracted
+    id INTEGER PRIMARY KEY AUTOINCREMENT, customer INTEGER NOT NULL REFERENCES customer,
+    name TEXT NOT NULL, detail TEXT NOT NULL DEFAULT '', since TEXT CHECK (since IS date(since)), amount INTEGER     -- a month; NULL = not told
 ) STRICT;
 CREATE INDEX service_customer ON service (customer);        -- Servicios
 
@@ -377,30 +302,22 @@ CREATE INDEX service_customer ON service (customer);        -- Servicios
 
 -- What the operator fed in: to list it, to compare the next one with it, and to take it back.
 CREATE TABLE import (
-    id              INTEGER PRIMARY KEY,
-    at              TEXT NOT NULL,
-    who             TEXT NOT NULL DEFAULT '', -- the system's user who typed the command
-    kind            TEXT NOT NULL CHECK (kind IN ('customers', 'movements', 'invoices', 'news', 'services')),
-    file            TEXT NOT NULL,           -- its name, for the operator
-    digest          TEXT NOT NULL,           -- SHA-256 of content and options: the same file again is no news
-    rows            INTEGER NOT NULL DEFAULT 0,
-    added           INTEGER NOT NULL DEFAULT 0,
-    changed         INTEGER NOT NULL DEFAULT 0,
-    gone            INTEGER NOT NULL DEFAULT 0,
-    balance_before  INTEGER NOT NULL,        -- of all customers together
-    balance_after   INTEGER,                 -- NULL = it is running, in a transaction that nobody else sees
-    undone_at       TEXT                     -- NULL = in force
+    id INTEGER PRIMARY KEY, at TEXT NOT NULL, who TEXT NOT NULL DEFAULT '',     -- the system's user who typed the command
+    kind TEXT NOT NULL CHECK (kind IN ('customers', 'movements', 'invoices', 'news', 'services')), file TEXT NOT NULL,
+    digest TEXT NOT NULL,               -- SHA-256 of content and options: the same file again is no news
+    rows INTEGER NOT NULL DEFAULT 0, added INTEGER NOT NULL DEFAULT 0, changed INTEGER NOT NULL DEFAULT 0, gone INTEGER NOT NULL DEFAULT 0,
+    balance_before INTEGER NOT NULL,    -- of all customers together
+    balance_after INTEGER,              -- NULL = it is running, in a transaction that nobody else sees
+    undone_at TEXT                      -- NULL = in force
 ) STRICT;
 CREATE INDEX import_running ON import (id) WHERE balance_after IS NULL;     -- the triggers below
 
 -- What each import changed, row by row: what is needed to undo it. The rows of an import that was undone are forgotten.
 CREATE TABLE import_change (
-    import      INTEGER NOT NULL REFERENCES import,
-    table_name  TEXT NOT NULL,
-    key         TEXT NOT NULL,               -- which row it is to people; of people's own rows the customer comes first
-    row         INTEGER NOT NULL,            -- its rowid
-    before      TEXT,                        -- the row as JSON; NULL = it was not there
-    deed        TEXT NOT NULL CHECK (deed IN ('added', 'changed', 'gone')),     -- to the customer, where it is an e-mail or a phone
+    import INTEGER NOT NULL REFERENCES import, table_name TEXT NOT NULL,
+    key TEXT NOT NULL, row INTEGER NOT NULL,    -- which row it is to people, the customer first; its rowid
+    before TEXT,        -- the row as JSON; NULL = it was not there
+    deed TEXT NOT NULL CHECK (deed IN ('added', 'changed', 'gone')),    -- to the customer, where it is an e-mail or a phone
     PRIMARY KEY (import, table_name, key)
 ) STRICT, WITHOUT ROWID;
 
@@ -463,10 +380,9 @@ WHERE is_new AND (EXISTS (SELECT 1 FROM event WHERE customer = touched.customer)
 
 -- The settings of the business, changed with the command `set`.
 CREATE TABLE setting (
-    name   TEXT PRIMARY KEY,
-    kind   TEXT NOT NULL CHECK (kind IN ('text', 'money', 'count', 'length', 'hour', 'cuit', 'email', 'mark')),
-    value  TEXT NOT NULL,                    -- kind money: centavos
-    about  TEXT NOT NULL,
+    name TEXT PRIMARY KEY,
+    kind TEXT NOT NULL CHECK (kind IN ('text', 'money', 'count', 'length', 'hour', 'cuit', 'email', 'mark')),
+    value TEXT NOT NULL, about TEXT NOT NULL,   -- kind money: centavos
     CONSTRAINT numbers_are_numbers CHECK (kind NOT IN ('money', 'count', 'length') OR value NOT GLOB '*[^0-9]*')
 ) STRICT, WITHOUT ROWID;
 
@@ -506,74 +422,52 @@ CREATE VIEW check_line (part, level, what) AS
 WITH finding (part, level, n, wrong, fine) AS (
     SELECT 'ledger', 'BAD', count(*), 'rows that refer to nothing: %d', 'no row refers to nothing'
     FROM pragma_foreign_key_check
-    UNION ALL
-    SELECT 'ledger', 'BAD', count(*), 'receipts that differ from their payment: %d', 'no receipt differs from its payment'
+    UNION ALL SELECT 'ledger', 'BAD', count(*), 'receipts that differ from their payment: %d', 'no receipt differs from its payment'
     FROM payment JOIN movement ON movement.id = payment.movement
     WHERE movement.amount <> -payment.amount OR movement.customer <> payment.customer
-    UNION ALL
-    SELECT 'ledger', 'BAD', count(*), 'receipts of the portal without a payment: %d', 'no receipt of the portal is without a payment'
+    UNION ALL SELECT 'ledger', 'BAD', count(*), 'receipts of the portal without a payment: %d', 'no receipt of the portal is without a payment'
     FROM movement WHERE origin = 'portal' AND id NOT IN (SELECT movement FROM payment WHERE movement IS NOT NULL)
-    UNION ALL
-    SELECT 'ledger', 'BAD', count(*), 'statements that do not end at the balance: %d', 'each statement ends at the balance'
-    FROM (SELECT balance, sum(amount) AS total, max(date || printf('%019d', id)) FROM statement_line GROUP BY customer)  -- the last line
-    WHERE balance <> total
-    UNION ALL
-    SELECT 'ledger', 'WARN', count(*), 'invoices in the accounts of two customers: %d', 'no invoice is in two accounts' FROM (
+    UNION ALL SELECT 'ledger', 'WARN', count(*), 'invoices in the accounts of two customers: %d', 'no invoice is in two accounts' FROM (
         SELECT 1 FROM movement WHERE type IN (SELECT code FROM voucher_type WHERE kind = 'invoice')
         GROUP BY type, point_of_sale, number HAVING count(DISTINCT customer) > 1)
-    UNION ALL
-    SELECT 'payments', 'WARN', count(*), 'payments that wait for a person: %d, see `list review`', 'no payment waits for a person'
+    UNION ALL SELECT 'payments', 'WARN', count(*), 'payments that wait for a person: %d, see `list review`', 'no payment waits for a person'
     FROM review WHERE closed_at IS NULL
-    UNION ALL
-    SELECT 'payments', 'WARN', count(*), 'notices not settled for an hour: %d', 'notices are settled within the hour'
+    UNION ALL SELECT 'payments', 'WARN', count(*), 'notices not settled for an hour: %d', 'notices are settled within the hour'
     FROM notice WHERE query_at IS NOT NULL AND received_at < strftime('%Y-%m-%dT%H:%M:%SZ', 'now', '-1 hour')
-    UNION ALL
-    SELECT 'payments', 'WARN', count(*), 'transfers that wait for a person for two days: %d, see `list transfers`', 'no transfer waits for two days'
+    UNION ALL SELECT 'payments', 'WARN', count(*), 'transfers that wait for a person for two days: %d, see `list transfers`', 'no transfer waits for two days'
     FROM transfer WHERE state = 'told' AND told_at < strftime('%Y-%m-%dT%H:%M:%SZ', 'now', '-2 days')
-    UNION ALL
-    SELECT 'payments', 'WARN', value > strftime('%Y-%m-%dT%H:%M:%SZ', 'now', '-1 day'),
+    UNION ALL SELECT 'payments', 'WARN', value > strftime('%Y-%m-%dT%H:%M:%SZ', 'now', '-1 day'),
            'a payment service refused what we asked, at ' || replace(value, '%', '%%'), 'no payment service refused anything for a day'
     FROM setting WHERE name = 'service_refusal'
-    UNION ALL
-    SELECT 'mail', 'WARN', count(*), 'mails not sent for an hour: %d, see `list mail`', 'mail is sent within the hour'
+    UNION ALL SELECT 'mail', 'WARN', count(*), 'mails not sent for an hour: %d, see `list mail`', 'mail is sent within the hour'
     FROM outbox WHERE due_at IS NOT NULL AND created_at < strftime('%Y-%m-%dT%H:%M:%SZ', 'now', '-1 hour')
-    UNION ALL
-    SELECT 'mail', 'BAD', count(*), 'mails given up, not for their address: %d, see `list mail`', 'no mail was given up but for its address'
+    UNION ALL SELECT 'mail', 'BAD', count(*), 'mails given up, not for their address: %d, see `list mail`', 'no mail was given up but for its address'
     FROM outbox WHERE due_at IS NULL AND sent_at IS NULL AND skipped IS NULL AND bad_address = 0
-    UNION ALL
-    SELECT 'mail', 'WARN', count(*), 'active customers all of whose addresses refuse mail: %d', 'no active customer''s addresses all refuse mail'
+    UNION ALL SELECT 'mail', 'WARN', count(*), 'active customers all of whose addresses refuse mail: %d', 'no active customer''s addresses all refuse mail'
     FROM customer WHERE active = 1 AND number IN (SELECT customer FROM email)
-    AND NOT EXISTS (SELECT 1 FROM email WHERE email.customer = customer.number AND address NOT IN (SELECT address FROM dead_address))
-    UNION ALL
-    SELECT 'service', 'WARN', value BETWEEN '1' AND strftime('%Y-%m-%dT%H:%M:%SZ', 'now', '-1 hour'),
+    AND NOT EXISTS (SELECT 1 FROM email WHERE email.customer = customer.number AND address NOT IN (     -- but those whose last mail found nobody
+        SELECT recipient FROM (SELECT recipient, bad_address, max(id) FROM outbox WHERE due_at IS NULL AND skipped IS NULL GROUP BY recipient)
+        WHERE bad_address = 1))
+    UNION ALL SELECT 'service', 'WARN', value BETWEEN '1' AND strftime('%Y-%m-%dT%H:%M:%SZ', 'now', '-1 hour'),
            'the service does not run: it was last at work at ' || value, iif(value > '', 'the service was at work at ' || value, 'the service never ran')
     FROM setting WHERE name = 'jobs_at'
-    UNION ALL
-    SELECT 'service', 'WARN', count(*), 'the clock is behind what was last recorded', 'the clock is not behind what was last recorded'
+    UNION ALL SELECT 'service', 'WARN', count(*), 'the clock is behind what was last recorded', 'the clock is not behind what was last recorded'
     FROM event WHERE id = (SELECT max(id) FROM event) AND at > strftime('%Y-%m-%dT%H:%M:%SZ', 'now', '+1 minute')
-    UNION ALL
-    SELECT 'service', 'WARN', coalesce(max(at) < strftime('%Y-%m-%dT%H:%M:%SZ', 'now', '-7 days'), 0),
+    UNION ALL SELECT 'service', 'WARN', coalesce(max(at) < strftime('%Y-%m-%dT%H:%M:%SZ', 'now', '-7 days'), 0),
            'no import for a week, the last at ' || max(at), coalesce('the last import was at ' || max(at), 'no import yet')
     FROM import
-    UNION ALL
-    SELECT 'service', 'WARN', coalesce(max(value), '') < strftime('%Y-%m-%dT%H:%M:%SZ', 'now', '-2 days'),
+    UNION ALL SELECT 'service', 'WARN', coalesce(max(value), '') < strftime('%Y-%m-%dT%H:%M:%SZ', 'now', '-2 days'),
            coalesce('no backup for two days, the last at ' || max(value), 'no backup was made yet'), 'the last backup was at ' || max(value)
     FROM setting WHERE name = 'last_backup'
-    UNION ALL
-    SELECT 'setup', 'BAD', count(*), 'not set up, run `setup`: ' || group_concat(name, ', '), 'the company is set up' FROM missing_setting
-    UNION ALL
-    SELECT 'setup', 'WARN', NOT count(*), 'no bank account: nobody can deposit', printf('%d bank account%s', count(*), iif(count(*) = 1, '', 's'))
+    UNION ALL SELECT 'setup', 'BAD', count(*), 'not set up, run `setup`: ' || group_concat(name, ', '), 'the company is set up' FROM missing_setting
+    UNION ALL SELECT 'setup', 'WARN', NOT count(*), 'no bank account: nobody can deposit', printf('%d bank account%s', count(*), iif(count(*) = 1, '', 's'))
     FROM bank_account
-    UNION ALL
-    SELECT 'setup', 'WARN', NOT count(*), 'no voucher type has DineroMail on: no button shows', 'DineroMail is on for ' || group_concat(name, ', ')
+    UNION ALL SELECT 'setup', 'WARN', NOT count(*), 'no voucher type has DineroMail on: no button shows', 'DineroMail is on for ' || group_concat(name, ', ')
     FROM voucher_type WHERE dineromail = 1
-    UNION ALL
-    SELECT 'setup', 'WARN', value = '0', 'dm_limit is 0,00: no balance can be paid on line', 'the DineroMail limit is set' FROM setting WHERE name = 'dm_limit'
-    UNION ALL
-    SELECT 'setup', 'WARN', count(*), 'customers with the demo''s password: %d', 'no customer has the demo''s password'
+    UNION ALL SELECT 'setup', 'WARN', value = '0', 'dm_limit is 0,00: no balance can be paid on line', 'the DineroMail limit is set' FROM setting WHERE name = 'dm_limit'
+    UNION ALL SELECT 'setup', 'WARN', count(*), 'customers with the demo''s password: %d', 'no customer has the demo''s password'
     FROM customer WHERE password LIKE '%$ewAPS6T986Xeh8otXqA2Sg$%'   -- the salt of its hash
-    UNION ALL
-    SELECT 'setup', 'WARN', 0, '', count(DISTINCT email.customer) || ' of ' || count(DISTINCT number) || ' active customers have a confirmed e-mail'
+    UNION ALL SELECT 'setup', 'WARN', 0, '', count(DISTINCT email.customer) || ' of ' || count(DISTINCT number) || ' active customers have a confirmed e-mail'
     FROM customer LEFT JOIN email ON customer = number AND confirmed_at IS NOT NULL WHERE active = 1)
 SELECT part, iif(n, level, 'ok'), printf(iif(n, wrong, fine), n) FROM finding;
 
@@ -585,14 +479,14 @@ SELECT CAST(value AS INTEGER), substr(trim(value), 5), iif(value GLOB '* [ABCEMR
        iif(kind IN ('credit note', 'receipt'), -1, 1)
 FROM (SELECT 'invoice' AS kind, '001 Factura A|006 Factura B|011 Factura C|019 Factura E|051 Factura M|195 Factura T|081 Tique factura A|
     082 Tique factura B|111 Tique factura C|118 Tique factura M|083 Tique|005 Nota de venta al contado A|010 Nota de venta al contado B|
-    016 Nota de venta al contado C|055 Nota de venta al contado M|017 Liquidación de servicios públicos A|
-    018 Liquidación de servicios públicos B|022 Factura de exportación simplificada|201 Factura de crédito electrónica MiPyMEs (FCE) A|
-    206 Factura de crédito electrónica MiPyMEs (FCE) B|211 Factura de crédito electrónica MiPyMEs (FCE) C' AS names
+    016 Nota de venta al contado C|055 Nota de venta al contado M|017 Liquidación de servicios públicos A|018 Liquidación de servicios públicos B|
+    022 Factura de exportación simplificada|201 Factura de crédito electrónica MiPyMEs (FCE) A|206 Factura de crédito electrónica MiPyMEs (FCE) B|
+    211 Factura de crédito electrónica MiPyMEs (FCE) C' AS names
 UNION ALL SELECT 'debit note', '002 Nota de débito A|007 Nota de débito B|012 Nota de débito C|020 Nota de débito E|052 Nota de débito M|
     196 Nota de débito T|115 Tique nota de débito A|116 Tique nota de débito B|117 Tique nota de débito C|120 Tique nota de débito M|
     037 Nota de débito, RG 1415|045 Nota de débito, liquidación única A|046 Nota de débito, liquidación única B|
-    047 Nota de débito, liquidación única C|202 Nota de débito electrónica MiPyMEs (FCE) A|
-    207 Nota de débito electrónica MiPyMEs (FCE) B|212 Nota de débito electrónica MiPyMEs (FCE) C'
+    047 Nota de débito, liquidación única C|202 Nota de débito electrónica MiPyMEs (FCE) A|207 Nota de débito electrónica MiPyMEs (FCE) B|
+    212 Nota de débito electrónica MiPyMEs (FCE) C'
 UNION ALL SELECT 'credit note', '003 Nota de crédito A|008 Nota de crédito B|013 Nota de crédito C|021 Nota de crédito E|053 Nota de crédito M|
     197 Nota de crédito T|110 Tique nota de crédito|112 Tique nota de crédito A|113 Tique nota de crédito B|114 Tique nota de crédito C|
     119 Tique nota de crédito M|038 Nota de crédito, RG 1415|090 Nota de crédito, exceptuada|048 Nota de crédito, liquidación única A|
@@ -602,13 +496,12 @@ UNION ALL SELECT 'receipt', '004 Recibo A|009 Recibo B|015 Recibo C|054 Recibo M
     900 Recibo de pago en línea|902 Recibo X'
 UNION ALL SELECT 'other', '023 Compra primaria, pesca A|024 Consignación primaria, pesca A|025 Compra primaria, pesca B|
     026 Consignación primaria, pesca B|027 Liquidación única A|028 Liquidación única B|029 Liquidación única C|030 Compra de bienes usados|
-    031 Mandato o consignación|032 Materiales para reciclar|033 Liquidación primaria de granos|034 Comprobante, RG 1415 A|
-    035 Comprobante, RG 1415 B|036 Comprobante, RG 1415 C|039 Otro comprobante A|040 Otro comprobante B|041 Otro comprobante C|
-    049 Compra de bienes no registrables|056 Comprobante, RG 1415 M|057 Otro comprobante M|058 Cuenta de venta y líquido producto M|
-    059 Liquidación M|060 Cuenta de venta y líquido producto A|061 Cuenta de venta y líquido producto B|063 Liquidación A|
-    064 Liquidación B|066 Despacho de importación|068 Liquidación C|080 Cierre diario Z|088 Remito electrónico|089 Resumen de datos|
-    091 Remito R|099 Otro comprobante|331 Liquidación secundaria de granos|332 Certificación electrónica de granos|
-    995 Remito electrónico cárnico|999 Otro movimiento'), json_each('["' || replace(replace(names, char(10), ''), '|', '", "') || '"]');
+    031 Mandato o consignación|032 Materiales para reciclar|033 Liquidación primaria de granos|034 Comprobante, RG 1415 A|035 Comprobante, RG 1415 B|
+    036 Comprobante, RG 1415 C|039 Otro comprobante A|040 Otro comprobante B|041 Otro comprobante C|049 Compra de bienes no registrables|
+    056 Comprobante, RG 1415 M|057 Otro comprobante M|058 Cuenta de venta y líquido producto M|059 Liquidación M|
+    060 Cuenta de venta y líquido producto A|061 Cuenta de venta y líquido producto B|063 Liquidación A|064 Liquidación B|066 Despacho de importación|
+    068 Liquidación C|080 Cierre diario Z|088 Remito electrónico|089 Resumen de datos|091 Remito R|099 Otro comprobante|
+    331 Liquidación secundaria de granos|332 Certificación electrónica de granos|995 Remito electrónico cárnico|999 Otro movimiento'), json_each('["' || replace(replace(names, char(10), ''), '|', '", "') || '"]');
 UPDATE voucher_type SET letter = 'X' WHERE code = 900;
 
 INSERT INTO setting (name, kind, value, about) VALUES

@@ -147,13 +147,6 @@ def test_what_is_older_than_the_window_is_added_up(visit, db, time_machine, due,
     assert "Saldo anterior" in older.text and words in older.text and "Factura" not in older.text
 
 
-def test_a_voucher_that_is_paid_in_part_is_open_with_what_is_left(visit, db):
-    db.execute("UPDATE movement SET amount = amount - 10000 WHERE id = 100106")  # her last receipt
-    page = visit("Ana").page("/cuenta")
-    assert len(open_amounts(page)) == 2 and sum(open_amounts(page)) == 115040
-    assert states(page).count("Pagada") == 3
-
-
 @given(amounts=some.lists(some.integers(-9999, 9999), max_size=30), window=some.integers(1, 12))
 @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 def test_of_any_ledger_what_is_open_is_what_the_payments_leave(app, db, amounts, window):
@@ -209,32 +202,16 @@ def test_paper_and_spreadsheet_hold_the_same_lines_as_the_pages(hugo, pages, led
     assert (paper["Saldo anterior"], paper["Saldo"]) == (opening, closing)
 
 
-@pytest.mark.parametrize("who", [number for number in CAST.values() if number not in (1007, 1012)])
-def test_everybodys_balance_is_the_ledgers(visit, ledger, who):
-    browser = visit(who)
-    assert {centavos(rows(browser.page("/cuenta"))[-1][-1]),
-            centavos(csv_rows(browser.get("/cuenta.csv"))[-1][-1]),
-            on_paper(browser.get("/cuenta.pdf"))["Saldo"]} == {ledger(who)}
-
-
 # Finding one's way
 
-def test_the_statement_opens_at_the_newest_page(hugo, pages):
-    page = hugo.page("/cuenta")
-    assert rows(page) == pages[-1]
-    assert page.title.text.startswith("Mi cuenta corriente (página 6 de 6) – CAC")
 
-
-@pytest.mark.parametrize("asked", ["7", "0", "-1", "999999999", "9" * 30, "x", "", "1.5", "٣"])
+@pytest.mark.parametrize("asked", ["7", "0", "-1", "9" * 30, "x", "", "٣"])
 def test_a_page_that_does_not_exist_leads_to_the_last(hugo, asked):
     answer = hugo.get("/cuenta", query_string={"pagina": asked})
     assert (answer.status_code, answer.location) == (302, "/cuenta")
 
 
-@pytest.mark.parametrize(("number", "older", "newer"), [
-    (1, None, 2),                                       # the oldest
-    (3, 2, 4),                                          # in between
-    (6, 5, None)])                                      # the newest
+@pytest.mark.parametrize(("number", "older", "newer"), [(1, None, 2), (3, 2, 4), (6, 5, None)])
 def test_pages_lead_to_their_neighbours(hugo, visit, number, older, newer):
     nav = hugo.page(f"/cuenta?pagina={number}").select_one("nav.pages")
     found = [nav.find("a", rel=rel) for rel in ("prev", "next")]
@@ -266,20 +243,13 @@ def test_the_spreadsheet_opens_as_argentine_programs_expect(visit):
     assert visit("Caro").get("/cuenta.csv").data.endswith(b";Saldo;;;;;-320,00\r\n")
 
 
-@pytest.mark.parametrize("detail", [
-    '=HYPERLINK("http://evil.example";"x")', "+1+1", "-2+3", "@SUM(A1)", "\t=1+1", "\r=1+1",
-    "\n=1+1", "=cmd|' /C calc'!A0"])
-def test_a_formula_in_a_detail_is_a_text(visit, db, detail):
+@pytest.mark.parametrize(("detail", "mark"), [
+    ('=HYPERLINK("http://evil.example";"x")', "'"), ("+1+1", "'"), ("-2+3", "'"), ("@SUM(A1)", "'"),
+    ("\t=1+1", "'"), ("\r=1+1", "'"), ("\n=1+1", "'"), ('Diseño "a medida"; <tienda>, 2-1', "")])
+def test_a_formula_in_a_detail_is_a_text_and_all_else_as_it_was_written(visit, db, detail, mark):
     db.execute("UPDATE movement SET detail = ? WHERE id = 100101", (detail,))
     cell = csv_rows(visit("Ana").get("/cuenta.csv"))[1][3]
-    assert cell.startswith("'") and cell.split() == f"'{detail}".split()
-
-
-@pytest.mark.parametrize("detail", [
-    'Diseño "a medida"; <tienda>', "dos\nrenglones", "Plan 2-1", "ñandú, 5 = 3 + 2"])
-def test_any_other_detail_is_as_it_was_written(visit, db, detail):
-    db.execute("UPDATE movement SET detail = ? WHERE id = 100101", (detail,))
-    assert csv_rows(visit("Ana").get("/cuenta.csv"))[1][3] == detail
+    assert cell.split() == f"{mark}{detail}".split()
 
 
 # On paper
@@ -289,31 +259,26 @@ def test_each_page_of_the_paper_says_whose_it_is_of_which_days_and_which_of_how_
     texts = [page.extract_text() for page in PdfReader(io.BytesIO(answer.data)).pages]
     assert answer.mimetype == "application/pdf" and len(texts) > 1
     for number, text in enumerate(texts, 1):
-        assert re.search(r"Hugo .*usuario 1008 · CUIT: 2\d-\d{8}-\d · Movimientos del", text)
+        assert re.search(r"Hugo .*usuario 1008 · Movimientos del", text)
         assert f"Página {number} de {len(texts)}" in text and "Fecha Comprobante" in text
 
 
-def test_the_paper_begins_with_the_balance(visit, time_machine):
+@pytest.mark.parametrize(("who", "words"), [("Ana", "a pagar al 28/11/2026\n$ 1.250,40\n"),
+                                            ("Caro", "a favor al 28/11/2026\n$ 320,00\n")])
+def test_the_paper_begins_with_the_balance(visit, time_machine, who, words):
     time_machine.move_to(DAY)
-    for who, words in (("Ana", "Saldo a pagar al 28/11/2026\n$ 1.250,40\n"),
-                       ("Caro", "Saldo a favor al 28/11/2026\n$ 320,00\n")):
-        paper = pdf_text(visit(who).get("/cuenta.pdf")).replace("\xa0", " ")
-        assert words in paper.partition("Fecha Comprobante")[0]
+    paper = pdf_text(visit(who).get("/cuenta.pdf")).replace("\xa0", " ")
+    assert f"Saldo {words}" in paper.partition("Fecha Comprobante")[0]
 
 
 def test_names_are_printed_as_they_are_or_with_the_nearest_letters(visit, db):
     paper = pdf_text(visit("Ñandú").get("/cuenta.pdf"))
     assert 'Ñandú "D\'Ángelo" <b>& Cía.' in paper and "Usuario 1013" in paper
-    db.execute("UPDATE movement SET detail = 'Łódź, Dvořák ’ Ćosić € 中😀' WHERE id = 100101")
-    paper = pdf_text(visit("Ana").get("/cuenta.pdf"))
-    assert "Lódz, Dvorák ’ Cosic €" in paper and "?" not in paper
-
-
-def test_a_long_detail_takes_more_lines_and_loses_nothing(visit, db):
-    words = [f"palabra{number}" for number in range(40)]
+    words = ["Łódź,", "Dvořák", "’", "Ćosić", "€", "中😀", *(f"palabra{n}" for n in range(40))]
     db.execute("UPDATE movement SET detail = ? WHERE id = 100101", (" ".join(words),))
-    paper = pdf_text(visit("Ana").get("/cuenta.pdf"))
-    assert all(word in paper for word in words)
+    paper = " ".join(pdf_text(visit("Ana").get("/cuenta.pdf")).split())
+    assert "Lódz, Dvorák ’ Cosic €" in paper and "?" not in paper
+    assert all(word in paper for word in words[6:])     # a long detail takes more lines
 
 
 # Gloria's: no movements

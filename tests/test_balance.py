@@ -6,7 +6,7 @@ import zipfile
 
 import pypdf
 import pytest
-from conftest import CAST, cac
+from conftest import CAST
 from test_account import centavos, open_amounts, rows
 
 DAY = "2026-11-23T12:00Z"
@@ -61,18 +61,6 @@ def test_caro_reads_what_is_in_her_favour(why):
                                  "Quedan 320,00 a su favor.")
     assert rows(page)[2][2] == ("Pagado con Nota de crédito B 00003-00000820 (120,00), "
                                 "Recibo B 00001-00011715 (330,00).")
-
-
-def test_beto_reads_that_all_is_paid(why):
-    assert "Todo lo facturado está pago. " in text_like(why("Beto"))
-
-
-def test_gloria_reads_why_there_is_nothing(app, db, why):
-    with app.app_context():
-        db.execute("UPDATE customer SET password = ? WHERE number = 1007",
-                   (cac.hash_password("demo-2010"),))
-    page = why("Gloria")
-    assert "Todavía no tiene movimientos" in page.main.text and not page.find("table")
 
 
 def test_of_hugos_many_movements_the_open_and_the_last_are_explained(why):
@@ -140,14 +128,16 @@ def archive(browser, year):
         return {name: found.read(name) for name in found.namelist()}
 
 
-def test_anas_year_has_her_invoices_and_her_statement(visit):
+def test_anas_year_has_her_invoices_and_her_statement(visit, db):
+    db.execute("UPDATE movement SET document = 'lost.pdf' WHERE id = 100103")
     found = archive(visit("Ana"), 2026)
     assert {name for name in found if name.startswith("Factura")} == {
-        f"Factura-B-00003-000{n}.pdf" for n in (12430, 12495, 12552, 12613, 12676)}
+        f"Factura-B-00003-000{n}.pdf" for n in (12430, 12552, 12613, 12676)}
     text = pypdf.PdfReader(io.BytesIO(found["cuenta-corriente-2026.pdf"])).pages[0].extract_text()
     assert "Cuenta corriente 2026" in text and "1.250,40" in text
     assert found["cuenta-corriente-2026.csv"].decode("utf-8-sig").endswith("1250,40\r\n")
-    assert "Recibo-B-00001-00011544.pdf" in found["LEAME.txt"].decode()
+    assert {"Recibo-B-00001-00011544.pdf", "Factura-B-00003-00012495.pdf"} <= set(
+        found["LEAME.txt"].decode().splitlines())
 
 
 def test_a_year_of_hugo_opens_with_the_balance_of_the_year_before(visit):
@@ -157,14 +147,7 @@ def test_a_year_of_hugo_opens_with_the_balance_of_the_year_before(visit):
     assert len(new.splitlines()) == 24 + 3
 
 
-def test_what_is_missing_on_disk_is_told_and_the_rest_is_there(visit, db):
-    db.execute("UPDATE movement SET document = 'lost.pdf' WHERE id = 100105")
-    found = archive(visit("Ana"), 2026)
-    assert "Factura-B-00003-00012552.pdf" not in found and len(found) == 7
-    assert "No encontramos" in found["LEAME.txt"].decode()
-
-
-@pytest.mark.parametrize("year", ["2025", "0000", "9999", "26", "02026", "x"])
+@pytest.mark.parametrize("year", ["2025", "0000", "26", "x"])
 def test_a_year_without_movements_is_404(visit, year):
     assert visit("Ana").get(f"/cuenta/{year}.zip").status_code == 404
 

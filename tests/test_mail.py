@@ -1,7 +1,6 @@
 """The outbox, against a real SMTP server: what arrives, and what becomes of what cannot be sent."""
 
 import re
-import socket
 import ssl
 import subprocess
 import time
@@ -16,8 +15,8 @@ import time_machine
 from aiosmtpd.smtp import AuthResult
 from bs4 import BeautifulSoup
 from conftest import (
-    SECRET_KEY, answers, dripping, free_port, html_of, link_in, mail_text, open_post_office,
-    running, serving, text_of, wait_for,
+    SECRET_KEY, dripping, free_port, html_of, link_in, mail_text, open_post_office, running,
+    serving, wait_for,
 )
 
 SEND = "import cac\nwith cac.create_app().app_context():\n    cac.send_due_mail()"
@@ -47,23 +46,10 @@ def fill(app):
     return filled
 
 
-@pytest.fixture
-def tries(rows, send):
-    """tries(9): seconds at which a mail is tried, at most nine, until it is given up."""
-    def tried(most=99):
-        moments = [time.time()]
-        send()
-        while len(moments) < most and (due := next_due(rows)):
-            moments.append(due + 1)
-            send(moments[-1] - time.time())
-        return [moment - moments[0] for moment in moments]
-    return tried
-
-
 def next_due(rows):
-    """When the first mail is due, in seconds since 1970; None if none is."""
+    """In how many seconds the first mail is due; None if none is."""
     due = min(filter(None, rows("due_at")), default=None)
-    return due and datetime.fromisoformat(due).timestamp()
+    return due and datetime.fromisoformat(due).timestamp() - time.time()
 
 
 def raising_at_first(place, error):
@@ -94,7 +80,6 @@ def test_a_mail_goes_from_the_customers_brand_to_the_customer(visit, run, send, 
 
 @pytest.mark.parametrize(("sender", "shown"), [
     ("NetOne, Rosario <cac@example.com>", '"NetOne, Rosario" <cac@example.com>'),
-    ('"NetOne, Rosario" <cac@example.com>', '"NetOne, Rosario" <cac@example.com>'),
     ("Atención al Cliente <cac@example.com>", "Atención al Cliente <cac@example.com>"),
     ('Net "One" SA <cac@example.com>', '"Net \\"One\\" SA" <cac@example.com>'),
     ("cac@example.com", "cac@example.com"), ("<cac@ñandú.com>", "cac@xn--and-6ma2c.com"),
@@ -104,24 +89,6 @@ def test_a_sender_may_have_any_name(app, run, post, sender, shown):
     assert run("mail", "test", "eva@example.com").exit_code == 0
     envelope, _, mail = post[0]
     assert (mail["From"], mail["From"].addresses[0].addr_spec) == (shown, envelope)
-
-
-def test_its_link_has_the_public_address_and_works(browser, send, post):
-    browser.send("/olvido", usuario="1001")
-    browser.get("/olvido", headers={"Host": "evil.example", "X-Forwarded-Host": "evil.example"})
-    send()
-    mail = post[0][2]
-    assert "http://cac.example.com/clientes/clave/" in mail_text(mail)
-    assert "evil" not in mail.as_string()
-    assert "Elija una clave nueva" in text_of(browser.get(link_in(mail)))
-
-
-def test_a_mail_is_sent_once(fill, send, post, rows):
-    fill(1)
-    send()
-    send(86400)
-    assert len(post) == 1
-    assert [*rows("due_at"), *rows("error"), *rows("tries")] == [None, None, 1]
 
 
 def test_the_running_service_sends_by_itself_and_each_mail_once(run, database, post, smtp_port):
@@ -145,34 +112,26 @@ def test_it_goes_by_tls_to_whom_the_certificate_names_and_to_nobody_else(
     port = free_port()
     monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "crt"))
     with open_post_office(port, **{"ssl_context" if scheme == "smtps" else "tls_context": tls}):
-        for host, said in ("localhost", "said: 250"), ("127.0.0.1", "certificate verify failed"):
+        for host, said in ("localhost", "took it"), ("127.0.0.1", "certificate verify failed"):
             app.config["SMTP_URL"] = f"{scheme}://{host}:{port}"
             assert said in run("mail", "test", "eva@example.com").output
 
 
 # --- What is not in them, and not in the database -------------------------------------------------
 
-@pytest.mark.parametrize("name", ["Ana\r\nBcc: eva@evil.example", "Ana\n\nSubject: Hola"])
-def test_a_name_cannot_add_a_header(browser, db, send, post, name):
-    db.execute("UPDATE customer SET name = ? WHERE number = 1001", (name,))
-    browser.send("/olvido", usuario="1001")
+@pytest.mark.parametrize("name", ["NetOne\r\nBcc: eva@evil.example", "NetOne\n\nSubject: Hola"])
+def test_a_name_cannot_add_a_header(run, db, send, post, name):
+    db.execute("UPDATE brand SET name = ?", (name,))
+    db.execute("UPDATE customer SET name = ?", (name,))
+    run("invite", 1001)
     send()
-    [(_, recipients, mail)] = post
-    assert (recipients, mail["Bcc"]) == (["ana@example.com"], None)
-    assert mail.get_all("Subject") == ["Cambie su clave de NetOne"]
-
-
-def test_a_name_of_the_company_cannot_add_a_header(browser, run, send, post):
-    run("set", "company_name", "NetOne\r\nBcc: eva@evil.example")
-    browser.send("/olvido", usuario="1001")
-    send()
-    assert [recipients for _, recipients, _ in post] in ([], [["ana@example.com"]])
-    assert all(mail["Bcc"] is None for _, _, mail in post)
+    for _, recipients, mail in post:
+        assert (recipients, mail["Bcc"]) == (["ana@example.com"], None)
+        assert len(mail.get_all("Subject")) == 1
 
 
 @pytest.mark.parametrize("address", [
-    "0@example.com\r\nBcc: eva@evil.example", "=?utf-8?q?=5C=40=5B?=x@a.com", "a(b)@a.com",
-    "a@b, c@d"])
+    "0@example.com\r\nBcc: eva@evil.example", "=?utf-8?q?=5C=40=5B?=x@a.com", "a@b, c@d"])
 def test_what_is_no_address_gets_nothing_and_stops_no_other(
         fill, db, send, post, states, address):
     fill(2)
@@ -190,16 +149,7 @@ def test_no_link_is_in_the_database(browser, database, send, post):
     token = re.search(r"/clave/(\S+)", mail_text(post[0][2]))[1]
     kept = b"".join(file.read_bytes() for file in database.parent.glob("cac.db*"))
     assert b"ana@example.com" in kept
-    assert token.split(".")[0].encode() not in kept
-    assert token.split(".")[-1].encode() not in kept
-
-
-def test_the_password_of_smtp_is_in_no_error_and_no_log(app, fill, send, rows, caplog):
-    app.config["SMTP_URL"] = f"smtp://cac:topsecret@127.0.0.1:{free_port()}"
-    fill(1)
-    send()
-    assert rows("error") == ["Connection refused"]
-    assert "topsecret" not in caplog.text
+    assert not any(part.encode() in kept for part in token.split(".")[::2])
 
 
 # --- While there is no server ---------------------------------------------------------------------
@@ -210,9 +160,9 @@ def test_while_smtp_is_down_mail_waits_with_the_error_and_then_goes_out(
     send()
     assert [*rows("sent_at"), *rows("tries"), *rows("error")] == [None, 0, "Connection refused"]
     with open_post_office(smtp_port) as office:
-        send(3)
+        send(cac.OUTAGE_SECONDS - 2)
         assert office.delivered == []  # too early
-        send(6)
+        send(cac.OUTAGE_SECONDS + 1)
     assert (office.recipients(), rows("error")) == (["ana@example.com"], [None])
 
 
@@ -228,37 +178,12 @@ def test_its_link_is_good_for_an_hour_from_when_it_is_sent(browser, smtp_port, s
         assert browser.get(link).status_code == 410
 
 
-def test_a_server_that_is_away_is_asked_at_once_and_then_less_and_less_often(
-        fill, smtp_port, tries):
-    fill(3)
-    waits = [later - earlier for earlier, later in pairwise(tries(12))]
-    assert waits == sorted(waits)
-    assert 4 < waits[0] < 8 and 595 < waits[-1] < 605
-
-
-def test_however_many_new_mails_come_it_is_asked_once_a_round(fill, smtp_port, send, caplog):
-    for second in range(10):
-        fill(30, f"{second}.example.com", seconds=second)
-        send(second)
-    assert caplog.text.count("event=mail-waits") == 10
-
-
 def test_what_waits_for_three_days_is_given_up(fill, smtp_port, send, states):
     fill(2)
     send(3 * 86400 - 600)
     assert states() == [("waiting", "Connection refused")] * 2
     send(3 * 86400 + 60)
     assert states() == [("given up", "Connection refused")] * 2
-
-
-def test_after_a_day_without_smtp_each_mail_arrives_once_and_in_order(fill, smtp_port, send):
-    for hour in range(4):
-        fill(20, f"{hour}.example.com", seconds=3600 * hour)
-        send(3600 * hour + 10)
-    with open_post_office(smtp_port) as office:
-        for second in range(8):
-            send(86400 + second)
-    assert office.recipients() == [f"{n}@{h}.example.com" for h in range(4) for n in range(20)]
 
 
 def test_who_waits_for_a_link_gets_it_before_all_others(fill, smtp_port, send):
@@ -286,9 +211,8 @@ def test_while_a_setting_is_missing_all_mail_waits(
 # --- When the server refuses ----------------------------------------------------------------------
 
 @pytest.mark.parametrize("said", [
-    "550 5.1.1 <0@example.com>: User unknown in relay recipient table", "550 #5.1.1 No such user",
-    "550 5.2.1 Mailbox disabled", "553 5.1.3 Bad address", "550 No such user: sender@example.com",
-    "550 5.1.0 Address rejected", "553 sorry, no mailbox here by that name"])
+    "550 5.1.1 <0@example.com>: User unknown in relay recipient table", "550 5.2.1 Disabled",
+    "550 No such user: sender@example.com", "550 5.1.0 Address rejected"])
 def test_who_is_nobody_is_given_up_at_once(
         fill, office, send, states, rows, said):
     fill(3)
@@ -302,12 +226,10 @@ def test_who_is_nobody_is_given_up_at_once(
 
 @pytest.mark.parametrize("said", [
     "550 example.com has exceeded the max emails per hour", "550 Relaying denied",
-    "550 5.4.5 Daily user sending limit exceeded", "553 5.7.1 Sender address rejected: not yours",
-    "554 5.7.1 Relay access denied", "550 5.7.1 Message rejected due to spam content",
-    "552 5.2.2 Mailbox full", "550 5.2.3 Too long", "550 5.3.4 Too big", "550 5.5.1 Odd",
-    "552 Quota exceeded", "553 5.1.8 Sender domain not found", "550 SMTP authentication required",
+    "550 5.4.5 Daily user sending limit exceeded", "552 5.2.2 Mailbox full", "550 5.3.4 Too big",
+    "553 5.1.8 Sender domain not found", "550 SMTP authentication required", "554 Failed",
     "553 sorry, that domain isn't in my list of allowed rcpthosts", "550 blocked: 5.1.1.7",
-    "554 Transaction failed", "451 4.7.1 Greylisted, try later", "450 Later"])
+    "451 4.7.1 Greylisted, try later", "450 Later"])
 def test_what_does_not_speak_of_the_recipient_is_tried_again(fill, office, send, states, said):
     fill(2)
     office.answers["0@example.com"] = said
@@ -319,17 +241,8 @@ def test_what_does_not_speak_of_the_recipient_is_tried_again(fill, office, send,
     assert office.recipients() == ["1@example.com", "0@example.com"]
 
 
-@pytest.mark.parametrize("said", ["554 5.7.1 Spam", "550 Rejected", "452 4.3.1 Out of space"])
-def test_a_message_that_is_refused_is_tried_again(fill, office, send, states, said):
-    fill(1)
-    office.answers["DATA"] = said
-    send()
-    assert states() == [("waiting", said)]
-
-
 @pytest.mark.parametrize("said", [
-    "550 5.4.5 Daily user sending limit exceeded", "553 Sender rejected", "421 Busy",
-    "530 5.7.0 Must issue a STARTTLS command first"])
+    "550 5.4.5 Daily user sending limit exceeded", "421 Busy"])
 def test_a_sender_that_is_refused_is_that_of_all_mails_and_none_is_lost(
         fill, office, send, states, said):
     fill(3)
@@ -342,12 +255,16 @@ def test_a_sender_that_is_refused_is_that_of_all_mails_and_none_is_lost(
 
 
 def test_who_is_put_off_is_tried_less_and_less_often_and_given_up_after_three_days(
-        fill, office, tries, states):
+        fill, office, send, rows, states):
     fill(1)
     office.answers["0@example.com"] = "451 4.7.1 Greylisted, try later"
-    moments = tries()
-    waits = [later - earlier for earlier, later in pairwise(moments)]
-    assert waits == sorted(waits) and 55 < waits[0] < 65 and waits[-1] < 6.1 * 3600
+    moments = [0]
+    send()
+    while due := next_due(rows):
+        moments.append(due + 1)
+        send(moments[-1])
+    waits = [round((later - earlier) / 60) for earlier, later in pairwise(moments)]
+    assert waits == sorted(waits) and (waits[0], waits[-1]) == (1, 360)
     assert 3 * 86400 <= moments[-1] < 3.5 * 86400
     assert states() == [("given up", "451 4.7.1 Greylisted, try later")]
 
@@ -389,35 +306,8 @@ def test_what_was_cut_short_goes_out_again_the_same_and_the_others_before_it(
     assert len({str(message["Message-ID"]) for _, _, message in office.delivered}) == 3
 
 
-@pytest.mark.parametrize(("beginning", "drop"), [
-    (b"", b"2"), (b"", b"220-hello\r\n"), (b"220 here\r\n", b"250-A\r\n"),
-    (b"220 here\r\n" + b"250 good\r\n" * 4 + b"354 go on\r\n", b"250-more\r\n")])
-def test_a_server_that_drips_its_answers_is_left_alone(
-        fill, app, send, states, monkeypatch, beginning, drop):
-    monkeypatch.setattr(cac, "CONNECTION_SECONDS", 0.5)
-    fill(1)
-    began = time.monotonic()
-    with dripping(beginning, drop) as port:
-        app.config["SMTP_URL"] = f"smtp://127.0.0.1:{port}"
-        send()
-    assert time.monotonic() - began < 5
-    [(state, why)] = states()
-    assert state == "waiting" and re.match("no whole answer|Connection unexpectedly closed", why)
-
-
-def test_a_server_that_drips_its_farewell_holds_up_no_round(fill, app, send, rows, monkeypatch):
-    monkeypatch.setattr(cac, "CONNECTION_SECONDS", 0.5)
-    fill(1)
-    began = time.monotonic()
-    taken = b"220 a\r\n" + b"250 a\r\n" * 4 + b"354 a\r\n250 taken\r\n"
-    with dripping(taken, b"2") as port:
-        app.config["SMTP_URL"] = f"smtp://127.0.0.1:{port}"
-        send()
-    assert time.monotonic() - began < 5 and rows("sent_at") != [None]
-
-
-@pytest.mark.parametrize("place", ["cac.canonical_email", "smtplib.SMTP.data"])
-@pytest.mark.parametrize("error", [AttributeError, UnicodeError, RecursionError, MemoryError])
+@pytest.mark.parametrize("place", ["cac.sha256", "smtplib.SMTP.data"])
+@pytest.mark.parametrize("error", [UnicodeError, MemoryError])
 def test_whatever_a_mail_raises_it_is_given_up_and_the_others_go_out(
         fill, states, office, send, monkeypatch, caplog, place, error):
     fill(3)
@@ -429,27 +319,12 @@ def test_whatever_a_mail_raises_it_is_given_up_and_the_others_go_out(
     assert "Traceback" in caplog.text
 
 
-@pytest.mark.parametrize("change", ["template = 'gone'", "data = '[1]'"])
-def test_a_mail_that_cannot_be_written_stops_no_other(
-        fill, db, office, send, states, change):
+def test_a_mail_that_cannot_be_written_stops_no_other(fill, db, office, send, states):
     fill(2)
-    db.execute(f"UPDATE outbox SET {change} WHERE id = 1")
+    db.execute("UPDATE outbox SET template = 'gone' WHERE id = 1")
     send()
     assert office.recipients() == ["1@example.com"]
     assert states()[0][0] == "given up" and "it cannot be sent" in states()[0][1]
-
-
-def test_a_server_that_never_answers_slows_no_page(browser, database):
-    browser.send("/olvido", usuario="1001")
-    with socket.create_server(("127.0.0.1", 0)) as deaf, serving(
-            database, smtp_url=f"smtp://127.0.0.1:{deaf.getsockname()[1]}") as address:
-        deaf.settimeout(15)
-        with deaf.accept()[0]:  # now it waits for a word
-            began = time.monotonic()
-            assert all(answers(f"{address}/ingresar") for _ in range(10))
-            assert browser.send("/olvido", usuario="1002").status_code == 200  # writes, too
-            assert browser.sign_in("Ana").status_code == 303
-            assert time.monotonic() - began < cac.SMTP_SECONDS
 
 
 def test_a_mail_whose_worker_is_killed_while_it_sends_goes_out_later(
@@ -474,6 +349,8 @@ def test_a_mail_whose_worker_is_killed_while_it_sends_goes_out_later(
 def test_its_html_says_the_same_as_its_text(visit, mails, run):
     run("invite", 1007)
     visit("Ñandú").send("/clave", clave_actual="demo-2010", clave_nueva="otra clave más larga")
+    assert "TornadoStore, de NetOne · 4460-1500" in mail_text(mails()[1])
+    assert '<div class="brand">TornadoStore</div>' in html_of(mails()[1])
     for mail in mails():
         html = BeautifulSoup(html_of(mail), "html.parser")
         buttons = [(link.text, link.extract()["href"]) for link in html.select("a.button")]
@@ -483,25 +360,12 @@ def test_its_html_says_the_same_as_its_text(visit, mails, run):
         assert buttons and all(f"{words}:\n{link}\n" in mail_text(mail) for words, link in buttons)
 
 
-def test_it_has_the_name_and_the_colour_of_the_customers_brand_and_escapes_names(visit, mails):
-    visit("Ñandú").send("/clave", clave_actual="demo-2010", clave_nueva="otra clave más larga")
-    page = html_of(mails()[0])
-    assert '<div class="brand">TornadoStore</div>' in page and "#b04a00" in page
-    assert "TornadoStore, de NetOne · 4460-1500" in mail_text(mails()[0])
-    assert "&lt;b&gt;&amp; Cía.:" in page and "<b>" not in page
-
-
-def test_an_address_in_a_name_is_no_link(browser, db, mails):
-    db.execute("UPDATE customer SET name = 'www.evil.example https://evil.example/x'"
-               " WHERE number = 1001")
+def test_an_address_in_a_name_is_no_link_and_markup_is_escaped(browser, db, mails):
+    db.execute("UPDATE customer SET name = '<b> www.evil.example https://evil.example/x'")
     browser.send("/olvido", usuario="1001")
-    assert "evil.example/x" in html_of(mails()[0])
-    assert "evil.example" not in "".join(re.findall('href="[^"]*', html_of(mails()[0])))
-
-
-def test_nothing_is_loaded_from_anywhere(visit, mails):
-    visit("Ana").send("/clave", clave_actual="demo-2010", clave_nueva="otra clave más larga")
-    assert not re.search("<img|<link|<script|url\\(|@import|src=", html_of(mails()[0]))
+    page = html_of(mails()[0])
+    assert "&lt;b&gt; www" in page and "evil.example/x" in page
+    assert "evil.example" not in "".join(re.findall('href="[^"]*', page))
 
 
 def test_every_line_of_it_is_short_and_seven_bits(db, run, send, post):
@@ -525,12 +389,6 @@ def test_list_mail_shows_what_waits_since_when_and_why_but_no_link_and_no_text(
     assert "http" not in str(row) and "Sosa" not in str(row)
 
 
-def test_list_mail_shows_the_last_ten_that_were_sent(fill, office, send, states):
-    fill(12)
-    send()
-    assert states() == [("sent", None)] * 10
-
-
 def test_mail_retry_makes_all_that_was_not_sent_due_now(fill, office, send, run, rows):
     fill(3)
     office.answers |= {"0@example.com": "550 Full", "1@example.com": "450 Later"}
@@ -545,7 +403,7 @@ def test_mail_retry_makes_all_that_was_not_sent_due_now(fill, office, send, run,
 def test_check_is_bad_if_mails_were_given_up_for_another_reason_than_their_address(
         fill, office, send, run):
     fill(2)
-    office.answers |= {"0@example.com": "550 5.1.1 Nobody", "1@example.com": "554 5.7.1 Spam"}
+    office.answers |= {"0@example.com": "550 5.1.1 Nobody", "DATA": "550 Spam"}
     send()
     assert "no mail was given up but for its address" in run("check").output
     send(4 * 86400)
@@ -567,7 +425,7 @@ def test_mail_test_shows_the_envelope_and_what_the_server_said(office, run, smtp
     assert (result.exit_code, office.recipients()) == (0, ["eva@example.com"])
     assert result.output.splitlines() == [
         "from: CAC <cac@example.com>", "to: eva@example.com",
-        f"server: smtp://127.0.0.1:{smtp_port}", "it said: 250 OK: queued as 4711"]
+        f"server: smtp://127.0.0.1:{smtp_port}", "the server took it"]
     assert office.delivered[0][2]["Subject"] == "Correo de prueba de NetOne"
 
 
@@ -595,12 +453,6 @@ def test_mail_test_says_what_went_wrong_and_no_password(
     assert "secret" not in result.stderr and "secret" not in result.output
 
 
-def test_a_server_that_wants_starttls_is_told_how(office, run):
-    office.answers["MAIL"] = "530 5.7.0 Must issue a STARTTLS command first"
-    told = run("mail", "test", "eva@example.com").stderr
-    assert "Must issue a STARTTLS command first; write smtp+starttls:// in CAC_SMTP_URL" in told
-
-
 @pytest.mark.parametrize("sender", ["CAC", "A <a b@x.com>", "a@x.com, b@x.com", "A <a@x..y>"])
 def test_a_sender_that_is_no_address_is_refused_at_once(sender):
     with pytest.raises(cac.Refused, match=r"such as CAC <cac@example\.com>"):
@@ -620,3 +472,19 @@ def test_mail_test_needs_an_address_that_is_one(run, office):
         assert run("mail", *words).exit_code == 2
     assert run("mail", "test", "--help").exit_code == 0
     assert office.delivered == []
+@pytest.mark.parametrize(("beginning", "drop"), [
+    (b"", b"2"), (b"", b"220-hello\r\n"), (b"220 here\r\n", b"250-A\r\n"),
+    (b"220 here\r\n" + b"250 good\r\n" * 4 + b"354 go on\r\n", b"250-more\r\n")])
+def test_a_server_that_drips_its_answers_is_left_alone(
+        fill, app, send, states, monkeypatch, beginning, drop):
+    monkeypatch.setattr(cac, "CONNECTION_SECONDS", 0.5)
+    fill(1)
+    began = time.monotonic()
+    with dripping(beginning, drop) as port:
+        app.config["SMTP_URL"] = f"smtp://127.0.0.1:{port}"
+        send()
+    assert time.monotonic() - began < 5
+    [(state, why)] = states()
+    assert state == "waiting" and re.match("no whole answer|Connection unexpectedly closed", why)
+
+

@@ -2,6 +2,7 @@
 
 import logging
 import re
+from pathlib import Path
 
 import pytest
 from bs4 import BeautifulSoup
@@ -381,6 +382,15 @@ def test_a_fault_is_a_page_and_its_trace_is_for_the_log(ana, monkeypatch, caplog
     assert answer.status_code == 500 and is_plain(answer)
     assert text_of(answer).startswith("Hay un problema con el sitio")
     assert "ZeroDivisionError" in caplog.text and "event=fault page=cac.account" in caplog.text
+
+
+def test_a_database_that_is_exchanged_under_way_is_503_and_the_new_one_stays_as_it_is(
+        ana, database, tmp_path):
+    cac.make_database(new := tmp_path / "new.db", "schema.sql", "seed_data.sql")
+    content = new.read_bytes()
+    new.rename(database)
+    assert ana.get("/cuenta").status_code == 503
+    assert Path(database).read_bytes() == content
 
 
 def test_a_database_that_is_busy_is_503_and_reading_goes_on(app, ana, db, caplog):

@@ -654,7 +654,7 @@ def lines():
     """lines(): what was logged since the test began, as `serve` writes it."""
     written = []
     handler = logging.Handler()
-    handler.setFormatter(cac.OneLine(cac.LINE, cac.LINE_TIME))
+    handler.setFormatter(cac.OneLine())
     handler.emit = lambda record: written.append(handler.format(record))
     logging.getLogger().addHandler(handler)
     logging.getLogger("cac").setLevel("INFO")
