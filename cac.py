@@ -16,6 +16,7 @@ Contents, each part using only those above it:
     Documents    CSV, PDF and ZIP; vouchers
     Services     DineroMail and Mercado Pago, as they talk
     Payments     PAGO ONLINE, notices, settling, credit, review
+    Transfers    those that customers tell us of: no balance moves
     Mail         writing and sending what the outbox holds; reminders
     Files        CSV and workbooks as programs write them
     Undo         imports one at a time, each kept so that it can be taken back
@@ -98,7 +99,7 @@ from flask_login import (
 )
 from flask_wtf import CSRFProtect, FlaskForm
 from flask_wtf.csrf import CSRFError
-from flask_wtf.file import FileField
+from flask_wtf.file import FileField, FileSize
 from itsdangerous import BadSignature, URLSafeTimedSerializer
 from jinja2 import TemplateError
 from markupsafe import Markup
@@ -106,7 +107,7 @@ from stdnum.ar import cbu, cuit
 from werkzeug.datastructures import MultiDict
 from werkzeug.exceptions import HTTPException as HTTPError, NotFound, TooManyRequests
 from werkzeug.middleware.proxy_fix import ProxyFix
-from wtforms import BooleanField, FieldList, PasswordField, SelectField, StringField
+from wtforms import BooleanField, DateField, FieldList, PasswordField, SelectField, StringField
 from wtforms.validators import AnyOf, DataRequired, Length, StopValidation
 
 HERE = Path(__file__).parent
@@ -470,7 +471,7 @@ LIMITS = {              # what: (how often, in how many seconds)
     "payment": (300, 3600),     # payments begun: each is asked about
     "transfer": (10, 3600),     # transfers reported: a person looks for each
     "download": (600, 3600),
-    "notice": (6000, 3600),     # from a network; of long ones, as many KiB
+    "notice": (6000, 3600),     # from a network
 }
 
 
@@ -2152,7 +2153,7 @@ def voucher(voucher):
 # === Services =====================================================================================
 # The payment services, as they really talk: where to pay, what their notices mean, how to ask them.
 
-SERVICE_SECONDS = 4                 # for a whole exchange, from connecting to the last byte
+SERVICE_SECONDS = 4                 # to connect, and then to the last byte of the answer
 ANSWER_BYTES = 256 * 1024
 
 
@@ -2165,7 +2166,7 @@ class RefusalError(ServiceError):
 
 
 def note_error(service: str, error: ServiceError) -> None:
-    """Log what went wrong with a service; `check` tells what it refused, in its own words."""
+    """Log what went wrong with a service, and keep for `check` what it refused."""
     log.warning("event=service-error service=%s error=%s", service, error)
     if isinstance(error, RefusalError):
         with transaction() as db:
@@ -2202,20 +2203,17 @@ def fetch(url: str, read, data: bytes | None = None, headers: dict | None = None
 
     ServiceError if there is no answer in time, or `read` refuses it with a ValueError.
     """
-    parts, deadline = urlsplit(url), time.monotonic() + SERVICE_SECONDS
-    path = parts.path + f"?{parts.query}" * bool(parts.query)
+    parts = urlsplit(url)
+    path = parts._replace(scheme="", netloc="").geturl()
     kind = HTTPSConnection if parts.scheme == "https" else HTTPConnection
     try:
-        with closing(kind(parts.netloc, timeout=SERVICE_SECONDS / 2)) as connection:
+        with closing(kind(parts.netloc, timeout=SERVICE_SECONDS)) as connection:
             connection.connect()
-            connection.sock.settimeout(SERVICE_SECONDS)
-            with time_limit(connection, deadline - time.monotonic()):
+            with time_limit(connection, SERVICE_SECONDS):
                 connection.request("POST" if data else "GET", path, data,
                                    {"User-Agent": "CAC"} | (headers or {}))
                 reply = connection.getresponse()
-                answer = reply.read(ANSWER_BYTES + 1)
-        if time.monotonic() > deadline or len(answer) > ANSWER_BYTES:
-            raise ServiceError("the answer is too slow or too long")
+                answer = reply.read(ANSWER_BYTES)
         if not 200 <= reply.status < 300:   # an answer from elsewhere is none either
             kind = RefusalError if reply.status in (400, 401, 403, 422) else ServiceError
             words = " ".join(answer[:300].decode("utf-8", "replace").split())
@@ -2252,10 +2250,7 @@ def read_xml(body: bytes):
 
 def read_json(body: bytes) -> dict:
     """Return a JSON object; ValueError if it is something else."""
-    try:
-        value = json.loads(body)
-    except RecursionError as error:
-        raise ValueError("it is nested too deep") from error
+    value = json.loads(body)
     if not isinstance(value, dict):
         raise ValueError("it is no JSON object")
     return value
@@ -2270,8 +2265,9 @@ def centavos(decimal: str) -> int | None:
 class DineroMail:
     """Checkout of generation 1 and IPN v2, after DineroMail's manual of July 2011.
 
-    Both services have `subjects`, what a notice names; `look_up`, which asks about that; and
-    `query`, which asks about a reference of ours. Nobody signs DineroMail's notices.
+    Both services have `subjects`, what a notice names, PermissionError if it is forged; `look_up`,
+    which asks about that; and `query`, which asks about a reference of ours. What the service does
+    not know is left out. Nobody signs DineroMail's notices.
     """
 
     label = "DineroMail"            # its name on pages and receipts
@@ -2293,7 +2289,7 @@ class DineroMail:
             "trx_id": payment.reference, "image_url": "http://", "DireccionExito": back,
             "DireccionFracaso": back, "DireccionEnvio": "0", "Mensaje": "0", "MediosPago": ""}
 
-    def subjects(self, query: str, body: bytes) -> list[str]:
+    def subjects(self, headers, query: str, body: bytes) -> list[str]:
         """Return the references that a notice names; ValueError if it cannot be read."""
         text = body.decode("latin-1")
         name, _, value = text.partition("=")
@@ -2303,16 +2299,14 @@ class DineroMail:
         if "notificacion" not in fields:
             raise ValueError("it has no field Notificacion")
         tree = read_xml(fields["notificacion"].encode("latin-1"))
-        references = list(dict.fromkeys((element.text or "").strip() for element in
-                                        tree.iterfind("operaciones/operacion/id")))
+        references = [(element.text or "").strip()
+                      for element in tree.iterfind("operaciones/operacion/id")]
         if not 1 <= len(references) <= 100 or not all(0 < len(one) <= 64 for one in references):
             raise ValueError("it names no operation, too many, or an impossible one")
         return references
 
     def query(self, *references: str) -> list[Operation]:
         """Ask about all these in one question. MONTO is what was paid, before their fees."""
-        if not self.account:
-            raise ServiceError("DineroMail is not configured")
         ids = "".join(f"<ID>{html.escape(one, quote=False)}</ID>" for one in references)
         question = (f"<REPORTE><NROCTA>{self.account}</NROCTA><DETALLE><CONSULTA>"
                     f"<CLAVE>{html.escape(self.key, quote=False)}</CLAVE><TIPO>1</TIPO>"
@@ -2323,7 +2317,7 @@ class DineroMail:
         outcome = report.findtext("estadoreporte", "").strip()
         if outcome not in ("1", "8"):   # 8 = it knows no such operation
             raise RefusalError(f"ESTADOREPORTE {outcome[:20]!r}")
-        operations, unknown = [], {one.upper(): one for one in references}
+        operations = []
         for element in report.iterfind("detalle/operaciones/operacion"):
             reference, number, state, amount = (element.findtext(tag, "").strip() for tag in
                                                 ("id", "numtransaccion", "estado", "monto"))
@@ -2332,9 +2326,8 @@ class DineroMail:
             state = self.states.get(state, f"unknown state {state}")
             if reference.upper() not in map(str.upper, references):
                 reference, state = references[0], f"the answer was about {reference}"
-            unknown.pop(reference.upper(), None)
             operations.append(Operation(reference, number, state, centavos(amount), currency))
-        return operations + [Operation(one, "", "unknown", None, "") for one in unknown.values()]
+        return operations
 
     look_up = query
 
@@ -2352,8 +2345,6 @@ class MercadoPago:
 
     def ask(self, path: str, data: bytes | None = None, **headers) -> dict:
         """Return their answer; a payment that they do not know yet is a ServiceError, too."""
-        if not self.token:
-            raise ServiceError("Mercado Pago is not configured")
         headers |= {"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"}
         return fetch(self.base + path, read_json, data, headers)
 
@@ -2374,42 +2365,36 @@ class MercadoPago:
             raise ServiceError("the preference has no address")
         return address
 
-    def named(self, fields: dict) -> tuple[str, str]:
-        """Return (kind, id) of what a notice is of, in the new or the old form; '' = not told."""
-        return (fields.get("type") or fields.get("topic") or "",
-                fields.get("data.id") or fields.get("id") or "")
+    def is_genuine(self, headers, *ids: str) -> bool:
+        """Tell whether x-signature signs one of these ids with our secret; '' = no id is signed.
 
-    def is_genuine(self, headers, query: str) -> bool:
-        """Return whether a notice is signed with our secret, in its header x-signature.
-
-        The id is signed as it came or in lower case, in the old form perhaps not at all; parts
-        that a notice lacks are left out. What is not of a payment need not be signed: nothing is
-        done about it.
+        Parts that a notice lacks are left out.
         """
-        fields = dict(parse_qsl(query))
-        kind, subject = self.named(fields)
-        if kind not in ("", "payment") and "x-signature" not in headers:
-            return True
         pairs = (part.partition("=") for part in headers.get("x-signature", "").split(","))
-        signature = {name.strip().lower(): value.strip() for name, _, value in pairs}
-        for signed_id in (subject, subject.lower(), fields.get("data.id", "")):
-            parts = (("id", signed_id), ("request-id", headers.get("x-request-id", "")),
+        signature = {name.strip(): value.strip() for name, _, value in pairs}
+        for id_ in ids:
+            parts = (("id", id_), ("request-id", headers.get("x-request-id", "")),
                      ("ts", signature.get("ts", "")))
             manifest = "".join(f"{name}:{value};" for name, value in parts if value)
             expected = hmac.new(self.secret.encode(), manifest.encode(), "sha256").hexdigest()
-            if self.secret and hmac.compare_digest(
-                    expected.encode(), signature.get("v1", "").lower().encode()):
+            if self.secret and hmac.compare_digest(expected.encode(),
+                                                   signature.get("v1", "").encode()):
                 return True
         return False
 
-    def subjects(self, query: str, body: bytes) -> list[str]:
-        """Return the id of the payment that a notice names; [] if it is not of a payment."""
-        kind, subject = self.named(dict(parse_qsl(query)))
-        if not subject:  # then only the body tells
-            told = read_json(body)
-            data = told.get("data") if isinstance(told.get("data"), dict) else {}
-            kind, subject = kind or self.named(told)[0], str(data.get("id") or "")
-        if kind != "payment":
+    def subjects(self, headers, query: str, body: bytes) -> list[str]:
+        """Return the id of the payment that a notice names; [] if it is not of a payment.
+
+        It is in the address, in the new form or the old one (`id` and `topic`), or in the body. It
+        is signed as it came or in lower case, in the old form perhaps not at all.
+        """
+        fields = dict(parse_qsl(query))
+        subject = fields.get("data.id") or fields.get("id", "")
+        if not self.is_genuine(headers, subject, subject.lower(), fields.get("data.id", "")):
+            raise PermissionError("its signature is wrong")
+        told = fields if subject else read_json(body) | fields
+        subject = subject or str(told.get("data", {}).get("id", ""))
+        if (told.get("type") or told.get("topic")) != "payment":
             return []
         if not re.fullmatch(r"[A-Za-z0-9_-]{1,30}", subject):
             raise ValueError("it names no payment, or an impossible one")
@@ -2417,25 +2402,21 @@ class MercadoPago:
 
     def look_up(self, number: str) -> list[Operation]:
         """Ask about a payment of theirs."""
-        return [self.read_payment(self.ask(f"/v1/payments/{number}"), number)]
+        operation = self.read_payment(self.ask(f"/v1/payments/{number}"))
+        if operation.service_payment != number:
+            raise ServiceError("the answer is about another payment")
+        return [operation]
 
     def query(self, reference: str) -> list[Operation]:
-        """Ask about our reference: a refused payment, the older one, may be followed by another."""
+        """Ask about our reference: a refused payment may be followed by another."""
         answer = self.ask(f"/v1/payments/search?{urlencode({'external_reference': reference})}")
-        results = answer.get("results")
-        if not isinstance(results, list) or not all(isinstance(one, dict) for one in results):
-            raise ServiceError("the answer has no list of payments")
-        results.sort(key=lambda result: (str(result.get("date_created")), str(result.get("id"))))
-        operations = [self.read_payment(result, str(result.get("id"))) for result in results]
+        operations = map(self.read_payment, answer.get("results") or [])
         return [one for one in operations if one.reference.upper() == reference.upper()]
 
-    def read_payment(self, payment: dict, asked: str) -> Operation:
+    def read_payment(self, payment: dict) -> Operation:
         """Read a payment of theirs. Money given back, whole or in part, is a state of its own."""
-        number, status, reference, amount, currency = (
-            str(payment.get(name) or "").encode("utf-8", "replace").decode() for name in
-            ("id", "status", "external_reference", "transaction_amount", "currency_id"))
-        if number != asked:
-            raise ServiceError("the answer is about another payment")
+        number, status, reference, amount, currency = (str(payment.get(name) or "") for name in (
+            "id", "status", "external_reference", "transaction_amount", "currency_id"))
         is_refunded = payment.get("status_detail") == "partially_refunded"
         state = "partially refunded" if is_refunded else self.states.get(status, status)
         return Operation(reference, number, state, centavos(amount), currency)
@@ -2468,8 +2449,6 @@ SETTLE_SECONDS = 5                  # then the other jobs have their turn
 NOTICE_BYTES = 64 * 1024
 KEPT_BYTES = 1000                   # of a notice: anybody may have sent it
 NOTICES_WAITING = 20_000            # then no more are taken: what they tell is asked for anyway
-PROOF_BYTES = 5 * 2**20             # of the file that comes with a transfer
-PROOFS = {".pdf": b"%PDF-", ".png": b"\x89PNG\r\n\x1a\n", ".jpg": b"\xff\xd8\xff"}  # beginnings
 
 
 def payment_offer(number: int):
@@ -2501,14 +2480,11 @@ def check_amount(field, least: int, most: int) -> None:
 
 
 class PaymentForm(Form):
-    """PAGO ONLINE."""
-
     concepto = StringField(validators=[AnyOf(["saldo", "adelanto"], "Elija qué quiere pagar")])
     medio = StringField(validators=[AnyOf(list(SERVICES), "Elija con qué quiere pagar")])
     importe = text_field("Importe a pagar", 30)
 
     def validate_importe(self, field):
-        """Of an advance payment: from one peso to the limit."""
         if self.concepto.data == "adelanto":
             check_amount(field, MIN_PAYMENT, company().dm_limit)
 
@@ -2541,10 +2517,7 @@ def pay():
 
 
 def begin_payment(number: int, service: str, purpose: str, amount: int) -> str:
-    """Commit a payment before the customer is sent away to make it; return its reference.
-
-    A second click, or another tab, takes up the same payment while it is new, and its time anew.
-    """
+    """Commit a payment, or take up the same one while it is new; return its reference."""
     reference = "CAC" + b32encode(secrets.token_bytes(10)).decode()
     with transaction() as db:
         allow(db, "payment", number)
@@ -2569,10 +2542,9 @@ def begin_payment(number: int, service: str, purpose: str, amount: int) -> str:
 def payment(reference):
     """A payment: while it is new, the way to the service; then what became of it.
 
-    Who comes back from there has the service asked at once, and waits for some minutes. POST is
-    "no lo hice": PAGO ONLINE shows it no more, but what the service tells of it still counts.
+    POST is "no lo hice": PAGO ONLINE shows it no more, but what the service tells still counts.
     """
-    number, turn = current_user.number, request.args.get("vuelta", "")
+    number, turn = current_user.number, max(request.args.get("vuelta", 1, type=int), 1)
     if request.method == "POST":
         with transaction() as db:
             db.execute("UPDATE payment SET hidden_at = ? WHERE reference = ? AND customer = ?"
@@ -2585,111 +2557,19 @@ def payment(reference):
                        (now(), reference, number, now(-ASK_AGAIN_SECONDS)))
     row = fetch_one("SELECT * FROM payment_shown WHERE reference = ? AND customer = ?",
                     reference, number) or abort(404)
-    service, checkout = payment_service(row.service), None
-    balance = balance_of(number)
+    service, checkout, balance = payment_service(row.service), None, balance_of(number)
     is_outdated = row.purpose == "balance" and row.amount != balance
     if row.state == "new" and not (is_back or is_outdated):     # (address, fields of a form)
         checkout = (service.checkout(row) if row.service == "dineromail"
-                    else (row.checkout_url, None) if row.checkout_url else None)
-    receipt = row.movement and fetch_one(f"{VOUCHER} WHERE movement.id = ?", row.movement)
-    page = render_template("payment.html", payment=row, label=service.label, is_back=is_back,
-                           is_outdated=is_outdated, checkout=checkout, receipt=receipt,
-                           balance=balance)
-    turn = int(turn) if re.fullmatch("[1-9][0-9]?", turn) else 1
+                    else row.checkout_url and (row.checkout_url, None))
+    page = render_template(
+        "payment.html", payment=row, label=service.label, is_back=is_back, balance=balance,
+        is_outdated=is_outdated, checkout=checkout,
+        receipt=row.movement and fetch_one(f"{VOUCHER} WHERE movement.id = ?", row.movement))
     if turn > REFRESHES.get(row.state, 0) or not (is_back or row.state == "pending"):
         return page
-    again = url_for(".payment", reference=row.reference, vuelta=turn + 1)
+    again = url_for(".payment", reference=reference, vuelta=turn + 1)
     return page, {"Refresh": f"{2 * turn}; url={again}"}
-
-
-class TransferForm(Form):
-    """Informar una transferencia."""
-
-    fecha = text_field("Fecha de la transferencia", 10)
-    importe = text_field("Importe", 30)
-    cuenta = SelectField("Cuenta a la que transfirió", validate_choice=False)
-    nota = text_field("Nota (opcional)", 200)
-    archivo = FileField("Comprobante (opcional)")
-
-    def validate_fecha(self, field):
-        """Of the last 12 months; as browsers send it or dd/mm/yyyy, and from then on as ISO."""
-        iso = re.sub(r"([0-9]{1,2})/([0-9]{1,2})/([0-9]{4})", r"\3-\2-\1", field.data or "")
-        try:
-            typed = datetime.strptime(iso, "%Y-%m-%d").date()   # noqa: DTZ007 - a day has no zone
-        except ValueError as error:
-            raise StopValidation("Escriba la fecha, por ejemplo 28/11/2026") from error
-        if not 0 <= (date.fromisoformat(today()) - typed).days <= 365:
-            raise StopValidation("Escriba una fecha de los últimos 12 meses, hasta hoy")
-        field.data = typed.isoformat()
-
-    def validate_importe(self, field):
-        check_amount(field, 1, 10**15 - 1)
-
-    def validate_cuenta(self, field):
-        if field.data not in dict(field.choices):
-            raise StopValidation("Elija una de nuestras cuentas")
-
-    def validate_archivo(self, field):
-        """None, or what its content says that it is: a name may be anything."""
-        if not field.data:
-            return
-        self.content = field.data.read(PROOF_BYTES + 1)
-        self.kind = next((ending for ending, beginning in PROOFS.items()
-                          if self.content.startswith(beginning)), None)
-        if len(self.content) > PROOF_BYTES:
-            raise StopValidation("Elija un archivo de 5 MB o menos, por ejemplo una captura")
-        ending = Path(field.data.filename).suffix.lower()
-        if not self.kind or ending not in (*PROOFS, ".jpeg", ".jfif", ""):
-            raise StopValidation("Elija un archivo PDF, JPEG o PNG")
-
-
-@bp.route("/pago/informar", methods=["GET", "POST"])
-@login_required
-def report_transfer():
-    """Informar una transferencia: no balance moves, a person or an import looks for it."""
-    form, number = TransferForm(), current_user.number
-    accounts = {str(row.id): row for row in fetch_all("SELECT * FROM bank_account ORDER BY id")}
-    form.cuenta.choices = [(id_, f"{row.bank}, {row.account}") for id_, row in accounts.items()]
-    if not form.validate_on_submit():
-        return form_page("transfer.html", form)
-    with transaction() as db:
-        allow(db, "transfer", number)
-    row = {"date": form.fecha.data, "amount": parse_money(form.importe.data), "document": None,
-           "cbu": accounts[form.cuenta.data].cbu, "note": " ".join(form.nota.data.split())}
-    if form.archivo.data:
-        row["document"] = sha256(form.content) + form.kind
-        folder = Path(current_app.config["DOCUMENTS"])
-        private_folder(folder)
-        with atomic_write(folder / row["document"]) as draft:
-            draft.write_bytes(form.content)
-    with transaction() as db:       # the same within a minute is a second click
-        told = db.execute("""
-            INSERT INTO transfer (told_at, customer, date, amount, cbu, note, document)
-            SELECT :now, :customer, :date, :amount, :cbu, :note, :document WHERE NOT EXISTS (
-                SELECT 1 FROM transfer WHERE told_at > :lately AND (customer, date, amount, cbu,
-                note) = (:customer, :date, :amount, :cbu, :note) AND document IS :document)""",
-            row | {"customer": number, "now": now(), "lately": now(-60)})
-        if told.rowcount:
-            log_event(db, number, "transfer", new=money(row["amount"]))
-            enqueue(db, "transfer_told", filter(None, [company().admin_email]), number, **row,
-                    id=told.lastrowid, name=current_user.name, user=number,
-                    account=dict(form.cuenta.choices)[form.cuenta.data])
-    return done("Gracias por avisar. Verificamos la transferencia y le escribimos.", "pay")
-
-
-@command("transfer", "transfer 7 reject --reason 'No figura en el extracto.'")
-@click.argument("line", type=click.IntRange(1), metavar="ID")
-@click.argument("answer", type=click.Choice(["accept", "reject"]))
-@click.option("--reason", default="", help="For the customer, in the mail.")
-def answer_transfer(line, answer, reason):
-    """Say that a transfer arrived, or that it did not. The customer gets a mail."""
-    with transaction() as db:       # the mail is a trigger's, as imports accept transfers too
-        if not db.execute("UPDATE transfer SET state = ?, closed_at = ?, reason = ?"
-                          " WHERE id = ? AND state = 'told'",
-                          (f"{answer}ed", now(), reason, line)).rowcount:
-            raise Refused(f"No transfer {line} waits for an answer. Nothing was changed.")
-    log.info("event=transfer-%sed transfer=%s", answer, line)
-    echo(f"Transfer {line} is {answer}ed. The ledger is as it was.")
 
 
 def credit(db, payment, operation: Operation) -> None:
@@ -2720,18 +2600,17 @@ def act_on(db, service: str, operations: list[Operation]) -> None:
     The refused first: of several payments for one reference, one that may yet succeed counts.
     """
     for operation in sorted(operations, key=lambda operation: operation.state != "rejected"):
-        payment, owner = (
-            fetch_one(f"SELECT * FROM payment WHERE service = ? AND {column} = ?", service, value)
-            for column, value in (("reference", operation.reference),
-                                  ("service_payment", operation.service_payment)))
-        if service == "mercadopago" and not fetch_one(
-                "SELECT 1 FROM payment WHERE reference = ?", operation.reference):
+        reference, number = operation.reference, operation.service_payment
+        payment = fetch_one("SELECT * FROM payment WHERE reference = ?", reference)
+        if service == "mercadopago" and not payment:
             continue    # the shop's other sales: its notices tell of every payment of the account
+        payment = payment if payment and payment.service == service else None
+        owner = fetch_one("SELECT reference FROM payment WHERE service = ? AND service_payment = ?",
+                          service, number)
         deed, why = verdict(payment, operation)
-        # Two payments may make up the amount. A person has to credit them: a receipt is of one
-        # payment of theirs, and each of the two may still be given back on its own.
+        # Two payments that make up the amount are a person's: each may still be given back alone.
         parts = [one.amount or 0 for one in operations if (one.state, one.currency, one.reference)
-                 == ("credited", "ARS", operation.reference)]
+                 == ("credited", "ARS", reference)]
         if deed == "review" and payment and len(parts) == 2 and sum(parts) == payment.amount:
             why = f"two payments that add up to ARS {plain_money(payment.amount)}"
         if deed == "credit" and owner:
@@ -2739,97 +2618,80 @@ def act_on(db, service: str, operations: list[Operation]) -> None:
         if deed == "credit":
             credit(db, payment, operation)
         elif deed == "review" and (payment or operation.state == "credited"):
-            log.warning("event=review service=%s reference=%r why=%r", service,
-                        operation.reference, why)
+            log.warning("event=review service=%s reference=%r why=%r", service, reference, why)
             db.execute("INSERT OR IGNORE INTO review (at, service, reference, service_payment,"
                        " reason) VALUES (?, ?, ?, ?, ?)",
-                       (now(), service, operation.reference, operation.service_payment, why[:200]))
-            db.execute("UPDATE payment SET state = 'review' WHERE service = ? AND reference = ?"
-                       " AND state <> 'credited'", (service, operation.reference))
+                       (now(), service, reference, number, why[:200]))
+            db.execute("UPDATE payment SET state = 'review' WHERE id = ? AND state <> 'credited'",
+                       (payment and payment.id,))
         elif deed in ("pending", "rejected"):
             db.execute("UPDATE payment SET state = ?, query_at = coalesce(query_at,"
                        " iif(state = 'expired', ?, NULL)) WHERE id = ?",
                        (deed, now(FIRST_QUERY_SECONDS), payment.id))
 
 
-def settle(payment) -> None:
-    """Ask the service about a payment and act on its answer; ServiceError if it cannot be asked.
+def settle(row, *, is_notice: bool = False) -> None:
+    """Ask the service about a payment, or what a notice names, and act on its answer.
 
-    The next query is planned first, unless the payment was begun anew; after 30 days it expires.
+    The next query is planned first, unless the payment was begun anew meanwhile.
     """
-    later = retry_at(payment.created_at, FIRST_QUERY_SECONDS, GIVE_UP_SECONDS)
+    service = payment_service(row.service)
     with transaction() as db:
-        db.execute("UPDATE payment SET queried_at = ?1, query_at = ?2, state ="
-                   " iif(?2 IS NULL AND state IN ('new', 'pending'), 'expired', state)"
-                   " WHERE id = ?3 AND created_at = ?4 AND query_at IS NOT NULL",
-                   (now(), later, payment.id, payment.created_at))
-    operations = payment_service(payment.service).query(payment.reference)
+        if is_notice:
+            db.execute("UPDATE notice SET query_at = ?, outcome = 'not settled yet' WHERE id = ?",
+                       (retry_at(row.received_at, 15, GIVE_UP_SECONDS), row.id))
+        else:
+            later = retry_at(row.created_at, FIRST_QUERY_SECONDS, GIVE_UP_SECONDS)
+            db.execute("UPDATE payment SET queried_at = ?1, query_at = ?2, state ="
+                       " iif(?2 IS NULL AND state IN ('new', 'pending'), 'expired', state)"
+                       " WHERE id = ?3 AND created_at = ?4 AND query_at IS NOT NULL",
+                       (now(), later, row.id, row.created_at))
+    operations = (service.look_up(*json.loads(row.subjects)) if is_notice
+                  else service.query(row.reference))
     with transaction() as db:
-        act_on(db, payment.service, operations)
-
-
-def settle_notice(notice) -> None:
-    """Ask the service about what a notice names. It is postponed first: whoever does it may die."""
-    later = retry_at(notice.received_at, 15, GIVE_UP_SECONDS)
-    with transaction() as db:
-        claimed = db.execute("UPDATE notice SET query_at = ?, outcome = 'not settled yet'"
-                             " WHERE id = ? AND query_at = ?",
-                             (later, notice.id, notice.query_at)).rowcount
-    if claimed:
-        operations = payment_service(notice.service).look_up(*json.loads(notice.subjects))
-        with transaction() as db:
-            act_on(db, notice.service, operations)
+        act_on(db, row.service, operations)
+        if is_notice:
             db.execute("UPDATE notice SET query_at = NULL, outcome = 'settled' WHERE id = ?",
-                       (notice.id,))
+                       (row.id,))
 
 
-def settle_round(sql: str, settle_one) -> None:
-    """Settle each row that is due, for some seconds; a service that stalls is asked only once."""
+def settle_due() -> None:
+    """Settle what is due, payments first: strangers may send any number of notices.
+
+    It is for some seconds, and a service that stalls is asked only once.
+    """
     deadline, stalled = time.monotonic() + SETTLE_SECONDS, set()
-    for row in fetch_all(f"{sql} LIMIT 500", now()):
+    due = [(table, row) for table in ("payment", "notice") for row in fetch_all(
+        f"SELECT * FROM {table} WHERE query_at <= ? ORDER BY query_at, id LIMIT 500", now())]
+    for table, row in due:
         began = time.monotonic()
         if began > deadline or row.service in stalled:
             continue
         try:
-            settle_one(row)
+            settle(row, is_notice=table == "notice")
         except ServiceError as error:
             note_error(row.service, error)
         except Exception:  # whatever it was, the others go on, and it is tried again later
-            log.exception("event=settle-failed service=%s id=%s", row.service, row.id)
+            log.exception("event=settle-failed %s=%s service=%s", table, row.id, row.service)
         if time.monotonic() - began > 1:
             stalled.add(row.service)
-
-
-def settle_due_payments() -> None:
-    """Ask about the payments of which no notice came, or to which the customer came back."""
-    settle_round("SELECT * FROM payment WHERE query_at <= ? ORDER BY query_at", settle)
-
-
-def settle_due_notices() -> None:
-    """Settle the notices that wait for it."""
-    settle_round("SELECT * FROM notice WHERE query_at <= ? ORDER BY query_at, id", settle_notice)
 
 
 @bp.post(f"/aviso/<any({', '.join(SERVICES)}):service>")
 @csrf.exempt
 def receive_notice(service):
     """Store what a payment service tells; in a moment the service itself is asked about it."""
-    request.max_content_length = 2**40  # what is too long is kept as far as it is read
-    body = io.BufferedReader(request.stream).read(NOTICE_BYTES + 1)
-    query, reader = request.query_string.decode("latin-1"), payment_service(service)
+    request.max_content_length = NOTICE_BYTES
+    query, body = request.query_string.decode("latin-1"), request.get_data()
     subjects, status, outcome = [], 200, None
     try:
-        if service == "mercadopago" and not reader.is_genuine(request.headers, query):
-            status, outcome = 401, "refused: its signature is wrong"
-        elif len(body) > NOTICE_BYTES:
-            raise ValueError("it is too long")
-        else:
-            subjects = reader.subjects(query, body)
-            outcome = None if subjects else "ignored: it is not of a payment"
-    except ValueError as error:
-        status, outcome = 400, f"refused: {error}"
+        subjects = payment_service(service).subjects(request.headers, query, body)
+        outcome = None if subjects else "ignored: it is not of a payment"
+    except (PermissionError, ValueError) as error:
+        status = 401 if isinstance(error, PermissionError) else 400
+        outcome = f"refused: {error}"
     with transaction() as db:
-        allow(db, "notice", network_of(client_address()), 1 + (len(query) + len(body)) // 1024)
+        allow(db, "notice", network_of(client_address()))
         waiting = fetch_one("SELECT count(*) AS n FROM notice WHERE query_at IS NOT NULL").n
         if waiting >= NOTICES_WAITING:
             abort(503)
@@ -2840,15 +2702,6 @@ def receive_notice(service):
     if status != 200:
         log.warning("event=notice-refused service=%s why=%r", service, outcome)
     return Response("OK" if status == 200 else "refused", status, mimetype="text/plain")
-
-
-def forget_notices(db) -> None:
-    """Delete the notices that are done with and too old or too many, the refused ones sooner."""
-    for is_settled, seconds, most in ((True, 30 * 86400, 20_000), (False, 86400, 1000)):
-        done = f"query_at IS NULL AND (outcome = 'settled') = {int(is_settled)}"
-        db.execute(f"DELETE FROM notice WHERE {done} AND (received_at < ? OR id <= (SELECT id FROM"
-                   f" notice WHERE {done} ORDER BY id DESC LIMIT 1 OFFSET ?))",
-                   (now(-seconds), most))
 
 
 @command("settle", "settle --pending")
@@ -2893,41 +2746,92 @@ def resolve(line):
 def customer(number):
     """Show a customer, and why each payment button shows or not."""
     row, offer = known_customer(number), payment_offer(number)
-    balance, limit = money(offer.balance), money(offer.limit)
-    services = bool(offer.services), f"services configured: {', '.join(offer.services) or 'none'}"
-    buttons = {
-        "DineroMail button": [
-            (offer.balance > 0, f"balance {balance} is greater than 0"),
-            (offer.balance < offer.limit, f"balance {balance} is less than the limit {limit}"),
-            (offer.dm_active, f"last invoice: {offer.last_invoice}, DineroMail "
-                              + ("on" if offer.dm_active else "off")), services],
-        "Advance payment": [
-            (shows_advance_payment(offer.balance, offer.limit),
-             f"balance {balance} is 0 or less, or greater than the limit {limit}"), services]}
-    marks = ", BLOCKED" * (not row.active) + ", no password yet" * (not row.password)
-    echo(f"{number} {row.name}{marks}\n"
-               f"brand {row.brand}, CUIT {row.cuit or '-'}, {row.tax_condition or '-'}\n"
-               f"e-mails: {', '.join(emails_of(number)) or 'none'}"
-               f"{'; wants no reminders' * (not row.wants_reminders)}\n"
-               f"balance: {balance}, DineroMail limit: {limit}")
-    for button, conditions in buttons.items():
-        echo(f"{button}: {'shown' if all(holds for holds, _ in conditions) else 'not shown'}")
-        for holds, condition in conditions:
-            echo(f"  {'yes' if holds else 'NO':3}  {condition}")
+    echo(current_app.jinja_env.get_template("command/customer.txt").render(
+        row=row, offer=offer, emails=emails_of(number),
+        advance=shows_advance_payment(offer.balance, offer.limit)))
+
+# === Transfers ====================================================================================
+# Transfers and deposits that customers tell us of. No balance moves: a person, or the receipt that
+# the accounting program sends, says that one arrived; a trigger writes the mail.
+
+PROOF_BYTES = 5 * 2**20             # of the file that comes with a transfer
+PROOFS = {".pdf": b"%PDF-", ".png": b"\x89PNG\r\n\x1a\n", ".jpg": b"\xff\xd8\xff"}  # beginnings
 
 
-@command("voucher-type", "voucher-type 6 --dineromail on")
-@click.argument("code", type=click.IntRange(1, 999))
-@click.option("--dineromail", type=click.Choice(["on", "off"]), required=True,
-              help="Whether a customer whose last invoice is of this type may pay on line.")
-def voucher_type(code, dineromail):
-    """Switch DineroMail on or off for a type of voucher, by its AFIP code."""
+class TransferForm(Form):
+    fecha = DateField("Fecha de la transferencia", [DataRequired(
+        "Escriba la fecha, por ejemplo 28/11/2026")], format=["%Y-%m-%d", "%d/%m/%Y"])
+    importe = text_field("Importe", 30)
+    cuenta = SelectField("Cuenta a la que transfirió", validate_choice=False)
+    nota = text_field("Nota (opcional)", 200)
+    archivo = FileField("Comprobante (opcional)", [FileSize(
+        PROOF_BYTES, message="Elija un archivo de 5 MB o menos, por ejemplo una captura")])
+
+    def validate_fecha(self, field):
+        if not 0 <= (date.fromisoformat(today()) - field.data).days <= 365:
+            raise StopValidation("Escriba una fecha de los últimos 12 meses, hasta hoy")
+
+    def validate_importe(self, field):
+        check_amount(field, 1, 10**15 - 1)
+
+    def validate_cuenta(self, field):
+        if field.data not in dict(field.choices):
+            raise StopValidation("Elija una de nuestras cuentas")
+
+    def validate_archivo(self, field):
+        """None, or what its content says that it is: a name may be anything."""
+        self.content = field.data.read() if field.data else b""
+        self.kind = next((ending for ending, beginning in PROOFS.items()
+                          if self.content.startswith(beginning)), None)
+        if field.data and not self.kind:
+            raise StopValidation("Elija un archivo PDF, JPEG o PNG")
+
+
+@bp.route("/pago/informar", methods=["GET", "POST"])
+@login_required
+def report_transfer():
+    """Informar una transferencia: no balance moves, a person or an import looks for it."""
+    form, number = TransferForm(), current_user.number
+    accounts = {str(row.id): row for row in fetch_all("SELECT * FROM bank_account ORDER BY id")}
+    form.cuenta.choices = [(id_, f"{row.bank}, {row.account}") for id_, row in accounts.items()]
+    if not form.validate_on_submit():
+        return form_page("transfer.html", form)
     with transaction() as db:
-        row = db.execute("UPDATE voucher_type SET dineromail = ? WHERE code = ? RETURNING name",
-                         (dineromail == "on", code)).fetchone()
-    if not row:
-        raise Refused(f"There is no voucher type {code}. Nothing was changed.")
-    echo(f"{code} {row.name}: DineroMail {dineromail}")
+        allow(db, "transfer", number)
+    row = {"date": form.fecha.data.isoformat(), "amount": parse_money(form.importe.data),
+           "cbu": accounts[form.cuenta.data].cbu, "note": " ".join(form.nota.data.split()),
+           "document": form.kind and sha256(form.content) + form.kind}
+    if row["document"]:
+        folder = Path(current_app.config["DOCUMENTS"])
+        private_folder(folder)
+        with atomic_write(folder / row["document"]) as draft:
+            draft.write_bytes(form.content)
+    with transaction() as db:
+        new = db.execute("INSERT INTO transfer (told_at, customer, date, amount, cbu, note,"
+                         " document) VALUES (:now, :customer, :date, :amount, :cbu, :note,"
+                         " :document) ON CONFLICT DO NOTHING",
+                         row | {"now": now(), "customer": number})
+        if new.rowcount:    # else it is a second click
+            log_event(db, number, "transfer", new=money(row["amount"]))
+            enqueue(db, "transfer_told", filter(None, [company().admin_email]), number, **row,
+                    id=new.lastrowid, name=current_user.name, user=number,
+                    account=dict(form.cuenta.choices)[form.cuenta.data])
+    return done("Gracias por avisar. Verificamos la transferencia y le escribimos.", "pay")
+
+
+@command("transfer", "transfer 7 reject --reason 'No figura en el extracto.'")
+@click.argument("line", type=click.IntRange(1), metavar="ID")
+@click.argument("answer", type=click.Choice(["accept", "reject"]))
+@click.option("--reason", default="", help="For the customer, in the mail.")
+def answer_transfer(line, answer, reason):
+    """Say that a transfer arrived, or that it did not. The customer gets a mail."""
+    with transaction() as db:
+        if not db.execute("UPDATE transfer SET state = ?, closed_at = ?, reason = ?"
+                          " WHERE id = ? AND state = 'told'",
+                          (f"{answer}ed", now(), reason, line)).rowcount:
+            raise Refused(f"No transfer {line} waits for an answer. Nothing was changed.")
+    log.info("event=transfer-%sed transfer=%s", answer, line)
+    echo(f"Transfer {line} is {answer}ed. The ledger is as it was.")
 
 # === Mail =========================================================================================
 # Reminders, and the sending of what the outbox holds. A mail is written when it is sent, of what is
@@ -4686,6 +4590,19 @@ def init():
     return echo(f"{path} is up to date." + f" As it was: {kept}." * bool(kept))
 
 
+@command("voucher-type", "voucher-type 6 --dineromail on")
+@click.argument("code", type=click.IntRange(1, 999))
+@click.option("--dineromail", type=click.Choice(["on", "off"]), required=True,
+              help="Whether a customer whose last invoice is of this type may pay on line.")
+def voucher_type(code, dineromail):
+    """Switch DineroMail on or off for a type of voucher, by its AFIP code."""
+    with transaction() as db:
+        row = db.execute("UPDATE voucher_type SET dineromail = ? WHERE code = ? RETURNING name",
+                         (dineromail == "on", code)).fetchone()
+    if not row:
+        raise Refused(f"There is no voucher type {code}. Nothing was changed.")
+    echo(f"{code} {row.name}: DineroMail {dineromail}")
+
 # === Application ==================================================================================
 # create_app, what every page and every line of the log has, and the background thread. To create
 # it has no side effect: what opens, starts or writes waits for a request, or for the server.
@@ -4799,7 +4716,8 @@ def tidy() -> None:
         db.execute("DELETE FROM throttle WHERE started_at < ?", (now(-86400),))
         db.execute("DELETE FROM outbox WHERE due_at IS NULL AND created_at < ?",
                    (now(-KEEP_MAIL_SECONDS),))
-        forget_notices(db)
+        db.execute("DELETE FROM notice WHERE query_at IS NULL AND (received_at < ? OR id <="
+                   " (SELECT max(id) FROM notice) - ?)", (now(-GIVE_UP_SECONDS), NOTICES_WAITING))
 
 
 def beat() -> None:
@@ -4808,8 +4726,8 @@ def beat() -> None:
         db.execute("UPDATE setting SET value = ? WHERE name = 'jobs_at'", (now(),))
 
 
-JOBS = [(mail_reset_links, 1), (settle_due_notices, 1), (settle_due_payments, 1),
-        (send_due_mail, 1), (remind_daily, 10), (beat, 10), (tidy, 600)]   # (job, seconds between)
+JOBS = [(mail_reset_links, 1), (settle_due, 1), (send_due_mail, 1), (remind_daily, 10),
+        (beat, 10), (tidy, 600)]        # (job, seconds between)
 
 
 def run_jobs(app: Flask) -> None:

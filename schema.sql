@@ -201,6 +201,7 @@ CREATE TABLE transfer (
     CONSTRAINT told_means_open CHECK ((state = 'told') = (closed_at IS NULL))
 ) STRICT;
 CREATE INDEX transfer_customer ON transfer (customer, amount);   -- home and the payment page; imports
+CREATE UNIQUE INDEX transfer_double_click ON transfer (customer, date, amount, cbu, note, ifnull(document, '')) WHERE state = 'told';  -- Informar, clicked twice
 
 -- A receipt that is imported closes the oldest transfer of that amount, if there are at most ten days between them.
 CREATE TRIGGER receipt_closes_transfer AFTER INSERT ON movement

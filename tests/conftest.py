@@ -301,8 +301,7 @@ def do_chores(app):
     """Do what the running service does by itself, until no notice waits to be read."""
     def done():
         with app.app_context():
-            cac.settle_due_payments()
-            cac.settle_due_notices()
+            cac.settle_due()
             return not cac.fetch_all("SELECT 1 FROM notice WHERE outcome IS NULL")
     return lambda: wait_for(done)
 

@@ -528,7 +528,7 @@ def test_a_service_that_stalls_is_asked_once_a_round_and_keeps_no_other_waiting(
     shop.fails("hang", seconds=3)
     asked, before, began = [], len(shop.questions()), time.monotonic()
     with app.app_context():
-        cac.settle_due_payments()
+        cac.settle_due()
     assert (len(asked), len(shop.questions()) - before) == (3, 1)
     assert time.monotonic() - began < 5
 
