@@ -2109,11 +2109,12 @@ def download(make, name: str) -> Response:
     """Return a file that `make` makes, in its turn; counted, and told in the account's log."""
     with suppress(sqlite3.OperationalError), transaction(patience=1) as db:     # it may be locked
         allow(db, "download", current_user.number)
-        if not fetch_one("SELECT 1 FROM event WHERE customer = ? AND at > ? AND kind = 'download'"
-                         " AND new = ?", current_user.number, now(-600), name):
-            log_event(db, current_user.number, "download", new=name)
     with MAKING:
         content = make()
+    if not fetch_one("SELECT 1 FROM event WHERE customer = ? AND at > ? AND kind = 'download'"
+                     " AND new = ?", current_user.number, now(-600), name):
+        with suppress(sqlite3.OperationalError), transaction(patience=1) as db:
+            log_event(db, current_user.number, "download", new=name)
     file = io.BytesIO(content) if isinstance(content, bytes) else content
     return send_file(file, as_attachment=True, download_name=name)
 
@@ -2134,7 +2135,7 @@ def account_file():
 @login_required
 def account_year(year):
     """A year's statement and vouchers, in one file."""
-    found = statement(current_user.number, window=MAX_AMOUNT)
+    found = statement(current_user.number, window=sys.maxsize)
     lines = [line for line in found.lines if line.date[:4] == f"{year:04}"] or abort(404)
     found = found._replace(lines=lines, opening=lines[0].balance - lines[0].amount,
                            closing=lines[-1].balance)

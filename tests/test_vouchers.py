@@ -78,6 +78,7 @@ def test_a_file_that_cannot_be_sent_is_a_plain_page_and_a_line_in_the_log(
     answer = ana.get(INVOICE)
     assert answer.status_code == 404
     assert "No encontramos el archivo de este comprobante" in text_of(answer)
+    assert "Descarga" not in text_of(ana.get("/accesos"))
     assert [record.levelno for record in caplog.records
             if f"event=document-missing name={name!r}" in record.message] == [logging.ERROR]
 
