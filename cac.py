@@ -1911,7 +1911,8 @@ def balance():
 # What is downloaded. fpdf2 is imported only here, where it is needed: it costs 300 ms and 22 MB.
 
 QR_SINCE = "2021-03-01"             # RG 4892: older vouchers have no QR
-MAKING = threading.Semaphore(2)      # documents at a time in a process: others want pages
+MAKING = threading.Semaphore(2)         # documents at a time in a process
+ASKED = threading.BoundedSemaphore(8)   # and with those that wait: the other threads show pages
 FONT = "helvetica"                  # built into every reader; shows Windows-1252
 LINE_HEIGHT = 4.4                   # of tables, in mm, as all that follows
 
@@ -2023,8 +2024,9 @@ def statement_pdf(customer, found: Statement, year: int | None = None) -> bytes:
         title, until = f"{title} {year}", min(until, f"{year}-12-31")
     period = "Sin movimientos" if not found.lines else (
         f"Movimientos del {day(found.lines[0].date)} al {day(found.lines[-1].date)}")
+    tax_number = f" · CUIT {cuit.format(customer.cuit)}" if is_cuit(customer.cuit or "") else ""
     pdf = new_pdf(title, customer.colour,
-                  f"{customer.name[:60]} · usuario {customer.number} · {period}")
+                  f"{customer.name[:50]} · usuario {customer.number}{tax_number} · {period}")
     write_lines(pdf, "statement", company=company(), customer=customer, title=title,
                 period=period, until=until, balance=found.closing)
     write_table(pdf, 58, (18, 49, 51, 21, 21, 20), [
@@ -2109,8 +2111,13 @@ def download(make, name: str) -> Response:
     """Return a file that `make` makes, in its turn; counted, and told in the account's log."""
     with suppress(sqlite3.OperationalError), transaction(patience=1) as db:     # it may be locked
         allow(db, "download", current_user.number)
-    with MAKING:
-        content = make()
+    if not ASKED.acquire(blocking=False):
+        abort(503)
+    try:
+        with MAKING:
+            content = make()
+    finally:
+        ASKED.release()
     if not fetch_one("SELECT 1 FROM event WHERE customer = ? AND at > ? AND kind = 'download'"
                      " AND new = ?", current_user.number, now(-600), name):
         with suppress(sqlite3.OperationalError), transaction(patience=1) as db:

@@ -201,3 +201,12 @@ def test_a_locked_database_stops_no_download(ana, db):
     db.execute("BEGIN IMMEDIATE")
     assert ana.get(INVOICE).status_code == 200
     db.execute("ROLLBACK")
+
+
+def test_a_crowd_that_downloads_leaves_threads_for_pages(visit):
+    ana = visit("Ana")
+    for _ in range(8):
+        cac.ASKED.acquire()
+    answers = [ana.get(address).status_code for address in ("/cuenta.pdf", "/cuenta")]
+    cac.ASKED.release(8)
+    assert answers == [503, 200] and ana.get("/cuenta.pdf").status_code == 200
