@@ -767,6 +767,12 @@ class Form(FlaskForm):
                 if isinstance(error, str)]  # the rest of a list's are its parts' own, again
 
 
+def is_visible(form, field):
+    """Validate a free text: one line, nothing in it that commands a terminal or hides words."""
+    if field.data != field.object_data and escaped(field.data) != field.data:
+        raise StopValidation("Escriba el texto en una sola línea, sin caracteres de control")
+
+
 def text_field(label: str, most: int, *validators) -> StringField:
     """Return a field for a line of text of at most so many characters."""
     validators += (Length(max=most, message=f"Escriba {most} caracteres o menos"),)
@@ -1554,9 +1560,9 @@ class ProfileForm(Form):
         re.compile(r"[0-9\s()+./-]{6,40}").fullmatch,
         "Escriba código de área y número, por ejemplo 11 4567-8901")),
         min_entries=1, validators=[few])
-    contacto = text_field("Persona de contacto", 80)
-    domicilio = text_field("Calle y número", 120)
-    localidad = text_field("Localidad", 80)
+    contacto = text_field("Persona de contacto", 80, is_visible)
+    domicilio = text_field("Calle y número", 120, is_visible)
+    localidad = text_field("Localidad", 80, is_visible)
     provincia = SelectField("Provincia", validate_choice=False, validators=[
         written_as(PROVINCES.__contains__, "Elija una provincia de la lista")])
     codigo_postal = text_field("Código postal", 8, written_as(
@@ -3149,7 +3155,8 @@ BETWEEN = rb"(?<=[A-Za-z])[%b]+(?=[A-Za-z])"
 DOS = re.compile(BETWEEN % rb"\x81\x82\x90\xa1-\xa5")     # üéÉíóúñÑ; in Windows quotes, coins …
 WINDOWS = re.compile(BETWEEN % "áéíñóúüÁÉÍÑÓÚÜ".encode("cp1252"))
 DATE = re.compile(r"(?:((?:19|20)[0-9]{2})-([0-9]{1,2})-([0-9]{1,2})"
-                  r"|([0-9]{1,2})[/.-]([0-9]{1,2}|[a-z]{3,10})[/.-]((?:19|20)?[0-9]{2}))"
+                  r"|(?:[a-záé]+,? )?([0-9]{1,2})(?:[/.-]| de )([0-9]{1,2}|[a-z]{3,10})"
+                  r"(?:[/.-]| de )((?:19|20)?[0-9]{2}))"
                   r"(?:[ T][0-9]{1,2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]+)?)?(?:Z|\s?[ap]\.?\s?m\.?)?"
                   r")?", re.I)
 MONTH_NAMES = "ene feb mar abr may jun jul ago sep oct nov dic".split()
@@ -3268,7 +3275,7 @@ def type_key(text: str) -> tuple:
 def text_of(cell) -> str:
     """Return a cell as text: a number without .0, a date as ISO, a truth as 1 or 0."""
     if isinstance(cell, str):
-        return "" if cell in ("#N/A", "#N/D") else cell
+        return "" if cell in ("#N/A", "#N/D", "NULL") else cell
     if isinstance(cell, date):
         return cell.isoformat()[:10]
     return f"{cell:.0f}" if cell == int(cell) else str(cell)
@@ -3531,7 +3538,7 @@ def undo_import(db, number: int) -> None:
 
 
 @command("undo", "undo 12")
-@click.argument("number", type=click.IntRange(1))
+@click.argument("number", metavar="ID", type=click.IntRange(1))
 def undo(number):
     """Take an import back, exactly: by its number in `list imports`."""
     with import_lock(), transaction(patience=60) as db:
@@ -3616,7 +3623,8 @@ class ImportFile:
                 problem = f"it has {counted(len(cells), 'cell')}, the header has {width}"
                 self.problems.append((line, problem))
                 continue
-            record = {column: cells[place] if column in AMOUNTS else text_of(cells[place])
+            record = {column: cells[place] if column in AMOUNTS and cells[place] != "NULL"
+                      else text_of(cells[place])
                       for column, place in self.places.items()}
             owner, *others = (next((record[name] for name in names.split("|") if name in record),
                                    "") for names in self.kind.required)
