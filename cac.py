@@ -1031,6 +1031,8 @@ HASHER = PasswordHasher(time_cost=2, memory_cost=19456, parallelism=1)  # OWASP'
 NOBODY = HASHER.hash("")        # it takes as long to refuse an unknown user
 IDLE_SECONDS = 30 * 60
 SESSION_SECONDS = 8 * 3600                      # however busy
+FORGET_TRIES = """DELETE FROM throttle WHERE key IN ('sign-in:' || ?1, 'password:' || ?1)
+    OR key GLOB 'sign-in:' || ?1 || '@*' OR key GLOB 'password:' || ?1 || '@*'"""
 NEW_SERIAL = "UPDATE customer SET link_serial = link_serial + 1 WHERE number = ? RETURNING *"
 TRIED = 3           # accounts that a password is compared with, and hashes that a refusal costs
 
@@ -1076,8 +1078,7 @@ def is_password_of(customer, password: str) -> bool:
 def match_password(what: str, name, customers: list, password: str) -> list:
     """Return those whose password it is; TooManyRequests if there were too many tries at `what`.
 
-    Where a customer signed in lately tries are counted apart: strangers lock nobody out. A refusal
-    costs TRIED hashes, whoever has the name; more customers are tried only if it opens one.
+    Where a customer signed in lately tries are counted apart: strangers lock nobody out.
     """
     network, numbers = network_of(client_address()), [customer.number for customer in customers]
     known = {(row.customer, network_of(row.address)) for row in fetch_all(
@@ -1093,7 +1094,7 @@ def match_password(what: str, name, customers: list, password: str) -> list:
         if not customers:
             allow(db, what, keys[numbers[0]] if numbers else name)
     matches = [customer for customer in customers[:TRIED] if is_password_of(customer, password)]
-    if not matches:
+    if not matches:     # whoever has the name, a refusal costs as much
         for _ in range(TRIED - len(customers)):
             is_password_of(None, password)
         return []
@@ -1104,11 +1105,6 @@ def match_password(what: str, name, customers: list, password: str) -> list:
         db.execute("UPDATE throttle SET count = count - 1 WHERE key = ? AND count > 0",
                    (f"network:{network}",))
     return matches
-
-
-def forget_tries(db, number: int) -> None:
-    db.executemany("DELETE FROM throttle WHERE key = ?1 OR key GLOB ?1 || '@*'",
-                   [(f"{what}:{number}",) for what in ("sign-in", "password")])
 
 
 def open_session(customer, accounts: str = "{}") -> None:
@@ -1166,9 +1162,8 @@ def ask_to_sign_in():
         session.clear()
         lost = ": lo que escribió no se guardó" * is_form
         flash(f"Su sesión venció{lost}. Ingrese de nuevo.", "attention" if is_form else "info")
-    here, target = request.script_root + request.full_path.rstrip("?"), None
-    if request.endpoint not in ("cac.home", "cac.sign_out"):
-        target = here if is_page(here) else came_from()
+    here = request.script_root + request.full_path.rstrip("?")
+    target = None if request.path == "/" else here if is_page(here) else came_from()
     return redirect(url_for("cac.sign_in", next=target), 303 if is_form else 302)
 
 
@@ -1276,19 +1271,7 @@ def close_sessions():
             log_event(db, number, "session-closed")
         if chosen == "otras":   # nor does another account's session change to this one
             db.execute(NEW_SERIAL, (number,))
-    words = {0: "Esa sesión ya no estaba abierta.", 1: "Cerramos esa sesión."}
-    return done(words.get(closed, f"Cerramos {closed} sesiones."), "accesses")
-
-
-@command("unlock", "unlock 1001")
-@click.argument("number", type=NUMBER)
-def unlock(number):
-    """Let a customer who tried too often try again at once."""
-    known_customer(number)
-    with transaction() as db:
-        forget_tries(db, number)
-        log_event(db, number, "unlock", "operator")
-    echo(f"{number} may try again.")
+    return done(f"Sesiones cerradas: {closed}.", "accesses")
 
 
 @command("sign-out", "sign-out --all")
@@ -1394,23 +1377,22 @@ def forgot():
 def mail_reset_links() -> None:
     """Mail links to those who asked for one (job). After an hour nobody waits for it any more.
 
-    Who asked by number or CUIT gets them at all addresses; else each account of the address, there.
+    Who asked by number or CUIT gets them at all addresses; an address, for each of its accounts.
     """
     times, seconds = LIMITS["reset"]
-    query = """SELECT customer.number, name, email.address AS recipient FROM customer
-        JOIN email ON email.customer = number AND confirmed_at IS NOT NULL
-        WHERE active = 1 AND (number = ?1 OR cuit = ?2 OR canonical = ?3) AND ?4 > (
-            SELECT count(*) FROM event WHERE event.customer = number AND at > ?5
-            AND kind = 'reset' AND actor = 'customer')
-        ORDER BY number, email.id"""
     for asked in fetch_all("SELECT * FROM forgotten ORDER BY id LIMIT 50"):
         with transaction() as db:   # of its own: what cannot be looked up is not tried for ever
             db.execute("DELETE FROM forgotten WHERE id = ?", (asked.id,))
         if age_of(asked.at) > LIFETIMES["new_password"]:
             continue
-        typed, limit = asked.usuario, (times, now(-seconds))
-        rows = (fetch_all(query, customer_number(typed), re.sub(r"[\s.-]", "", typed), "", *limit)
-                or fetch_all(query, None, None, canonical_email(asked.email or typed), *limit))
+        rows = fetch_all("""SELECT customer.number, name, email.address AS recipient FROM customer
+            JOIN email ON email.customer = number AND confirmed_at IS NOT NULL
+            WHERE active = 1 AND (number = ? OR cuit = ? OR canonical = ?) AND ? > (
+                SELECT count(*) FROM event WHERE event.customer = number AND at > ?
+                AND kind = 'reset' AND actor = 'customer')
+            ORDER BY number, email.id""", customer_number(asked.usuario),
+            re.sub(r"[\s.-]", "", asked.usuario), canonical_email(asked.email or asked.usuario),
+            times, now(-seconds))
         mails = defaultdict(list)
         for row in rows:    # addresses that only look alike, as ﬁ and fi, get a mail each
             mails[row.recipient.lower()].append(row)
@@ -1462,7 +1444,7 @@ def save_password(customer, password: str):
             (hashed, customer.number, customer.link_serial)).fetchone()
         if saved:
             db.execute("DELETE FROM session WHERE customer = ?", (saved.number,))
-            forget_tries(db, saved.number)
+            db.execute(FORGET_TRIES, (saved.number,))
             enqueue(db, "password_changed", emails_of(saved.number), saved.number, name=saved.name)
             log_event(db, saved.number, "password")
     return saved
@@ -1496,28 +1478,26 @@ def password():
     return done("Cambió su clave. Cerramos sus otras sesiones.", "home")
 
 
-@command("block", "block 1001")
-@click.argument("number", type=NUMBER)
-def block(number):
-    """Keep a customer out: sessions end at once, links to choose a password are dead."""
-    customer = known_customer(number)
-    with transaction() as db:
-        db.execute("UPDATE customer SET active = 0 WHERE number = ?", (number,))
-        db.execute(NEW_SERIAL, (number,))
-        ended = db.execute("DELETE FROM session WHERE customer = ?", (number,)).rowcount
-        log_event(db, number, "block", "operator")
-    echo(f"{number} {customer.name} is blocked; sessions ended: {ended}.")
+def customer_command(kind: str, text: str, words: str, *statements: str) -> None:
+    """Make a command that changes a customer by these statements, and logs it."""
+    def change(number):
+        customer = known_customer(number)
+        with transaction() as db:
+            for statement in statements:
+                db.execute(statement, (number,))
+            log_event(db, number, kind, "operator")
+        echo(f"{number} {customer.name} {words}.")
+    change.__doc__ = text
+    command(kind, f"{kind} 1001")(click.argument("number", type=NUMBER)(change))
 
 
-@command("unblock", "unblock 1001")
-@click.argument("number", type=NUMBER)
-def unblock(number):
-    """Let a blocked customer in again, with the password of before."""
-    customer = known_customer(number)
-    with transaction() as db:
-        db.execute("UPDATE customer SET active = 1 WHERE number = ?", (number,))
-        log_event(db, number, "unblock", "operator")
-    echo(f"{number} {customer.name} may sign in again.")
+customer_command("unlock", "Let a customer who tried too often try again at once.",
+                 "may try again", FORGET_TRIES)
+customer_command("block", "Keep a customer out: sessions end at once, links are dead.",
+                 "is blocked", "UPDATE customer SET active = 0 WHERE number = ?", NEW_SERIAL,
+                 "DELETE FROM session WHERE customer = ?")
+customer_command("unblock", "Let a blocked customer in again, with the password of before.",
+                 "may sign in again", "UPDATE customer SET active = 1 WHERE number = ?")
 
 
 def operator_link(db, number: int, kind: str, *, by_mail: bool = True):
@@ -1568,7 +1548,6 @@ PROVINCES = re.split(r"\|\s*", """Buenos Aires|Ciudad Autónoma de Buenos Aires|
     Chubut|Córdoba|Corrientes|Entre Ríos|Formosa|Jujuy|La Pampa|La Rioja|Mendoza|Misiones|Neuquén|
     Río Negro|Salta|San Juan|San Luis|Santa Cruz|Santa Fe|Santiago del Estero|Tierra del Fuego|
     Tucumán""")
-LIST_LENGTH = 8         # e-mails, or phones, of a customer
 PROFILE_COLUMNS = {"contacto": "contact", "domicilio": "address", "localidad": "city",
                    "provincia": "province", "codigo_postal": "postal_code",
                    "avisos": "wants_reminders"}
@@ -1583,10 +1562,7 @@ def written_as(is_good, message: str):
     return validate
 
 
-def few(form, field):
-    """Validate a list: eight are enough, unless there are more on file."""
-    if len(list(filter(None, field.data))) > max(LIST_LENGTH, len(field.object_data)):
-        raise StopValidation(f"Deje {LIST_LENGTH} o menos")
+few = written_as(lambda texts: len(list(filter(None, texts))) <= 8, "Deje 8 o menos")
 
 
 class ProfileForm(Form):
