@@ -1108,10 +1108,7 @@ def match_password(what: str, name, customers: list, password: str) -> list:
 
 
 def open_session(customer, accounts: str = "{}") -> None:
-    """Sign a customer in under a new token, who may change to these accounts.
-
-    It opens nothing if the password of this row is not the one on file any more.
-    """
+    """Sign a customer in under a new token, if the row's password is still the one on file."""
     token, agent = secrets.token_urlsafe(32), request.user_agent.string[:200]
     close_session()
     with transaction() as db:
@@ -1211,12 +1208,9 @@ def sign_in():
 
 @bp.route("/ingresar/cuenta", methods=["GET", "POST"])
 def choose_account():
-    """Choose among the accounts that the password opened: at first, or to change without it.
-
-    The cookie has them for five minutes, then the session's row. A new link_serial ends that.
-    """
+    """Choose among the accounts that the password opened: at first, or to change without it."""
     until, accounts, target = session.get("choice") or ("", "{}", "")
-    if until < now():
+    if until < now():   # by now they are in the session's row; a new link_serial ends that
         accounts, target = getattr(current_user, "accounts", "{}"), ""
     customers = {str(customer.number): customer for customer in fetch_all(
         "SELECT customer.* FROM customer JOIN json_each(?) ON key = number AND value = link_serial"
@@ -1375,10 +1369,7 @@ def forgot():
 
 
 def mail_reset_links() -> None:
-    """Mail links to those who asked for one (job). After an hour nobody waits for it any more.
-
-    Who asked by number or CUIT gets them at all addresses; an address, for each of its accounts.
-    """
+    """Mail links to those who asked for one (job); after an hour nobody waits for it any more."""
     times, seconds = LIMITS["reset"]
     for asked in fetch_all("SELECT * FROM forgotten ORDER BY id LIMIT 50"):
         with transaction() as db:   # of its own: what cannot be looked up is not tried for ever
@@ -1408,8 +1399,7 @@ class NewPasswordForm(Form):
     clave_nueva = password_field("Clave nueva", DataRequired("Escriba una clave nueva"))
 
     def validate_clave_nueva(self, field):
-        """Long enough, and not found in 10^8 guesses by somebody who knows the customer."""
-        from zxcvbn import zxcvbn
+        from zxcvbn import zxcvbn   # 3 of 4: not guessed in 10^8 tries by who knows the customer
         password, minimum = normalized(field.data), max(8, company().password_min)
         if len(password) < minimum:
             raise StopValidation(f"La clave nueva debe tener {minimum} caracteres o más")
@@ -1649,10 +1639,7 @@ def profile():
 
 
 def save_emails(db, customer, rows: list, typed: dict) -> bool:
-    """Make a customer's list of addresses this one; return whether any of them is to be confirmed.
-
-    A confirmed one that leaves the list stays in force until another one is confirmed.
-    """
+    """Make this the list; return whether any is to be confirmed. Until then the old ones count."""
     number, before = customer.number, {row.canonical: row for row in rows if not row.replaced_at}
     if typed.keys() == before.keys():
         return False
@@ -1687,16 +1674,15 @@ def forget_replaced_emails(db, number: int) -> None:
 @login_required
 def resend_confirmation():
     """Send the link to confirm an address again."""
-    row = fetch_one("SELECT * FROM email WHERE customer = ? AND canonical = ? AND confirmed_at IS"
-                    " NULL", current_user.number, canonical_email(request.form.get("correo", "")))
-    if row:
-        with transaction() as db:
-            allow(db, "confirmation", current_user.number)
-            enqueue(db, "confirm_email", [row.address], current_user.number,
-                    name=current_user.name, email=row.id, canonical=row.canonical)
-        flash(f"Enviamos otro enlace a {row.address}. Vence en 3 días.", "ok")
-    else:
-        flash("Ese correo no está por confirmar: no enviamos nada.", "attention")
+    row = fetch_one(
+        "SELECT * FROM email WHERE customer = ? AND canonical = ? AND confirmed_at IS NULL",
+        current_user.number, canonical_email(request.form.get("correo", ""))
+        ) or abort(400, "old form")
+    with transaction() as db:
+        allow(db, "confirmation", current_user.number)
+        enqueue(db, "confirm_email", [row.address], current_user.number, name=current_user.name,
+                email=row.id, canonical=row.canonical)
+    flash(f"Enviamos otro enlace a {row.address}. Vence en 3 días.", "ok")
     return redirect(came_from() or url_for(".profile"), 303)
 
 

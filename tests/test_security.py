@@ -1,4 +1,4 @@
-"""What an attacker must not achieve, asked of the application; test_security_serving asks a server."""
+"""What an attacker must not achieve, asked of the application."""
 
 import logging
 import random
