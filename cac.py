@@ -993,6 +993,8 @@ HASHER = PasswordHasher(time_cost=2, memory_cost=19456, parallelism=1)  # OWASP'
 NOBODY = HASHER.hash("")        # it takes as long to refuse an unknown user
 IDLE_SECONDS = 30 * 60
 SESSION_SECONDS = 8 * 3600                      # however busy
+FORGET_TRIES = """DELETE FROM throttle WHERE key IN ('sign-in:' || ?1, 'password:' || ?1)
+    OR key GLOB 'sign-in:' || ?1 || '@*' OR key GLOB 'password:' || ?1 || '@*'"""
 NEW_SERIAL = "UPDATE customer SET link_serial = link_serial + 1 WHERE number = ? RETURNING *"
 TRIED = 3           # accounts that a password is compared with, and hashes that a refusal costs
 
@@ -1038,8 +1040,7 @@ def is_password_of(customer, password: str) -> bool:
 def match_password(what: str, name, customers: list, password: str) -> list:
     """Return those whose password it is; TooManyRequests if there were too many tries at `what`.
 
-    Where a customer signed in lately tries are counted apart: strangers lock nobody out. A refusal
-    costs TRIED hashes, whoever has the name; more customers are tried only if it opens one.
+    Where a customer signed in lately tries are counted apart: strangers lock nobody out.
     """
     network, numbers = network_of(client_address()), [customer.number for customer in customers]
     known = {(row.customer, network_of(row.address)) for row in fetch_all(
@@ -1055,7 +1056,7 @@ def match_password(what: str, name, customers: list, password: str) -> list:
         if not customers:
             allow(db, what, keys[numbers[0]] if numbers else name)
     matches = [customer for customer in customers[:TRIED] if is_password_of(customer, password)]
-    if not matches:
+    if not matches:     # whoever has the name, a refusal costs as much
         for _ in range(TRIED - len(customers)):
             is_password_of(None, password)
         return []
@@ -1068,16 +1069,8 @@ def match_password(what: str, name, customers: list, password: str) -> list:
     return matches
 
 
-def forget_tries(db, number: int) -> None:
-    db.executemany("DELETE FROM throttle WHERE key = ?1 OR key GLOB ?1 || '@*'",
-                   [(f"{what}:{number}",) for what in ("sign-in", "password")])
-
-
 def open_session(customer, accounts: str = "{}") -> None:
-    """Sign a customer in under a new token, who may change to these accounts.
-
-    It opens nothing if the password of this row is not the one on file any more.
-    """
+    """Sign a customer in under a new token, if the row's password is still the one on file."""
     token, agent = secrets.token_urlsafe(32), request.user_agent.string[:200]
     close_session()
     with transaction() as db:
@@ -1128,9 +1121,8 @@ def ask_to_sign_in():
         session.clear()
         lost = ": lo que escribió no se guardó" * is_form
         flash(f"Su sesión venció{lost}. Ingrese de nuevo.", "attention" if is_form else "info")
-    here, target = request.script_root + request.full_path.rstrip("?"), None
-    if request.endpoint not in ("cac.home", "cac.sign_out"):
-        target = here if is_page(here) else came_from()
+    here = request.script_root + request.full_path.rstrip("?")
+    target = None if request.path == "/" else here if is_page(here) else came_from()
     return redirect(url_for("cac.sign_in", next=target), 303 if is_form else 302)
 
 
@@ -1178,12 +1170,9 @@ def sign_in():
 
 @bp.route("/ingresar/cuenta", methods=["GET", "POST"])
 def choose_account():
-    """Choose among the accounts that the password opened: at first, or to change without it.
-
-    The cookie has them for five minutes, then the session's row. A new link_serial ends that.
-    """
+    """Choose among the accounts that the password opened: at first, or to change without it."""
     until, accounts, target = session.get("choice") or ("", "{}", "")
-    if until < now():
+    if until < now():   # by now they are in the session's row; a new link_serial ends that
         accounts, target = getattr(current_user, "accounts", "{}"), ""
     customers = {str(customer.number): customer for customer in fetch_all(
         "SELECT customer.* FROM customer JOIN json_each(?) ON key = number AND value = link_serial"
@@ -1239,19 +1228,7 @@ def close_sessions():
             log_event(db, number, "session-closed")
         if chosen == "otras":   # nor does another account's session change to this one
             db.execute(NEW_SERIAL, (number,))
-    words = {0: "Esa sesión ya no estaba abierta.", 1: "Cerramos esa sesión."}
-    return done(words.get(closed, f"Cerramos {closed} sesiones."), "accesses")
-
-
-@command("unlock", "unlock 1001")
-@click.argument("number", type=NUMBER)
-def unlock(number):
-    """Let a customer who tried too often try again at once."""
-    known_customer(number)
-    with transaction() as db:
-        forget_tries(db, number)
-        log_event(db, number, "unlock", "operator")
-    echo(f"{number} may try again.")
+    return done(f"Sesiones cerradas: {closed}.", "accesses")
 
 
 @command("sign-out", "sign-out --all")
@@ -1355,25 +1332,21 @@ def forgot():
 
 
 def mail_reset_links() -> None:
-    """Mail links to those who asked for one (job). After an hour nobody waits for it any more.
-
-    Who asked by number or CUIT gets them at all addresses; else each account of the address, there.
-    """
+    """Mail links to those who asked for one (job); after an hour nobody waits for it any more."""
     times, seconds = LIMITS["reset"]
-    query = """SELECT customer.number, name, email.address AS recipient FROM customer
-        JOIN email ON email.customer = number AND confirmed_at IS NOT NULL
-        WHERE active = 1 AND (number = ?1 OR cuit = ?2 OR canonical = ?3) AND ?4 > (
-            SELECT count(*) FROM event WHERE event.customer = number AND at > ?5
-            AND kind = 'reset' AND actor = 'customer')
-        ORDER BY number, email.id"""
     for asked in fetch_all("SELECT * FROM forgotten ORDER BY id LIMIT 50"):
         with transaction() as db:   # of its own: what cannot be looked up is not tried for ever
             db.execute("DELETE FROM forgotten WHERE id = ?", (asked.id,))
         if age_of(asked.at) > LIFETIMES["new_password"]:
             continue
-        typed, limit = asked.usuario, (times, now(-seconds))
-        rows = (fetch_all(query, customer_number(typed), re.sub(r"[\s.-]", "", typed), "", *limit)
-                or fetch_all(query, None, None, canonical_email(asked.email or typed), *limit))
+        rows = fetch_all("""SELECT customer.number, name, email.address AS recipient FROM customer
+            JOIN email ON email.customer = number AND confirmed_at IS NOT NULL
+            WHERE active = 1 AND (number = ? OR cuit = ? OR canonical = ?) AND ? > (
+                SELECT count(*) FROM event WHERE event.customer = number AND at > ?
+                AND kind = 'reset' AND actor = 'customer')
+            ORDER BY number, email.id""", customer_number(asked.usuario),
+            re.sub(r"[\s.-]", "", asked.usuario), canonical_email(asked.email or asked.usuario),
+            times, now(-seconds))
         mails = defaultdict(list)
         for row in rows:    # addresses that only look alike, as ﬁ and fi, get a mail each
             mails[row.recipient.lower()].append(row)
@@ -1389,8 +1362,7 @@ class NewPasswordForm(Form):
     clave_nueva = password_field("Clave nueva", DataRequired("Escriba una clave nueva"))
 
     def validate_clave_nueva(self, field):
-        """Long enough, and not found in 10^8 guesses by somebody who knows the customer."""
-        from zxcvbn import zxcvbn
+        from zxcvbn import zxcvbn   # 3 of 4: not guessed in 10^8 tries by who knows the customer
         password, minimum = normalized(field.data), max(8, company().password_min)
         if len(password) < minimum:
             raise StopValidation(f"La clave nueva debe tener {minimum} caracteres o más")
@@ -1425,7 +1397,7 @@ def save_password(customer, password: str):
             (hashed, customer.number, customer.link_serial)).fetchone()
         if saved:
             db.execute("DELETE FROM session WHERE customer = ?", (saved.number,))
-            forget_tries(db, saved.number)
+            db.execute(FORGET_TRIES, (saved.number,))
             enqueue(db, "password_changed", emails_of(saved.number), saved.number, name=saved.name)
             log_event(db, saved.number, "password")
     return saved
@@ -1459,28 +1431,26 @@ def password():
     return done("Cambió su clave. Cerramos sus otras sesiones.", "home")
 
 
-@command("block", "block 1001")
-@click.argument("number", type=NUMBER)
-def block(number):
-    """Keep a customer out: sessions end at once, links to choose a password are dead."""
-    customer = known_customer(number)
-    with transaction() as db:
-        db.execute("UPDATE customer SET active = 0 WHERE number = ?", (number,))
-        db.execute(NEW_SERIAL, (number,))
-        ended = db.execute("DELETE FROM session WHERE customer = ?", (number,)).rowcount
-        log_event(db, number, "block", "operator")
-    echo(f"{number} {customer.name} is blocked; sessions ended: {ended}.")
+def customer_command(kind: str, text: str, words: str, *statements: str) -> None:
+    """Make a command that changes a customer by these statements, and logs it."""
+    def change(number):
+        customer = known_customer(number)
+        with transaction() as db:
+            for statement in statements:
+                db.execute(statement, (number,))
+            log_event(db, number, kind, "operator")
+        echo(f"{number} {customer.name} {words}.")
+    change.__doc__ = text
+    command(kind, f"{kind} 1001")(click.argument("number", type=NUMBER)(change))
 
 
-@command("unblock", "unblock 1001")
-@click.argument("number", type=NUMBER)
-def unblock(number):
-    """Let a blocked customer in again, with the password of before."""
-    customer = known_customer(number)
-    with transaction() as db:
-        db.execute("UPDATE customer SET active = 1 WHERE number = ?", (number,))
-        log_event(db, number, "unblock", "operator")
-    echo(f"{number} {customer.name} may sign in again.")
+customer_command("unlock", "Let a customer who tried too often try again at once.",
+                 "may try again", FORGET_TRIES)
+customer_command("block", "Keep a customer out: sessions end at once, links are dead.",
+                 "is blocked", "UPDATE customer SET active = 0 WHERE number = ?", NEW_SERIAL,
+                 "DELETE FROM session WHERE customer = ?")
+customer_command("unblock", "Let a blocked customer in again, with the password of before.",
+                 "may sign in again", "UPDATE customer SET active = 1 WHERE number = ?")
 
 
 def operator_link(db, number: int, kind: str, *, by_mail: bool = True):
@@ -1531,7 +1501,6 @@ PROVINCES = re.split(r"\|\s*", """Buenos Aires|Ciudad Autónoma de Buenos Aires|
     Chubut|Córdoba|Corrientes|Entre Ríos|Formosa|Jujuy|La Pampa|La Rioja|Mendoza|Misiones|Neuquén|
     Río Negro|Salta|San Juan|San Luis|Santa Cruz|Santa Fe|Santiago del Estero|Tierra del Fuego|
     Tucumán""")
-LIST_LENGTH = 8         # e-mails, or phones, of a customer
 PROFILE_COLUMNS = {"contacto": "contact", "domicilio": "address", "localidad": "city",
                    "provincia": "province", "codigo_postal": "postal_code",
                    "avisos": "wants_reminders"}
@@ -1546,10 +1515,7 @@ def written_as(is_good, message: str):
     return validate
 
 
-def few(form, field):
-    """Validate a list: eight are enough, unless there are more on file."""
-    if len(list(filter(None, field.data))) > max(LIST_LENGTH, len(field.object_data)):
-        raise StopValidation(f"Deje {LIST_LENGTH} o menos")
+few = written_as(lambda texts: len(list(filter(None, texts))) <= 8, "Deje 8 o menos")
 
 
 class ProfileForm(Form):
@@ -1636,10 +1602,7 @@ def profile():
 
 
 def save_emails(db, customer, rows: list, typed: dict) -> bool:
-    """Make a customer's list of addresses this one; return whether any of them is to be confirmed.
-
-    A confirmed one that leaves the list stays in force until another one is confirmed.
-    """
+    """Make this the list; return whether any is to be confirmed. Until then the old ones count."""
     number, before = customer.number, {row.canonical: row for row in rows if not row.replaced_at}
     if typed.keys() == before.keys():
         return False
@@ -1674,16 +1637,15 @@ def forget_replaced_emails(db, number: int) -> None:
 @login_required
 def resend_confirmation():
     """Send the link to confirm an address again."""
-    row = fetch_one("SELECT * FROM email WHERE customer = ? AND canonical = ? AND confirmed_at IS"
-                    " NULL", current_user.number, canonical_email(request.form.get("correo", "")))
-    if row:
-        with transaction() as db:
-            allow(db, "confirmation", current_user.number)
-            enqueue(db, "confirm_email", [row.address], current_user.number,
-                    name=current_user.name, email=row.id, canonical=row.canonical)
-        flash(f"Enviamos otro enlace a {row.address}. Vence en 3 días.", "ok")
-    else:
-        flash("Ese correo no está por confirmar: no enviamos nada.", "attention")
+    row = fetch_one(
+        "SELECT * FROM email WHERE customer = ? AND canonical = ? AND confirmed_at IS NULL",
+        current_user.number, canonical_email(request.form.get("correo", ""))
+        ) or abort(400, "old form")
+    with transaction() as db:
+        allow(db, "confirmation", current_user.number)
+        enqueue(db, "confirm_email", [row.address], current_user.number, name=current_user.name,
+                email=row.id, canonical=row.canonical)
+    flash(f"Enviamos otro enlace a {row.address}. Vence en 3 días.", "ok")
     return redirect(came_from() or url_for(".profile"), 303)
 
 

@@ -47,11 +47,6 @@ def test_by_number_the_mail_goes_to_the_address_on_file(ask):
     assert list(links(mail)) == [1001] and "Ana Sosa" in mail_text(mail)
 
 
-def test_by_number_it_goes_to_every_address_on_file(ask):
-    assert [mail["To"] for mail in ask(usuario="1009")] == [
-        "ines@example.com", "estudio@example.com"]
-
-
 @pytest.mark.parametrize("typed", ["ana@example.com", " Ana@EXAMPLE.com "])
 def test_by_address_the_mail_goes_there(ask, typed):
     [mail] = ask(email=typed)
@@ -75,12 +70,6 @@ def test_a_look_alike_address_gets_no_link_of_anybody_else(ask, db):
     assert 1003 in mailed["fin@example.com"]
 
 
-def test_gloria_who_never_had_a_password_may_choose_one(ask, browser):
-    [mail] = ask(usuario="1007")
-    assert choose(browser, links(mail)[1007]).status_code == 303
-    assert browser.sign_in("Gloria", NEW_PASSWORD).status_code == 303
-
-
 @pytest.mark.parametrize("fields", [
     {"usuario": "4004"},                                # nobody
     {"usuario": "ana"},                                 # no number
@@ -100,12 +89,6 @@ def test_nobody_learns_whether_there_was_anybody(app, db, ask, fields):
     assert ask(**fields) == []
 
 
-def test_the_answer_says_what_to_expect(browser):
-    answer = text_of(browser.send("/olvido", usuario="1001"))
-    assert "Si los datos coinciden con una cuenta, le enviamos un enlace" in answer
-    assert "Vence en 60 minutos" in answer
-
-
 def test_one_of_both_is_needed(browser, db):
     before = everything(db)
     answer = browser.send("/olvido", usuario=" ", email="")
@@ -114,41 +97,22 @@ def test_one_of_both_is_needed(browser, db):
     assert everything(db) == before
 
 
-def test_asking_too_often_mails_no_more_and_says_the_same(app, mails):
-    answers = {app.test_client().send("/olvido", usuario="1001").data for _ in range(9)}
-    assert len(answers) == 1
-    assert len(mails()) == 3
-
-
-@pytest.fixture
-def raising(monkeypatch):
-    """raising("13", error): to look up this user raises it."""
-    customer_number = cac.customer_number
-    def set_up(usuario, error):
-        def look_up(text):
-            if text == usuario:
-                raise error
-            return customer_number(text)
-        monkeypatch.setattr(cac, "customer_number", look_up)
-    return set_up
-
-
-def test_an_ask_that_cannot_be_looked_up_stops_no_other(browser, mails, db, raising, caplog):
+def test_an_ask_that_cannot_be_looked_up_is_not_tried_for_ever(browser, mails, monkeypatch):
     for usuario in ("13", "1001"):
         browser.send("/olvido", usuario=usuario)
-    raising("13", RuntimeError("oh"))
-    assert [mail["To"] for mail in mails()] == ["ana@example.com"]
-    assert "RuntimeError: oh" in caplog.text
-    assert not db.execute("SELECT * FROM forgotten").fetchall()
-
-
-def test_no_ask_is_lost_while_the_database_cannot_be_written(browser, mails, raising):
-    browser.send("/olvido", usuario="1001")
-    raising("1001", cac.sqlite3.OperationalError("database is locked"))
-    with pytest.raises(cac.sqlite3.OperationalError):
+    with monkeypatch.context() as patch, pytest.raises(TypeError):
+        patch.setattr(cac, "customer_number", None)
         mails()
-    raising("13", RuntimeError)
     assert [mail["To"] for mail in mails()] == ["ana@example.com"]
+
+
+def test_a_network_asks_twenty_times_an_hour_and_is_told_the_same(app, mails, wait):
+    asks = [4004] * 19 + [1001, 1002]
+    assert len({app.test_client().send("/olvido", usuario=number).data for number in asks}) == 1
+    assert [mail["To"] for mail in mails()] == ["ana@example.com"]
+    wait(minutes=61)
+    app.test_client().send("/olvido", usuario="1002")
+    assert len(mails()) == 2
 
 
 def test_the_link_never_leads_where_the_request_said(app, mails):
@@ -164,20 +128,7 @@ def test_the_database_holds_no_link(link, db):
     assert token not in "".join(everything(db))
 
 
-def test_asking_signs_nobody_out_and_keeps_the_password(visit, ask, app):
-    browser = visit("Ana")
-    ask(usuario="1001")
-    assert browser.get("/cuenta").status_code == 200
-    assert app.test_client().sign_in("Ana").status_code == 303
-
-
 # The link
-
-def test_a_link_shows_whose_it_is(browser, link):
-    page = browser.page(link)
-    assert page.h1.text == "Elija una clave nueva"
-    assert "Para el usuario 1001." in " ".join(page.main.text.split())
-
 
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
 def test_looking_at_a_link_ten_times_changes_nothing(browser, link, db, method):
@@ -193,12 +144,6 @@ def test_a_new_password_replaces_the_old_one(app, browser, link):
     assert "Cambió su clave. Ya puede ingresar." in text_of(browser.get("/ingresar"))
     assert app.test_client().sign_in("Ana", PASSWORD).status_code == 401
     assert app.test_client().sign_in("Ana", NEW_PASSWORD).status_code == 303
-
-
-def test_a_new_password_ends_every_session(visit, browser, link):
-    elsewhere = visit("Ana")
-    choose(browser, link)
-    assert elsewhere.get("/").status_code == 302
 
 
 def test_a_new_password_opens_an_account_with_too_many_tries(browser, link):
@@ -239,15 +184,8 @@ def test_a_newer_link_replaces_it(browser, link, ask, db):
     assert is_dead(browser, link, db) and not is_dead(browser, newer, db)
 
 
-def test_a_link_to_one_address_replaces_that_to_another(browser, ask, db):
-    older = links(ask(email="ines@example.com")[0])[1009]
-    newer = links(ask(email="estudio@example.com")[0])[1009]
-    assert is_dead(browser, older, db) and not is_dead(browser, newer, db)
-
-
 @pytest.mark.parametrize(("time", "status"), [
-    ({"minutes": 59, "seconds": 50}, 303), ({"minutes": 60, "seconds": 2}, 410),
-    ({"minutes": -4}, 303), ({"minutes": -6}, 410)])     # clocks may be set back a little
+    ({"minutes": 59, "seconds": 50}, 303), ({"minutes": 60, "seconds": 2}, 410)])
 def test_a_link_is_good_for_sixty_minutes(app, link, wait, time, status):
     wait(**time)
     browser = app.test_client()
@@ -259,11 +197,6 @@ def test_a_link_is_good_for_sixty_minutes(app, link, wait, time, status):
 def test_a_link_dies_when_the_password_is_changed_otherwise(visit, browser, link, db):
     sent = {"clave_actual": PASSWORD, "clave_nueva": "otra clave más"}
     assert visit("Ana").send("/clave", **sent).status_code == 303
-    assert is_dead(browser, link, db)
-
-
-def test_a_link_dies_when_the_customer_is_blocked(browser, link, db):
-    db.execute("UPDATE customer SET active = 0 WHERE number = 1001")
     assert is_dead(browser, link, db)
 
 
@@ -309,3 +242,4 @@ def test_of_twenty_at_once_with_one_link_one_succeeds(app, link, db):
     winner = passwords[answers.index(303)]
     assert app.test_client().sign_in("Ana", winner).status_code == 303
     assert db.execute("SELECT count(*) AS n FROM event WHERE kind = 'password'").fetchone().n == 1
+

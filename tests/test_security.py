@@ -1,7 +1,4 @@
-"""What an attacker must not achieve, asked of the application; test_security_serving asks a server.
-
-At the end REQUIREMENTS says which test, of any file, shows which requirement.
-"""
+"""What an attacker must not achieve, asked of the application."""
 
 import logging
 import random
@@ -10,7 +7,7 @@ import statistics
 import time
 from io import BytesIO
 from itertools import cycle, islice, product
-from urllib.parse import quote, urlencode
+from urllib.parse import quote
 
 import pytest
 from conftest import CAST, HERE, PASSWORD, SECRET_KEY, cac, everything, link_in, mail_text, text_of
@@ -48,14 +45,6 @@ def test_a_cookie_that_was_made_up_opens_nothing_and_is_never_taken_over(browser
     assert browser.get_cookie("cac").value != quote(value)
 
 
-def test_a_cookie_cut_short_opens_nothing(app, visit):
-    whole = visit("Ana").get_cookie("cac").value
-    for length in range(0, len(whole), 7):
-        browser = app.test_client()
-        browser.set_cookie("cac", whole[:length])
-        assert browser.get("/cuenta").status_code == 302
-
-
 def test_every_private_page_offers_to_sign_out(app, ana, addresses):
     for endpoint, address in private_pages(app, addresses):
         page = ana.get(address, buffered=True)
@@ -64,15 +53,6 @@ def test_every_private_page_offers_to_sign_out(app, ana, addresses):
 
 def test_signing_out_has_the_browser_forget_what_it_keeps(ana):
     assert ana.send("/salir", page="/").headers["Clear-Site-Data"] == '"cache", "storage"'
-
-
-def test_ten_thousand_sessions_of_a_customer_leave_two_hundred(app, browser, db):
-    db.executemany("INSERT INTO session VALUES (?, 1001, ?, ?, '', '')",
-                   [(str(n), cac.now(-n / 10), cac.now()) for n in range(10_000)])
-    browser.sign_in("Ana")
-    kept = {row.token_hash for row in db.execute("SELECT token_hash FROM session")}
-    assert len(kept) == cac.SESSIONS_EACH and browser.get("/").status_code == 200
-    assert {"0", "100"} < kept and "9999" not in kept
 
 
 def test_sessions_that_ended_and_tries_of_yesterday_are_forgotten(app, ana, db, wait):
@@ -109,22 +89,6 @@ def medians(deeds: dict, rounds: int) -> dict:
     return {name: statistics.median(times) for name, times in taken.items()}
 
 
-def test_refused_sign_ins_take_as_long(app, browser, db):
-    token = browser.page("/ingresar").find(attrs={"name": "csrf_token"})["value"]
-    def trying(usuario):
-        db.execute("DELETE FROM throttle")
-        fields = {"usuario": usuario, "clave": "not this", "csrf_token": token}
-        assert browser.post("/ingresar", data=fields).status_code == 401
-    found = medians({why: lambda who=who: trying(who) for why, who in REFUSED.items()}, 15)
-    assert max(found.values()) < 1.25 * min(found.values()), found
-
-
-def test_a_place_that_has_to_wait_makes_no_account_wait(browser, db):
-    db.execute("INSERT INTO throttle VALUES ('network:127.0.0.1', ?, 200)", (cac.now(),))
-    assert {browser.sign_in("Ana", "wrong").status_code for _ in range(12)} == {429}
-    assert db.execute("SELECT 1 FROM throttle WHERE key = 'sign-in:1001'").fetchone() is None
-
-
 def test_whoever_has_to_wait_costs_no_hash(browser, db, monkeypatch):
     db.execute("INSERT INTO throttle VALUES ('sign-in:1001', ?, 10)", (cac.now(),))
     monkeypatch.setattr(cac, "HASHER", None)
@@ -141,33 +105,11 @@ def strangers(app):
     return stranger
 
 
-def test_strangers_keep_nobody_from_where_they_signed_in_before(app, ana, strangers):
-    assert strangers.sign_in("Ana").status_code == 429
-    assert app.test_client().sign_in("Ana").status_code == 303
-    assert strangers.sign_in("Ana").status_code == 429
-
-
-def test_who_signed_in_there_before_has_ten_tries_too_and_the_operator_ends_the_wait(ana, app, run):
-    browser = app.test_client()
-    answers = [browser.sign_in("Ana", "wrong").status_code for _ in range(11)]
-    assert answers == [401] * 10 + [429]
-    run("unlock", 1001)
-    assert browser.sign_in("Ana").status_code == 303
-
-
 def test_a_customer_kept_out_by_strangers_may_ask_for_a_link_and_go_on(app, ana, strangers, mails):
     assert ana.get("/cuenta").status_code == 200
     assert strangers.send("/olvido", usuario="1001").status_code == 200
     assert strangers.send(link_in(mails()[-1]), clave_nueva=NEW_PASSWORD).status_code == 303
     assert strangers.sign_in("Ana", NEW_PASSWORD).status_code == 303
-
-
-def test_a_right_password_does_not_clear_what_a_place_tried_on_others(browser, db):
-    for usuario in ("1002", "1003", "1004"):
-        browser.sign_in(usuario, "wrong")
-    browser.sign_in("Ana")
-    tries = "SELECT count FROM throttle WHERE key = 'network:127.0.0.1'"
-    assert db.execute(tries).fetchone().count == 3
 
 
 def test_a_password_counts_to_its_last_byte(app, browser, db):
@@ -183,21 +125,6 @@ def test_an_endless_password_is_refused_before_any_is_hashed(browser, monkeypatc
     assert browser.sign_in("Ana", "x" * 2**20).status_code == 413
     assert browser.sign_in("Ana", "x" * 2**18).status_code == 422
     assert browser.sign_in("Ana", "demo-2010\0").status_code == 400
-
-
-@pytest.mark.parametrize("password", [
-    "password1", "12345678", "1q2w3e4r5t", "Contraseña", "contraseña1", "boca1905", "RiverPlate",
-    "quilmes1", "argentina2010", "NetOne2010", "tornadostore", "claveclave", "Miclave123"])
-def test_what_everybody_chooses_may_not_be_chosen(ana, password):
-    answer = ana.send("/clave", clave_actual=PASSWORD, clave_nueva=password)
-    assert answer.status_code == 422 and "Elija una clave menos común" in text_of(answer)
-
-
-@pytest.mark.parametrize("password", ["Ana Sosa", "ana@example.com", "27-30123456-0"])
-def test_what_others_know_of_a_customer_may_not_be_chosen(ana, db, password):
-    db.execute("UPDATE customer SET cuit = '27301234560' WHERE number = 1001")
-    answer = ana.send("/clave", clave_actual=PASSWORD, clave_nueva=password)
-    assert answer.status_code == 422 and "Elija una clave menos común" in text_of(answer)
 
 
 @pytest.mark.parametrize(("address", "kinds"), [
@@ -252,26 +179,6 @@ def test_asking_for_a_link_takes_as_long_for_nobody(browser, db):
     assert max(found.values()) < 1.25 * min(found.values()), found
 
 
-def test_a_place_gets_twenty_mails_an_hour_and_asks_for_nobody_cost_none(app, mails, wait):
-    pages = set()
-    for number in [4004] * 30 + [*range(1001, 1011), 1013] * 3:
-        pages.add(app.test_client().send("/olvido", usuario=number).data)
-        count = len(mails())
-    assert len(pages) == 1 and 18 < count <= 20
-    wait(minutes=61)
-    app.test_client().send("/olvido", usuario="1001")
-    assert 20 <= len(mails()) <= 21
-
-
-def test_of_a_flood_of_asks_a_few_wait_to_be_looked_at(browser, db, mails, wait):
-    token = browser.page("/olvido").find(attrs={"name": "csrf_token"})["value"]
-    for _ in range(cac.WAITING_ASKS + 9):
-        browser.post("/olvido", data={"usuario": "1001", "csrf_token": token})
-    assert db.execute("SELECT count(*) FROM forgotten").fetchone()[0] == cac.WAITING_ASKS
-    wait(minutes=61)
-    assert mails() == []
-
-
 def test_by_number_or_by_mail_an_account_gets_three_mails_an_hour(app, mails, wait):
     for fields in [*ASKED.values()] * 3:
         app.test_client().send("/olvido", **fields)
@@ -279,15 +186,6 @@ def test_by_number_or_by_mail_an_account_gets_three_mails_an_hour(app, mails, wa
     wait(minutes=61)
     app.test_client().send("/olvido", usuario="1001")
     assert len(mails()) == 4
-
-
-@pytest.mark.parametrize(("minutes", "status"), [(-4, 200), (-6, 410)])
-def test_a_link_of_the_near_future_is_good_because_clocks_are_set_back(
-        app, browser, wait, minutes, status):
-    with app.app_context():
-        link = cac.password_link(1001, 0).partition("/clientes")[2]
-    wait(minutes=minutes)
-    assert browser.get(link).status_code == status
 
 
 # --- Forms, methods, headers ----------------------------------------------------------------------
@@ -387,13 +285,6 @@ def test_an_address_with_two_slashes_in_front_is_none(app, ana, addresses, db):
     assert everything(db) == before
 
 
-@pytest.mark.parametrize("target", ["//[", "/[", "http://[", "/%5B", "/pago/%00",
-                                    f"/comprobantes/{'1' * 5000}.pdf"])
-def test_wherever_one_wants_to_go_after_signing_in_is_no_fault(browser, target):
-    address = f"/ingresar?{urlencode({'next': target})}"
-    assert browser.send(address, usuario="1001", clave=PASSWORD).status_code == 303
-
-
 def test_too_many_fields_are_too_much(browser):
     assert browser.send("/ingresar", **{f"x{n}": "" for n in range(1001)}).status_code == 413
     query = "&".join(f"x{n}={n}" for n in range(10_000))
@@ -409,12 +300,6 @@ def test_too_many_fields_are_too_much(browser):
     "/comprobantes/٣.pdf", "/comprobantes/-1.pdf", "/comprobantes/99999999999999999999.pdf"])
 def test_no_address_leads_to_what_is_not_published(ana, path):
     assert ana.get(path).status_code == 404
-
-
-@pytest.mark.parametrize("path", ["//evil.example", "//evil.example/cuenta", "/cuenta//", "///"])
-def test_no_answer_repeats_the_host_that_was_named(ana, path):
-    answer = ana.get(headers={"Host": "evil.example"}, environ_overrides={"PATH_INFO": path})
-    assert "evil" not in answer.headers.get("Location", "")
 
 
 def test_whatever_host_is_named_no_page_repeats_it(app, ana, addresses):
@@ -454,11 +339,6 @@ def test_a_private_page_is_for_its_customer_alone(app, visit, db, addresses, end
     visitors = app.test_client(), visit("Ana"), visit("Beto"), blocked
     expected = [302, 200, 404 if endpoint in OWN else 200, 302]
     assert [visitor.get(address, buffered=True).status_code for visitor in visitors] == expected
-
-
-def test_every_page_of_one_thing_is_watched_over(app):
-    named = {rule.endpoint for rule in app.url_map.iter_rules() if rule.arguments}
-    assert named & set(PRIVATE) - OWN == {"cac.account_year"}     # of whoever asks
 
 
 @pytest.mark.parametrize(("hers", "nobodys"), [
@@ -533,14 +413,6 @@ def test_no_byte_is_a_fault(browser, ana, db, address, field):
                             content_type="application/x-www-form-urlencoded")
         asked = browser.get(f"{address}?{field}={raw}")
         assert sent.status_code < 500 and asked.status_code < 500
-
-
-@pytest.mark.parametrize("name", ["User-Agent", "Referer", "Accept-Language", "Cookie", "Origin",
-                                  "X-Forwarded-For", "X-Forwarded-Prefix", "Host", "Range"])
-@pytest.mark.parametrize("value", ["'", "\xff\xfe", "x" * 9000, "${jndi:x}", "../..", "\x00"])
-def test_no_header_is_a_fault(browser, name, value):
-    environ = {f"HTTP_{name.upper().replace('-', '_')}": value}
-    assert browser.get("/ingresar", environ_overrides=environ).status_code < 500
 
 
 ODD = ["[", "//[", "http://[", "http://x:y", "²", "9" * 5000, "bytes=0-²", "a..b", "%00", "/%5B",
@@ -745,3 +617,4 @@ def test_no_secret_is_in_a_log_the_database_a_mail_or_a_page(
     hidden = [*SECRETS.values(), token, cookie, SECRET_KEY, "demo-ipn-key"]
     assert [secret for secret in hidden if secret in kept] == []
     assert not any(secret in mail.as_string() for mail in mails() for secret in SECRETS.values())
+
