@@ -633,9 +633,9 @@ def is_demo_data(db) -> bool:
 def company():
     """Return the company's settings as attributes; money and counts are int."""
     if "company" not in g:
-        g.company = SimpleNamespace(**{
-            row.name: int(row.value) if row.kind in ("money", "count", "length") else row.value
-            for row in fetch_all("SELECT name, kind, value FROM setting")})
+        g.company = SimpleNamespace(**dict(fetch_all("""
+            SELECT name, iif(kind IN ('money', 'count', 'length'), CAST(value AS INTEGER), value)
+            FROM setting""")))
     return g.company
 
 
@@ -1740,7 +1740,7 @@ VOUCHER = """
     JOIN voucher_type ON voucher_type.code = movement.type"""
 IS_INVOICE = "voucher_type.kind IN ('invoice', 'debit note', 'credit note')"
 LINES = f"""
-    SELECT *, 0 AS balance, 0 AS rest, NULL AS days     -- the last three: statement_part fills them in
+    SELECT *, 0 AS balance, 0 AS rest, NULL AS days     -- statement_part fills in these three
     FROM ({VOUCHER}) WHERE customer = ? ORDER BY date DESC, id DESC LIMIT ? OFFSET ?"""
 NEWEST = """
     SELECT coalesce(sum(amount), 0) AS amount FROM (
@@ -2662,7 +2662,7 @@ def settle_due() -> None:
     """
     deadline, stalled = time.monotonic() + SETTLE_SECONDS, set()
     due = [(table, row) for table in ("payment", "notice") for row in fetch_all(
-        f"SELECT * FROM {table} WHERE query_at <= ? ORDER BY query_at, id LIMIT 50", now())]
+        f"SELECT * FROM {table} WHERE query_at <= ? ORDER BY query_at, id LIMIT 500", now())]
     for table, row in due:
         began = time.monotonic()
         if began > deadline or row.service in stalled:
@@ -4259,7 +4259,7 @@ def check_settings():
 
 
 def check_database():
-    """Yield what `check` finds in the database."""
+    """Yield what `check` finds in the database, and whether its documents are there."""
     db = get_db()
     version = known_version(db)
     yield finding(version == SCHEMA_VERSION, f"the database has version {version}",
@@ -4271,17 +4271,18 @@ def check_database():
     yield finding(not is_demo_data(db), "the data are no demo's",
                   "the database holds the demo's data")
     yield from db.execute("SELECT level, what FROM check_line").fetchall()
-
-
-def check_machine():
-    """Yield what `check` finds on the disks, and what time it is."""
-    path, folder = (Path(current_app.config[name]) for name in ("DATABASE", "DOCUMENTS"))
-    wanted = document_names(get_db())
+    folder = Path(current_app.config["DOCUMENTS"])
+    wanted = document_names(db)
     missing = sum(not (folder / name).is_file() for name in wanted)
     spare = sum(file.name not in wanted for file in folder.glob("*.pdf"))
     yield finding(not missing, f"documents missing in {folder}: none of {len(wanted)}"
                   + f"; {counted(spare, 'PDF')} of no voucher may go" * bool(spare),
                   f"documents missing in {folder}: {missing} of {len(wanted)}", "BAD")
+
+
+def check_machine():
+    """Yield what `check` finds on the disk, and what time it is."""
+    path = Path(current_app.config["DATABASE"])
     free = shutil.disk_usage(path.parent).free // 2**20
     yield finding(free >= FREE_MEGABYTES, f"{free:,} MB are free on the database's disk",
                   f"only {free} MB are free on the database's disk")
@@ -4651,7 +4652,9 @@ def page_values() -> dict:
     brands = all_brands()
     code = current_user.brand if current_user.is_authenticated else brands[0].code
     brand = next(brand for brand in brands if brand.code == code)
-    return {"company": company(), "brands": brands, "brand": brand, "signs": asset("signs.svg"),
+    address = partial(cached_url, request.script_root)      # asked for 25 times: see page_url
+    return {"company": company(), "brands": brands, "brand": brand,
+            "signs": asset("signs.svg"), "url_for": address,
             "unconfirmed_email": getattr(current_user, "unconfirmed_email", None)}
 
 

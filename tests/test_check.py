@@ -1,6 +1,7 @@
 """`check`: what is fine, what is not and what to do about it; with --live, what others answer."""
 
 import json
+from pathlib import Path
 
 import cac
 import pytest
@@ -37,13 +38,20 @@ def test_check_tells_a_monitor_the_same(empty):
      "WARN  payments that wait for a person: 1, see `list review`"),
     ("UPDATE setting SET value = '2026-11-20T00:00:00Z' WHERE name = 'jobs_at'",
      "WARN  the service does not run: it was last at work at 2026-11-20T00:00:00Z"),
+    ("INSERT INTO movement (customer, date, type, point_of_sale, number, amount)"
+     " SELECT 1002, date, type, point_of_sale, number, 0 FROM movement WHERE customer = 1001",
+     "WARN  invoices in the accounts of two customers: 5"),
+    ("INSERT INTO import (at, who, kind, file, digest, rows, balance_before, balance_after) VALUES"
+     " ('2020-01-01T00:00:00Z', '', 'movements', 'm.csv', '', 0, 0, 0)",
+     "WARN  no import for a week, the last at 2020-01-01T00:00:00Z"),
+    ("PRAGMA user_version = 99", "BAD   database: The database has version 99"),
     ("DELETE FROM bank_account", "WARN  no bank account: nobody can deposit"),
     ("UPDATE voucher_type SET dineromail = 0", "WARN  no voucher type has DineroMail on"),
     ("INSERT INTO event (at, customer, kind, actor) VALUES ('2999-01-01T00:00:00Z', 1001, 'x',"
      " 'service')", "WARN  the clock is behind what was last recorded")])
 def test_check_finds_what_is_wrong(run, db, sql, said):
     assert said not in run("check").output
-    db.execute(sql)
+    db.executescript(sql)
     result = run("check")
     assert said in result.output
     assert result.exit_code == said.startswith("BAD")
@@ -63,6 +71,32 @@ def test_check_warns_who_may_read_the_database(run, database):
         "check").output
     database.chmod(0o640)
     assert f"ok    only its owner reads {database}" in run("check").output
+
+
+@pytest.mark.parametrize("damage", [
+    lambda file: file.write_bytes(b"no database" * 500),
+    lambda file: file.write_bytes(file.read_bytes()[:50000]), lambda file: file.unlink()],
+    ids=["not a database", "half of it", "gone"])
+def test_check_of_a_broken_database_says_what_it_can(run, database, damage):
+    damage(database)
+    result = run("check", "--json")
+    assert result.exit_code == 1
+    lines = [(line["level"], line["what"]) for line in json.loads(result.stdout)]
+    assert [what for level, what in lines if level == "BAD" and what.startswith("database: ")]
+    assert any("MB are free" in what for _, what in lines)
+
+
+@pytest.mark.parametrize(("limit", "reached", "line"), [
+    ("FREE_MEGABYTES", 10**9, "WARN  only "), ("WAL_MEGABYTES", 0, "WARN  0 MB wait in cac.db-")])
+def test_check_warns_of_little_space_and_a_large_wal(run, monkeypatch, limit, reached, line):
+    assert line not in run("check").stdout
+    monkeypatch.setattr(cac, limit, reached)
+    assert line in run("check").stdout
+
+
+def test_check_tells_of_documents_that_nobody_refers_to(app, run):
+    Path(app.config["DOCUMENTS"], "lost.pdf").touch()
+    assert "none of 0; 1 PDF of no voucher may go" in run("check").stdout
 
 
 def test_check_warns_that_the_data_is_the_demos(run):

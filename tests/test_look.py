@@ -74,7 +74,7 @@ def test_every_brand_has_its_one_line_and_its_mark(db):
 def test_each_sign_that_a_template_names_is_drawn():
     drawn = set(re.findall(r'symbol id="(\w+)"', (STATIC / "signs.svg").read_text()))
     texts = [file.read_text(encoding="utf-8") for file in (ROOT / "templates").glob("*.html")]
-    assert set(re.findall(r'sign\("(\w+)"', "".join(texts))) | set(TONES) <= drawn
+    assert set(re.findall(r'(?:sign\("|signs }}#)(\w+)', "".join(texts))) | set(TONES) <= drawn
 
 
 def drawn(app, macro, *values):

@@ -1,7 +1,6 @@
 """What keeps the service running: check, /salud, serve and its workers."""
 
 import http.client
-import json
 import os
 import shutil
 import signal
@@ -14,84 +13,6 @@ import cac
 import pytest
 from bs4 import BeautifulSoup
 from conftest import ROOT, SECRET_KEY, answers, free_port, running, wait_for
-
-
-# --- check ----------------------------------------------------------------------------------------
-
-@pytest.mark.parametrize(("sql", "line"), [
-    ("INSERT INTO movement (customer, date, type, point_of_sale, number, amount)"
-     " SELECT 1002, date, type, point_of_sale, number, 0 FROM movement WHERE customer = 1001",
-     "WARN  invoices that two customers have: 5"),
-    ("UPDATE setting SET value = '2020-01-01T00:00:00Z' WHERE name = 'jobs_at'",
-     "WARN  jobs not done for an hour, as when the service does not run: 1"),
-    ("INSERT INTO event (at, customer, kind, actor) VALUES ('2099-01-01T00:00:00Z', 1001, 'x',"
-     " 'service')", "WARN  the clock is behind what was last recorded: 1"),
-    ("INSERT INTO setting VALUES ('last_backup', 'mark', '2020-01-01T00:00:00Z', '')",
-     "WARN  no backup for two days (last: 2020-01-01T00:00:00Z): 1"),
-    ("INSERT INTO import (at, kind, file, digest, balance_before, balance_after) VALUES"
-     " ('2020-01-01T00:00:00Z', 'movements', 'm.csv', '', 0, 0)",
-     "WARN  no import for a week (last: 2020-01-01T00:00:00Z): 1"),
-    ("PRAGMA user_version = 99", "BAD   database: The database has version 99")], ids=range(6))
-def test_check_finds_what_the_database_tells(run, db, sql, line):
-    assert line not in run("check").stdout
-    db.executescript(sql)
-    assert line in run("check").stdout
-
-
-def test_check_knows_the_demos_password(run):
-    assert "WARN  customers with the demo's password: 12" in run("check").stdout
-
-
-def test_check_warns_of_files_that_others_may_read(run, database, tmp_path, monkeypatch):
-    config = tmp_path / "cac.toml"
-    config.touch()
-    monkeypatch.setenv("CAC_CONFIG", str(config))
-    for mode, level, told in ((0o644, "WARN  ", "yes"), (0o640, "ok    ", "no")):
-        for file in (config, database):
-            file.chmod(mode)
-            assert f"{level}{file} may be read by others: {told}\n" in run("check").stdout
-
-
-def test_check_warns_of_documents_that_nobody_refers_to(app, run):
-    Path(app.config["DOCUMENTS"], "lost.pdf").touch()
-    assert f"WARN  documents of no voucher in {app.config['DOCUMENTS']}: 1" in run("check").stdout
-
-
-def test_check_is_content_after_a_backup(run, tmp_path):
-    assert "WARN  no backup for two days (last: never): 1" in run("check").stdout
-    run("backup", tmp_path / "copies")
-    assert "ok    no backup for two days (last: 20" in run("check").stdout
-
-
-@pytest.mark.parametrize("damage", [
-    lambda file: file.write_bytes(b"no database" * 500),
-    lambda file: file.write_bytes(file.read_bytes()[:50000]), lambda file: file.unlink()],
-    ids=["not a database", "half of it", "gone"])
-def test_check_of_a_broken_database_says_what_it_can(run, database, damage):
-    damage(database)
-    found = run("check", "--json")
-    assert found.exit_code == 1
-    lines = [(line["level"], line["what"]) for line in json.loads(found.stdout)]
-    assert [what for level, what in lines if level == "BAD" and what.startswith("database: ")]
-    assert any(what.startswith("free megabytes") for _, what in lines)
-
-
-@pytest.mark.parametrize(("limit", "reached", "line"), [
-    ("FREE_MEGABYTES", 10**9, "WARN  free megabytes on the database's disk: "),
-    ("WAL_MEGABYTES", 0, "WARN  megabytes in cac.db-wal: ")])
-def test_check_warns_of_little_space_and_a_large_wal(run, monkeypatch, limit, reached, line):
-    assert line not in run("check").stdout
-    monkeypatch.setattr(cac, limit, reached)
-    assert line in run("check").stdout
-
-
-@pytest.mark.parametrize(("version", "level"), [
-    ((3, 40, 1), "WARN"), ((3, 44, 5), "WARN"), ((3, 44, 6), "ok"), ((3, 50, 6), "WARN"),
-    ((3, 50, 7), "ok"), ((3, 51, 2), "WARN"), ((3, 51, 3), "ok"), ((3, 52, 0), "ok")])
-def test_check_knows_which_sqlite_may_lose_a_write(run, monkeypatch, version, level):
-    monkeypatch.setattr(cac.sqlite3, "sqlite_version_info", version)
-    assert f"{level:4}  SQLite " in run("check").stdout
-
 
 # --- /salud ---------------------------------------------------------------------------------------
 
@@ -176,8 +97,8 @@ def test_killed_workers_are_replaced_and_the_jobs_go_on(service, database):
         wait_for(lambda: answers(f"{running.address}/salud"))
         with cac.transaction(db):
             cac.enqueue(db, "password_changed", ["ana@example.com"], 1001)
-        wait_for(lambda: db.execute("SELECT * FROM outbox WHERE tries > 0").fetchall())
-        assert [mail.tries for mail in db.execute("SELECT tries FROM outbox")] == [1]
+        wait_for(lambda: db.execute(    # there is no SMTP server: the job says so
+            "SELECT 1 FROM outbox WHERE error LIKE '%CAC_SMTP_URL is not set%'").fetchall())
 
 
 def test_a_stopped_service_ends_what_it_has_begun(service, database):
