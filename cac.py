@@ -2188,7 +2188,6 @@ def time_limit(connection, seconds: float):
             socket.socket.shutdown(connection.sock or first, socket.SHUT_RDWR)
 
     timer = threading.Timer(seconds, hang_up)
-    timer.daemon = True
     timer.start()
     try:
         yield
@@ -2219,10 +2218,8 @@ def fetch(url: str, read, data: bytes | None = None, headers: dict | None = None
             words = " ".join(answer[:300].decode("utf-8", "replace").split())
             raise kind(f"HTTP {reply.status}: {words}")
         return read(answer)
-    except (OSError, HTTPException) as error:
+    except (OSError, HTTPException, ValueError) as error:
         raise ServiceError(f"{type(error).__name__}: {error}") from error
-    except ValueError as error:
-        raise ServiceError(f"the answer: {error}") from error
 
 
 def read_xml(body: bytes):
@@ -2249,7 +2246,6 @@ def read_xml(body: bytes):
 
 
 def read_json(body: bytes) -> dict:
-    """Return a JSON object; ValueError if it is something else."""
     value = json.loads(body)
     if not isinstance(value, dict):
         raise ValueError("it is no JSON object")
@@ -2344,7 +2340,6 @@ class MercadoPago:
         self.token, self.secret = config["MERCADOPAGO_TOKEN"], config["MERCADOPAGO_SECRET"]
 
     def ask(self, path: str, data: bytes | None = None, **headers) -> dict:
-        """Return their answer; a payment that they do not know yet is a ServiceError, too."""
         headers |= {"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"}
         return fetch(self.base + path, read_json, data, headers)
 
@@ -2361,7 +2356,7 @@ class MercadoPago:
         answer = self.ask("/checkout/preferences", json.dumps(preference).encode(),
                           **{"X-Idempotency-Key": payment.reference})
         address = str(answer.get("init_point", ""))
-        if not re.fullmatch(r"https?://[!-~]{1,2000}", address):
+        if not re.fullmatch(r"https?://[!-~]+", address):
             raise ServiceError("the preference has no address")
         return address
 
@@ -2401,7 +2396,6 @@ class MercadoPago:
         return [subject]
 
     def look_up(self, number: str) -> list[Operation]:
-        """Ask about a payment of theirs."""
         operation = self.read_payment(self.ask(f"/v1/payments/{number}"))
         if operation.service_payment != number:
             raise ServiceError("the answer is about another payment")
@@ -2426,7 +2420,6 @@ SERVICES = {"mercadopago": MercadoPago, "dineromail": DineroMail}   # in the ord
 
 
 def payment_service(name: str):
-    """Return the service of this name, as it is configured."""
     return SERVICES[name](current_app.config)
 
 
@@ -2442,11 +2435,8 @@ def no_service(error):
 
 MIN_PAYMENT = 100                   # centavos: the least advance payment
 FIRST_QUERY_SECONDS = 180           # a new payment is asked about if there was no notice by then
-ASK_AGAIN_SECONDS = 5               # for a customer who waits it is asked about no more often
 REFRESHES = {"new": 15, "pending": 15, "rejected": 3}   # of its page, after 2, 4, 6 … seconds
 GIVE_UP_SECONDS = 30 * 86400
-SETTLE_SECONDS = 5                  # then the other jobs have their turn
-NOTICE_BYTES = 64 * 1024
 KEPT_BYTES = 1000                   # of a notice: anybody may have sent it
 NOTICES_WAITING = 20_000            # then no more are taken: what they tell is asked for anyway
 
@@ -2473,8 +2463,7 @@ def check_amount(field, least: int, most: int) -> None:
     try:
         amount = parse_money(field.data or "")
     except ValueError as error:
-        problem = str(error) if field.data else "Escriba el importe"
-        raise StopValidation(problem) from error
+        raise StopValidation(str(error) if field.data else "Escriba el importe") from error
     if not least <= amount <= most:
         raise StopValidation(f"Escriba un importe de {money(least)} a {money(most)}")
 
@@ -2493,8 +2482,7 @@ class PaymentForm(Form):
 @login_required
 def pay():
     """PAGO ONLINE: the balance, where to deposit it, and the buttons that the rules allow."""
-    number = current_user.number
-    form, offer = PaymentForm(), payment_offer(number)
+    form, offer, number = PaymentForm(), payment_offer(current_user.number), current_user.number
     if request.method == "POST":
         is_absent = form.medio.data in SERVICES and form.medio.data not in offer.services
         if is_absent or offer.why_not.get(form.concepto.data):
@@ -2504,13 +2492,13 @@ def pay():
                                else ("advance", parse_money(form.importe.data)))
             reference = begin_payment(number, form.medio.data, purpose, amount)
             return redirect(url_for(".payment", reference=reference), 303)
-    accounts = fetch_all("SELECT * FROM bank_account ORDER BY id")
     under_way = fetch_all("""
         SELECT * FROM payment_shown WHERE customer = ?1 AND (
             state = 'pending' OR (state = 'review' AND is_in_review)
             OR (state = 'new' AND hidden_at IS NULL AND (purpose = 'advance' OR amount = ?2)))
         ORDER BY id""", number, offer.balance)
-    return form_page("pay.html", form, offer=offer, accounts=accounts, under_way=under_way,
+    return form_page("pay.html", form, offer=offer, under_way=under_way,
+                     accounts=fetch_all("SELECT * FROM bank_account ORDER BY id"),
                      labels={name: service.label for name, service in SERVICES.items()},
                      open_items=open_items(number, offer.balance),
                      transfers=reported_transfers(number))
@@ -2518,7 +2506,6 @@ def pay():
 
 def begin_payment(number: int, service: str, purpose: str, amount: int) -> str:
     """Commit a payment, or take up the same one while it is new; return its reference."""
-    reference = "CAC" + b32encode(secrets.token_bytes(10)).decode()
     with transaction() as db:
         allow(db, "payment", number)
         begun = db.execute("""
@@ -2527,8 +2514,8 @@ def begin_payment(number: int, service: str, purpose: str, amount: int) -> str:
             ON CONFLICT (customer, service, purpose, amount) WHERE state = 'new' DO UPDATE
             SET created_at = excluded.created_at, query_at = excluded.query_at, hidden_at = NULL
             RETURNING *""",
-            (reference, number, service, purpose, amount, now(), now(FIRST_QUERY_SECONDS))
-        ).fetchone()
+            ("CAC" + b32encode(secrets.token_bytes(10)).decode(), number, service, purpose, amount,
+             now(), now(FIRST_QUERY_SECONDS))).fetchone()
     if service == "mercadopago":
         address = payment_service(service).checkout(begun)
         with transaction() as db:
@@ -2554,7 +2541,7 @@ def payment(reference):
         with suppress(sqlite3.OperationalError), transaction(patience=1) as db:
             db.execute("UPDATE payment SET query_at = ?1 WHERE reference = ?2 AND customer = ?3"
                        " AND query_at > ?1 AND coalesce(queried_at, '') < ?4",
-                       (now(), reference, number, now(-ASK_AGAIN_SECONDS)))
+                       (now(), reference, number, now(-5)))     # no more often
     row = fetch_one("SELECT * FROM payment_shown WHERE reference = ? AND customer = ?",
                     reference, number) or abort(404)
     service, checkout, balance = payment_service(row.service), None, balance_of(number)
@@ -2595,10 +2582,8 @@ def credit(db, payment, operation: Operation) -> None:
 
 
 def act_on(db, service: str, operations: list[Operation]) -> None:
-    """Do what the verdict on each operation says, in a transaction of the caller's.
-
-    The refused first: of several payments for one reference, one that may yet succeed counts.
-    """
+    """Do what the verdict on each operation says, in a transaction of the caller's."""
+    # The refused first: of several payments for a reference, one that may yet succeed counts.
     for operation in sorted(operations, key=lambda operation: operation.state != "rejected"):
         reference, number = operation.reference, operation.service_payment
         payment = fetch_one("SELECT * FROM payment WHERE reference = ?", reference)
@@ -2608,7 +2593,7 @@ def act_on(db, service: str, operations: list[Operation]) -> None:
         owner = fetch_one("SELECT reference FROM payment WHERE service = ? AND service_payment = ?",
                           service, number)
         deed, why = verdict(payment, operation)
-        # Two payments that make up the amount are a person's: each may still be given back alone.
+        # Two that make up the amount are a person's, too: each may be given back on its own.
         parts = [one.amount or 0 for one in operations if (one.state, one.currency, one.reference)
                  == ("credited", "ARS", reference)]
         if deed == "review" and payment and len(parts) == 2 and sum(parts) == payment.amount:
@@ -2631,12 +2616,9 @@ def act_on(db, service: str, operations: list[Operation]) -> None:
 
 
 def settle(row, *, is_notice: bool = False) -> None:
-    """Ask the service about a payment, or what a notice names, and act on its answer.
-
-    The next query is planned first, unless the payment was begun anew meanwhile.
-    """
+    """Ask the service about a payment, or what a notice names, and act on its answer."""
     service = payment_service(row.service)
-    with transaction() as db:
+    with transaction() as db:   # the next query is planned, unless the payment was begun anew
         if is_notice:
             db.execute("UPDATE notice SET query_at = ?, outcome = 'not settled yet' WHERE id = ?",
                        (retry_at(row.received_at, 15, GIVE_UP_SECONDS), row.id))
@@ -2656,11 +2638,8 @@ def settle(row, *, is_notice: bool = False) -> None:
 
 
 def settle_due() -> None:
-    """Settle what is due, payments first: strangers may send any number of notices.
-
-    It is for some seconds, and a service that stalls is asked only once.
-    """
-    deadline, stalled = time.monotonic() + SETTLE_SECONDS, set()
+    """Settle what is due, payments first: strangers send notices. What stalls is asked once."""
+    deadline, stalled = time.monotonic() + 5, set()     # then the other jobs have their turn
     due = [(table, row) for table in ("payment", "notice") for row in fetch_all(
         f"SELECT * FROM {table} WHERE query_at <= ? ORDER BY query_at, id LIMIT 500", now())]
     for table, row in due:
@@ -2681,7 +2660,7 @@ def settle_due() -> None:
 @csrf.exempt
 def receive_notice(service):
     """Store what a payment service tells; in a moment the service itself is asked about it."""
-    request.max_content_length = NOTICE_BYTES
+    request.max_content_length = 64 * 1024
     query, body = request.query_string.decode("latin-1"), request.get_data()
     subjects, status, outcome = [], 200, None
     try:
@@ -2692,8 +2671,7 @@ def receive_notice(service):
         outcome = f"refused: {error}"
     with transaction() as db:
         allow(db, "notice", network_of(client_address()))
-        waiting = fetch_one("SELECT count(*) AS n FROM notice WHERE query_at IS NOT NULL").n
-        if waiting >= NOTICES_WAITING:
+        if fetch_one("SELECT count(*) AS n FROM notice WHERE query_at >= ''").n >= NOTICES_WAITING:
             abort(503)
         db.execute("INSERT INTO notice (service, received_at, address, query, body, subjects,"
                    " query_at, outcome) VALUES (?1, ?2, ?3, ?4, ?5, ?6, iif(?7 IS NULL, ?2, NULL),"
@@ -2737,7 +2715,6 @@ def resolve(line):
         if not db.execute("UPDATE review SET closed_at = ? WHERE id = ? AND closed_at IS NULL",
                           (now(), line)).rowcount:
             raise Refused(f"There is no line {line} to review. Nothing was changed.")
-    log.info("event=review-closed review=%s", line)
     echo(f"{line} is closed. The ledger is as it was.")
 
 
@@ -2745,9 +2722,9 @@ def resolve(line):
 @click.argument("number", type=NUMBER)
 def customer(number):
     """Show a customer, and why each payment button shows or not."""
-    row, offer = known_customer(number), payment_offer(number)
+    offer = payment_offer(number)
     echo(current_app.jinja_env.get_template("command/customer.txt").render(
-        row=row, offer=offer, emails=emails_of(number),
+        row=known_customer(number), offer=offer, emails=emails_of(number),
         advance=shows_advance_payment(offer.balance, offer.limit)))
 
 # === Transfers ====================================================================================
