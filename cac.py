@@ -2151,10 +2151,9 @@ def voucher(voucher):
     return download(lambda: document(current_user, row), document_name(row))
 
 # === Services =====================================================================================
-# The payment services, as they really talk: where to pay, what their notices mean, how to ask them.
+# The payment services, as they talk: where to pay, what their notices mean, how to ask them.
 
 SERVICE_SECONDS = 4                 # to connect, and then to the last byte of the answer
-ANSWER_BYTES = 256 * 1024
 
 
 class ServiceError(Exception):
@@ -2166,7 +2165,6 @@ class RefusalError(ServiceError):
 
 
 def note_error(service: str, error: ServiceError) -> None:
-    """Log what went wrong with a service, and keep for `check` what it refused."""
     log.warning("event=service-error service=%s error=%s", service, error)
     if isinstance(error, RefusalError):
         with transaction() as db:
@@ -2198,21 +2196,18 @@ def time_limit(connection, seconds: float):
 
 
 def fetch(url: str, read, data: bytes | None = None, headers: dict | None = None):
-    """Return what `read` makes of a payment service's answer to a GET or, with `data`, a POST.
-
-    ServiceError if there is no answer in time, or `read` refuses it with a ValueError.
-    """
+    """Return what `read` makes of the answer to a GET or, with `data`, a POST."""
     parts = urlsplit(url)
-    path = parts._replace(scheme="", netloc="").geturl()
     kind = HTTPSConnection if parts.scheme == "https" else HTTPConnection
     try:
         with closing(kind(parts.netloc, timeout=SERVICE_SECONDS)) as connection:
             connection.connect()
             with time_limit(connection, SERVICE_SECONDS):
-                connection.request("POST" if data else "GET", path, data,
-                                   {"User-Agent": "CAC"} | (headers or {}))
+                connection.request(
+                    "POST" if data else "GET", parts._replace(scheme="", netloc="").geturl(), data,
+                    {"User-Agent": "CAC"} | (headers or {}))
                 reply = connection.getresponse()
-                answer = reply.read(ANSWER_BYTES)
+                answer = reply.read(256 * 1024)
         if not 200 <= reply.status < 300:   # an answer from elsewhere is none either
             kind = RefusalError if reply.status in (400, 401, 403, 422) else ServiceError
             words = " ".join(answer[:300].decode("utf-8", "replace").split())
@@ -2223,17 +2218,14 @@ def fetch(url: str, read, data: bytes | None = None, headers: dict | None = None
 
 
 def read_xml(body: bytes):
-    """Return the tree of DineroMail's XML with all the damage seen in the wild, tags in lower case.
-
-    ValueError if it is not XML, or declares anything (entities, a DTD).
-    """
+    """Return the tree of DineroMail's XML, damaged as seen in the wild; tags in lower case."""
     try:
         text = body.decode("utf-8-sig")
     except UnicodeDecodeError:
         text = body.decode("latin-1")
     text = html.unescape(text) if text.lstrip().startswith("&lt;") else text
     text = re.sub(r"^\s*<\?\s*xml[^>]*>", "", text, flags=re.I).strip()
-    if "<!" in text:    # before anything is parsed: what is not declared cannot expand
+    if "<!" in text:    # what is not declared cannot expand
         raise ValueError("it has declarations")
     text = re.sub(r"&(?!(#\d+|#x[0-9a-fA-F]+|amp|lt|gt|quot|apos);)", "&amp;", text)
     try:
@@ -2246,8 +2238,7 @@ def read_xml(body: bytes):
 
 
 def read_json(body: bytes) -> dict:
-    value = json.loads(body)
-    if not isinstance(value, dict):
+    if not isinstance(value := json.loads(body), dict):
         raise ValueError("it is no JSON object")
     return value
 
@@ -2261,9 +2252,8 @@ def centavos(decimal: str) -> int | None:
 class DineroMail:
     """Checkout of generation 1 and IPN v2, after DineroMail's manual of July 2011.
 
-    Both services have `subjects`, what a notice names, PermissionError if it is forged; `look_up`,
-    which asks about that; and `query`, which asks about a reference of ours. What the service does
-    not know is left out. Nobody signs DineroMail's notices.
+    Both services have `subjects`, what a notice names, PermissionError if it is forged;
+    `look_up`, which asks about that; and `query`, which asks about a reference of ours.
     """
 
     label = "DineroMail"            # its name on pages and receipts
@@ -2289,8 +2279,8 @@ class DineroMail:
         """Return the references that a notice names; ValueError if it cannot be read."""
         text = body.decode("latin-1")
         name, _, value = text.partition("=")
-        is_raw = re.match(r"\s*(<|&lt;)", value)    # it was not encoded at all
-        pairs = [(name, value)] if is_raw else parse_qsl(text, encoding="latin-1")
+        pairs = ([(name, value)] if re.match(r"\s*(<|&lt;)", value)     # it is not encoded at all
+                 else parse_qsl(text, encoding="latin-1"))
         fields = {name.lower(): value for name, value in pairs}
         if "notificacion" not in fields:
             raise ValueError("it has no field Notificacion")
@@ -2329,7 +2319,7 @@ class DineroMail:
 
 
 class MercadoPago:
-    """Checkout Pro: a preference, a signed notice that tells a payment's id, a query about it."""
+    """Checkout Pro: a preference, a signed notice of a payment's id, a query about it."""
 
     label, setting = "Mercado Pago", "MERCADOPAGO_TOKEN"
     states = {"approved": "credited", "pending": "pending", "in_process": "pending",
@@ -2344,15 +2334,15 @@ class MercadoPago:
         return fetch(self.base + path, read_json, data, headers)
 
     def checkout(self, payment) -> str:
-        """Make the preference of a payment, always the same; return the address it leads to."""
+        """Make the preference of a payment, always the same; return where it leads."""
         back = absolute("payment", reference=payment.reference, vuelta=1)
         item = {"id": f"CC-{payment.customer}", "currency_id": "ARS", "quantity": 1,
                 "title": f"{company().company_name}, usuario {payment.customer}",
                 "unit_price": payment.amount / 100}
-        notices = absolute("receive_notice", service="mercadopago", source_news="webhooks")
         preference = {"items": [item], "external_reference": payment.reference,
                       "back_urls": {"success": back, "pending": back, "failure": back},
-                      "auto_return": "approved", "notification_url": notices}
+                      "auto_return": "approved", "notification_url": absolute(
+                          "receive_notice", service="mercadopago", source_news="webhooks")}
         answer = self.ask("/checkout/preferences", json.dumps(preference).encode(),
                           **{"X-Idempotency-Key": payment.reference})
         address = str(answer.get("init_point", ""))
@@ -2361,10 +2351,7 @@ class MercadoPago:
         return address
 
     def is_genuine(self, headers, *ids: str) -> bool:
-        """Tell whether x-signature signs one of these ids with our secret; '' = no id is signed.
-
-        Parts that a notice lacks are left out.
-        """
+        """Tell whether one of these ids is signed with our secret; '' = no id was signed."""
         pairs = (part.partition("=") for part in headers.get("x-signature", "").split(","))
         signature = {name.strip(): value.strip() for name, _, value in pairs}
         for id_ in ids:
@@ -2372,16 +2359,14 @@ class MercadoPago:
                      ("ts", signature.get("ts", "")))
             manifest = "".join(f"{name}:{value};" for name, value in parts if value)
             expected = hmac.new(self.secret.encode(), manifest.encode(), "sha256").hexdigest()
-            if self.secret and hmac.compare_digest(expected.encode(),
-                                                   signature.get("v1", "").encode()):
-                return True
+            if hmac.compare_digest(expected.encode(), signature.get("v1", "").encode()):
+                return bool(self.secret)
         return False
 
     def subjects(self, headers, query: str, body: bytes) -> list[str]:
         """Return the id of the payment that a notice names; [] if it is not of a payment.
 
-        It is in the address, in the new form or the old one (`id` and `topic`), or in the body. It
-        is signed as it came or in lower case, in the old form perhaps not at all.
+        It is signed as it came or in lower case, in the old form (`topic`) perhaps not at all.
         """
         fields = dict(parse_qsl(query))
         subject = fields.get("data.id") or fields.get("id", "")
@@ -2408,7 +2393,7 @@ class MercadoPago:
         return [one for one in operations if one.reference.upper() == reference.upper()]
 
     def read_payment(self, payment: dict) -> Operation:
-        """Read a payment of theirs. Money given back, whole or in part, is a state of its own."""
+        """Read a payment of theirs. Money given back in part is a state of its own."""
         number, status, reference, amount, currency = (str(payment.get(name) or "") for name in (
             "id", "status", "external_reference", "transaction_amount", "currency_id"))
         is_refunded = payment.get("status_detail") == "partially_refunded"
@@ -2434,11 +2419,10 @@ def no_service(error):
 # own answer, which the background thread asks for.
 
 MIN_PAYMENT = 100                   # centavos: the least advance payment
-FIRST_QUERY_SECONDS = 180           # a new payment is asked about if there was no notice by then
-REFRESHES = {"new": 15, "pending": 15, "rejected": 3}   # of its page, after 2, 4, 6 … seconds
+FIRST_QUERY_SECONDS = 180           # then a new payment of which no notice came is asked about
+REFRESHES = {"new": 15, "pending": 15, "rejected": 3}   # of its page, after 2, 4, 6… seconds
 GIVE_UP_SECONDS = 30 * 86400
-KEPT_BYTES = 1000                   # of a notice: anybody may have sent it
-NOTICES_WAITING = 20_000            # then no more are taken: what they tell is asked for anyway
+NOTICES_WAITING = 20_000            # then no more are taken: payments are asked about anyway
 
 
 def payment_offer(number: int):
@@ -2482,7 +2466,8 @@ class PaymentForm(Form):
 @login_required
 def pay():
     """PAGO ONLINE: the balance, where to deposit it, and the buttons that the rules allow."""
-    form, offer, number = PaymentForm(), payment_offer(current_user.number), current_user.number
+    number = current_user.number
+    form, offer = PaymentForm(), payment_offer(number)
     if request.method == "POST":
         is_absent = form.medio.data in SERVICES and form.medio.data not in offer.services
         if is_absent or offer.why_not.get(form.concepto.data):
@@ -2527,10 +2512,7 @@ def begin_payment(number: int, service: str, purpose: str, amount: int) -> str:
 @bp.route("/pago/<reference>", methods=["GET", "POST"])
 @login_required
 def payment(reference):
-    """A payment: while it is new, the way to the service; then what became of it.
-
-    POST is "no lo hice": PAGO ONLINE shows it no more, but what the service tells still counts.
-    """
+    """A payment: the way to the service, then what became of it. POST is "no lo hice"."""
     number, turn = current_user.number, max(request.args.get("vuelta", 1, type=int), 1)
     if request.method == "POST":
         with transaction() as db:
@@ -2588,7 +2570,7 @@ def act_on(db, service: str, operations: list[Operation]) -> None:
         reference, number = operation.reference, operation.service_payment
         payment = fetch_one("SELECT * FROM payment WHERE reference = ?", reference)
         if service == "mercadopago" and not payment:
-            continue    # the shop's other sales: its notices tell of every payment of the account
+            continue    # the shop's other sales: its notices tell of them, too
         payment = payment if payment and payment.service == service else None
         owner = fetch_one("SELECT reference FROM payment WHERE service = ? AND service_payment = ?",
                           service, number)
@@ -2638,11 +2620,10 @@ def settle(row, *, is_notice: bool = False) -> None:
 
 
 def settle_due() -> None:
-    """Settle what is due, payments first: strangers send notices. What stalls is asked once."""
+    """Settle what is due, payments first, as strangers send notices; ask who stalls once."""
     deadline, stalled = time.monotonic() + 5, set()     # then the other jobs have their turn
-    due = [(table, row) for table in ("payment", "notice") for row in fetch_all(
-        f"SELECT * FROM {table} WHERE query_at <= ? ORDER BY query_at, id LIMIT 500", now())]
-    for table, row in due:
+    for table, row in [(table, row) for table in ("payment", "notice") for row in fetch_all(
+            f"SELECT * FROM {table} WHERE query_at <= ? ORDER BY query_at, id LIMIT 500", now())]:
         began = time.monotonic()
         if began > deadline or row.service in stalled:
             continue
@@ -2675,8 +2656,8 @@ def receive_notice(service):
             abort(503)
         db.execute("INSERT INTO notice (service, received_at, address, query, body, subjects,"
                    " query_at, outcome) VALUES (?1, ?2, ?3, ?4, ?5, ?6, iif(?7 IS NULL, ?2, NULL),"
-                   " ?7)", (service, now(), client_address(), query[:KEPT_BYTES],
-                            body[:KEPT_BYTES], json.dumps(subjects), outcome))
+                   " ?7)", (service, now(), client_address(), query[:1000], body[:1000],
+                            json.dumps(subjects), outcome))     # anybody may have sent it
     if status != 200:
         log.warning("event=notice-refused service=%s why=%r", service, outcome)
     return Response("OK" if status == 200 else "refused", status, mimetype="text/plain")
@@ -2728,8 +2709,8 @@ def customer(number):
         advance=shows_advance_payment(offer.balance, offer.limit)))
 
 # === Transfers ====================================================================================
-# Transfers and deposits that customers tell us of. No balance moves: a person, or the receipt that
-# the accounting program sends, says that one arrived; a trigger writes the mail.
+# Transfers and deposits that customers tell us of. No balance moves: a person, or an imported
+# receipt, says that one arrived; a trigger writes the mail.
 
 PROOF_BYTES = 5 * 2**20             # of the file that comes with a transfer
 PROOFS = {".pdf": b"%PDF-", ".png": b"\x89PNG\r\n\x1a\n", ".jpg": b"\xff\xd8\xff"}  # beginnings
@@ -2756,7 +2737,6 @@ class TransferForm(Form):
             raise StopValidation("Elija una de nuestras cuentas")
 
     def validate_archivo(self, field):
-        """None, or what its content says that it is: a name may be anything."""
         self.content = field.data.read() if field.data else b""
         self.kind = next((ending for ending, beginning in PROOFS.items()
                           if self.content.startswith(beginning)), None)
