@@ -2345,8 +2345,7 @@ class MercadoPago:
                           "receive_notice", service="mercadopago", source_news="webhooks")}
         answer = self.ask("/checkout/preferences", json.dumps(preference).encode(),
                           **{"X-Idempotency-Key": payment.reference})
-        address = str(answer.get("init_point", ""))
-        if not re.fullmatch(r"https?://[!-~]+", address):
+        if not re.fullmatch(r"https?://[!-~]+", address := str(answer.get("init_point", ""))):
             raise ServiceError("the preference has no address")
         return address
 
@@ -2622,8 +2621,8 @@ def settle(row, *, is_notice: bool = False) -> None:
 def settle_due() -> None:
     """Settle what is due, payments first, as strangers send notices; ask who stalls once."""
     deadline, stalled = time.monotonic() + 5, set()     # then the other jobs have their turn
-    for table, row in [(table, row) for table in ("payment", "notice") for row in fetch_all(
-            f"SELECT * FROM {table} WHERE query_at <= ? ORDER BY query_at, id LIMIT 500", now())]:
+    for table, row in [(name, row) for name in ("payment", "notice") for row in fetch_all(
+            f"SELECT * FROM {name} WHERE query_at <= ? ORDER BY query_at, id LIMIT 500", now())]:
         began = time.monotonic()
         if began > deadline or row.service in stalled:
             continue
