@@ -2127,10 +2127,9 @@ def voucher(voucher):
     return download(lambda: document(current_user, row), document_name(row))
 
 # === Services =====================================================================================
-# The payment services, as they really talk: where to pay, what their notices mean, how to ask them.
+# The payment services, as they talk: where to pay, what their notices mean, how to ask them.
 
 SERVICE_SECONDS = 4                 # to connect, and then to the last byte of the answer
-ANSWER_BYTES = 256 * 1024
 
 
 class ServiceError(Exception):
@@ -2142,7 +2141,6 @@ class RefusalError(ServiceError):
 
 
 def note_error(service: str, error: ServiceError) -> None:
-    """Log what went wrong with a service, and keep for `check` what it refused."""
     log.warning("event=service-error service=%s error=%s", service, error)
     if isinstance(error, RefusalError):
         with transaction() as db:
@@ -2164,7 +2162,6 @@ def time_limit(connection, seconds: float):
             socket.socket.shutdown(connection.sock or first, socket.SHUT_RDWR)
 
     timer = threading.Timer(seconds, hang_up)
-    timer.daemon = True
     timer.start()
     try:
         yield
@@ -2175,44 +2172,36 @@ def time_limit(connection, seconds: float):
 
 
 def fetch(url: str, read, data: bytes | None = None, headers: dict | None = None):
-    """Return what `read` makes of a payment service's answer to a GET or, with `data`, a POST.
-
-    ServiceError if there is no answer in time, or `read` refuses it with a ValueError.
-    """
+    """Return what `read` makes of the answer to a GET or, with `data`, a POST."""
     parts = urlsplit(url)
-    path = parts._replace(scheme="", netloc="").geturl()
     kind = HTTPSConnection if parts.scheme == "https" else HTTPConnection
     try:
         with closing(kind(parts.netloc, timeout=SERVICE_SECONDS)) as connection:
             connection.connect()
             with time_limit(connection, SERVICE_SECONDS):
-                connection.request("POST" if data else "GET", path, data,
-                                   {"User-Agent": "CAC"} | (headers or {}))
+                connection.request(
+                    "POST" if data else "GET", parts._replace(scheme="", netloc="").geturl(), data,
+                    {"User-Agent": "CAC"} | (headers or {}))
                 reply = connection.getresponse()
-                answer = reply.read(ANSWER_BYTES)
+                answer = reply.read(256 * 1024)
         if not 200 <= reply.status < 300:   # an answer from elsewhere is none either
             kind = RefusalError if reply.status in (400, 401, 403, 422) else ServiceError
             words = " ".join(answer[:300].decode("utf-8", "replace").split())
             raise kind(f"HTTP {reply.status}: {words}")
         return read(answer)
-    except (OSError, HTTPException) as error:
+    except (OSError, HTTPException, ValueError) as error:
         raise ServiceError(f"{type(error).__name__}: {error}") from error
-    except ValueError as error:
-        raise ServiceError(f"the answer: {error}") from error
 
 
 def read_xml(body: bytes):
-    """Return the tree of DineroMail's XML with all the damage seen in the wild, tags in lower case.
-
-    ValueError if it is not XML, or declares anything (entities, a DTD).
-    """
+    """Return the tree of DineroMail's XML, damaged as seen in the wild; tags in lower case."""
     try:
         text = body.decode("utf-8-sig")
     except UnicodeDecodeError:
         text = body.decode("latin-1")
     text = html.unescape(text) if text.lstrip().startswith("&lt;") else text
     text = re.sub(r"^\s*<\?\s*xml[^>]*>", "", text, flags=re.I).strip()
-    if "<!" in text:    # before anything is parsed: what is not declared cannot expand
+    if "<!" in text:    # what is not declared cannot expand
         raise ValueError("it has declarations")
     text = re.sub(r"&(?!(#\d+|#x[0-9a-fA-F]+|amp|lt|gt|quot|apos);)", "&amp;", text)
     try:
@@ -2225,9 +2214,7 @@ def read_xml(body: bytes):
 
 
 def read_json(body: bytes) -> dict:
-    """Return a JSON object; ValueError if it is something else."""
-    value = json.loads(body)
-    if not isinstance(value, dict):
+    if not isinstance(value := json.loads(body), dict):
         raise ValueError("it is no JSON object")
     return value
 
@@ -2241,9 +2228,8 @@ def centavos(decimal: str) -> int | None:
 class DineroMail:
     """Checkout of generation 1 and IPN v2, after DineroMail's manual of July 2011.
 
-    Both services have `subjects`, what a notice names, PermissionError if it is forged; `look_up`,
-    which asks about that; and `query`, which asks about a reference of ours. What the service does
-    not know is left out. Nobody signs DineroMail's notices.
+    Both services have `subjects`, what a notice names, PermissionError if it is forged;
+    `look_up`, which asks about that; and `query`, which asks about a reference of ours.
     """
 
     label = "DineroMail"            # its name on pages and receipts
@@ -2269,8 +2255,8 @@ class DineroMail:
         """Return the references that a notice names; ValueError if it cannot be read."""
         text = body.decode("latin-1")
         name, _, value = text.partition("=")
-        is_raw = re.match(r"\s*(<|&lt;)", value)    # it was not encoded at all
-        pairs = [(name, value)] if is_raw else parse_qsl(text, encoding="latin-1")
+        pairs = ([(name, value)] if re.match(r"\s*(<|&lt;)", value)     # it is not encoded at all
+                 else parse_qsl(text, encoding="latin-1"))
         fields = {name.lower(): value for name, value in pairs}
         if "notificacion" not in fields:
             raise ValueError("it has no field Notificacion")
@@ -2309,7 +2295,7 @@ class DineroMail:
 
 
 class MercadoPago:
-    """Checkout Pro: a preference, a signed notice that tells a payment's id, a query about it."""
+    """Checkout Pro: a preference, a signed notice of a payment's id, a query about it."""
 
     label, setting = "Mercado Pago", "MERCADOPAGO_TOKEN"
     states = {"approved": "credited", "pending": "pending", "in_process": "pending",
@@ -2320,32 +2306,27 @@ class MercadoPago:
         self.token, self.secret = config["MERCADOPAGO_TOKEN"], config["MERCADOPAGO_SECRET"]
 
     def ask(self, path: str, data: bytes | None = None, **headers) -> dict:
-        """Return their answer; a payment that they do not know yet is a ServiceError, too."""
         headers |= {"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"}
         return fetch(self.base + path, read_json, data, headers)
 
     def checkout(self, payment) -> str:
-        """Make the preference of a payment, always the same; return the address it leads to."""
+        """Make the preference of a payment, always the same; return where it leads."""
         back = absolute("payment", reference=payment.reference, vuelta=1)
         item = {"id": f"CC-{payment.customer}", "currency_id": "ARS", "quantity": 1,
                 "title": f"{company().company_name}, usuario {payment.customer}",
                 "unit_price": payment.amount / 100}
-        notices = absolute("receive_notice", service="mercadopago", source_news="webhooks")
         preference = {"items": [item], "external_reference": payment.reference,
                       "back_urls": {"success": back, "pending": back, "failure": back},
-                      "auto_return": "approved", "notification_url": notices}
+                      "auto_return": "approved", "notification_url": absolute(
+                          "receive_notice", service="mercadopago", source_news="webhooks")}
         answer = self.ask("/checkout/preferences", json.dumps(preference).encode(),
                           **{"X-Idempotency-Key": payment.reference})
-        address = str(answer.get("init_point", ""))
-        if not re.fullmatch(r"https?://[!-~]{1,2000}", address):
+        if not re.fullmatch(r"https?://[!-~]+", address := str(answer.get("init_point", ""))):
             raise ServiceError("the preference has no address")
         return address
 
     def is_genuine(self, headers, *ids: str) -> bool:
-        """Tell whether x-signature signs one of these ids with our secret; '' = no id is signed.
-
-        Parts that a notice lacks are left out.
-        """
+        """Tell whether one of these ids is signed with our secret; '' = no id was signed."""
         pairs = (part.partition("=") for part in headers.get("x-signature", "").split(","))
         signature = {name.strip(): value.strip() for name, _, value in pairs}
         for id_ in ids:
@@ -2353,16 +2334,14 @@ class MercadoPago:
                      ("ts", signature.get("ts", "")))
             manifest = "".join(f"{name}:{value};" for name, value in parts if value)
             expected = hmac.new(self.secret.encode(), manifest.encode(), "sha256").hexdigest()
-            if self.secret and hmac.compare_digest(expected.encode(),
-                                                   signature.get("v1", "").encode()):
-                return True
+            if hmac.compare_digest(expected.encode(), signature.get("v1", "").encode()):
+                return bool(self.secret)
         return False
 
     def subjects(self, headers, query: str, body: bytes) -> list[str]:
         """Return the id of the payment that a notice names; [] if it is not of a payment.
 
-        It is in the address, in the new form or the old one (`id` and `topic`), or in the body. It
-        is signed as it came or in lower case, in the old form perhaps not at all.
+        It is signed as it came or in lower case, in the old form (`topic`) perhaps not at all.
         """
         fields = dict(parse_qsl(query))
         subject = fields.get("data.id") or fields.get("id", "")
@@ -2377,7 +2356,6 @@ class MercadoPago:
         return [subject]
 
     def look_up(self, number: str) -> list[Operation]:
-        """Ask about a payment of theirs."""
         operation = self.read_payment(self.ask(f"/v1/payments/{number}"))
         if operation.service_payment != number:
             raise ServiceError("the answer is about another payment")
@@ -2390,7 +2368,7 @@ class MercadoPago:
         return [one for one in operations if one.reference.upper() == reference.upper()]
 
     def read_payment(self, payment: dict) -> Operation:
-        """Read a payment of theirs. Money given back, whole or in part, is a state of its own."""
+        """Read a payment of theirs. Money given back in part is a state of its own."""
         number, status, reference, amount, currency = (str(payment.get(name) or "") for name in (
             "id", "status", "external_reference", "transaction_amount", "currency_id"))
         is_refunded = payment.get("status_detail") == "partially_refunded"
@@ -2402,7 +2380,6 @@ SERVICES = {"mercadopago": MercadoPago, "dineromail": DineroMail}   # in the ord
 
 
 def payment_service(name: str):
-    """Return the service of this name, as it is configured."""
     return SERVICES[name](current_app.config)
 
 
@@ -2417,14 +2394,10 @@ def no_service(error):
 # own answer, which the background thread asks for.
 
 MIN_PAYMENT = 100                   # centavos: the least advance payment
-FIRST_QUERY_SECONDS = 180           # a new payment is asked about if there was no notice by then
-ASK_AGAIN_SECONDS = 5               # for a customer who waits it is asked about no more often
-REFRESHES = {"new": 15, "pending": 15, "rejected": 3}   # of its page, after 2, 4, 6 … seconds
+FIRST_QUERY_SECONDS = 180           # then a new payment of which no notice came is asked about
+REFRESHES = {"new": 15, "pending": 15, "rejected": 3}   # of its page, after 2, 4, 6… seconds
 GIVE_UP_SECONDS = 30 * 86400
-SETTLE_SECONDS = 5                  # then the other jobs have their turn
-NOTICE_BYTES = 64 * 1024
-KEPT_BYTES = 1000                   # of a notice: anybody may have sent it
-NOTICES_WAITING = 20_000            # then no more are taken: what they tell is asked for anyway
+NOTICES_WAITING = 20_000            # then no more are taken: payments are asked about anyway
 
 
 def payment_offer(number: int):
@@ -2449,8 +2422,7 @@ def check_amount(field, least: int, most: int) -> None:
     try:
         amount = parse_money(field.data or "")
     except ValueError as error:
-        problem = str(error) if field.data else "Escriba el importe"
-        raise StopValidation(problem) from error
+        raise StopValidation(str(error) if field.data else "Escriba el importe") from error
     if not least <= amount <= most:
         raise StopValidation(f"Escriba un importe de {money(least)} a {money(most)}")
 
@@ -2480,13 +2452,13 @@ def pay():
                                else ("advance", parse_money(form.importe.data)))
             reference = begin_payment(number, form.medio.data, purpose, amount)
             return redirect(url_for(".payment", reference=reference), 303)
-    accounts = fetch_all("SELECT * FROM bank_account ORDER BY id")
     under_way = fetch_all("""
         SELECT * FROM payment_shown WHERE customer = ?1 AND (
             state = 'pending' OR (state = 'review' AND is_in_review)
             OR (state = 'new' AND hidden_at IS NULL AND (purpose = 'advance' OR amount = ?2)))
         ORDER BY id""", number, offer.balance)
-    return form_page("pay.html", form, offer=offer, accounts=accounts, under_way=under_way,
+    return form_page("pay.html", form, offer=offer, under_way=under_way,
+                     accounts=fetch_all("SELECT * FROM bank_account ORDER BY id"),
                      labels={name: service.label for name, service in SERVICES.items()},
                      open_items=open_items(number, offer.balance),
                      transfers=reported_transfers(number))
@@ -2494,7 +2466,6 @@ def pay():
 
 def begin_payment(number: int, service: str, purpose: str, amount: int) -> str:
     """Commit a payment, or take up the same one while it is new; return its reference."""
-    reference = "CAC" + b32encode(secrets.token_bytes(10)).decode()
     with transaction() as db:
         allow(db, "payment", number)
         begun = db.execute("""
@@ -2503,8 +2474,8 @@ def begin_payment(number: int, service: str, purpose: str, amount: int) -> str:
             ON CONFLICT (customer, service, purpose, amount) WHERE state = 'new' DO UPDATE
             SET created_at = excluded.created_at, query_at = excluded.query_at, hidden_at = NULL
             RETURNING *""",
-            (reference, number, service, purpose, amount, now(), now(FIRST_QUERY_SECONDS))
-        ).fetchone()
+            ("CAC" + b32encode(secrets.token_bytes(10)).decode(), number, service, purpose, amount,
+             now(), now(FIRST_QUERY_SECONDS))).fetchone()
     if service == "mercadopago":
         address = payment_service(service).checkout(begun)
         with transaction() as db:
@@ -2516,10 +2487,7 @@ def begin_payment(number: int, service: str, purpose: str, amount: int) -> str:
 @bp.route("/pago/<reference>", methods=["GET", "POST"])
 @login_required
 def payment(reference):
-    """A payment: while it is new, the way to the service; then what became of it.
-
-    POST is "no lo hice": PAGO ONLINE shows it no more, but what the service tells still counts.
-    """
+    """A payment: the way to the service, then what became of it. POST is "no lo hice"."""
     number, turn = current_user.number, max(request.args.get("vuelta", 1, type=int), 1)
     if request.method == "POST":
         with transaction() as db:
@@ -2530,7 +2498,7 @@ def payment(reference):
         with suppress(sqlite3.OperationalError), transaction(patience=1) as db:
             db.execute("UPDATE payment SET query_at = ?1 WHERE reference = ?2 AND customer = ?3"
                        " AND query_at > ?1 AND coalesce(queried_at, '') < ?4",
-                       (now(), reference, number, now(-ASK_AGAIN_SECONDS)))
+                       (now(), reference, number, now(-5)))     # no more often
     row = fetch_one("SELECT * FROM payment_shown WHERE reference = ? AND customer = ?",
                     reference, number) or abort(404)
     service, checkout, balance = payment_service(row.service), None, balance_of(number)
@@ -2571,20 +2539,18 @@ def credit(db, payment, operation: Operation) -> None:
 
 
 def act_on(db, service: str, operations: list[Operation]) -> None:
-    """Do what the verdict on each operation says, in a transaction of the caller's.
-
-    The refused first: of several payments for one reference, one that may yet succeed counts.
-    """
+    """Do what the verdict on each operation says, in a transaction of the caller's."""
+    # The refused first: of several payments for a reference, one that may yet succeed counts.
     for operation in sorted(operations, key=lambda operation: operation.state != "rejected"):
         reference, number = operation.reference, operation.service_payment
         payment = fetch_one("SELECT * FROM payment WHERE reference = ?", reference)
         if service == "mercadopago" and not payment:
-            continue    # the shop's other sales: its notices tell of every payment of the account
+            continue    # the shop's other sales: its notices tell of them, too
         payment = payment if payment and payment.service == service else None
         owner = fetch_one("SELECT reference FROM payment WHERE service = ? AND service_payment = ?",
                           service, number)
         deed, why = verdict(payment, operation)
-        # Two payments that make up the amount are a person's: each may still be given back alone.
+        # Two that make up the amount are a person's, too: each may be given back on its own.
         parts = [one.amount or 0 for one in operations if (one.state, one.currency, one.reference)
                  == ("credited", "ARS", reference)]
         if deed == "review" and payment and len(parts) == 2 and sum(parts) == payment.amount:
@@ -2607,12 +2573,9 @@ def act_on(db, service: str, operations: list[Operation]) -> None:
 
 
 def settle(row, *, is_notice: bool = False) -> None:
-    """Ask the service about a payment, or what a notice names, and act on its answer.
-
-    The next query is planned first, unless the payment was begun anew meanwhile.
-    """
+    """Ask the service about a payment, or what a notice names, and act on its answer."""
     service = payment_service(row.service)
-    with transaction() as db:
+    with transaction() as db:   # the next query is planned, unless the payment was begun anew
         if is_notice:
             db.execute("UPDATE notice SET query_at = ?, outcome = 'not settled yet' WHERE id = ?",
                        (retry_at(row.received_at, 15, GIVE_UP_SECONDS), row.id))
@@ -2632,14 +2595,10 @@ def settle(row, *, is_notice: bool = False) -> None:
 
 
 def settle_due() -> None:
-    """Settle what is due, payments first: strangers may send any number of notices.
-
-    It is for some seconds, and a service that stalls is asked only once.
-    """
-    deadline, stalled = time.monotonic() + SETTLE_SECONDS, set()
-    due = [(table, row) for table in ("payment", "notice") for row in fetch_all(
-        f"SELECT * FROM {table} WHERE query_at <= ? ORDER BY query_at, id LIMIT 500", now())]
-    for table, row in due:
+    """Settle what is due, payments first, as strangers send notices; ask who stalls once."""
+    deadline, stalled = time.monotonic() + 5, set()     # then the other jobs have their turn
+    for table, row in [(name, row) for name in ("payment", "notice") for row in fetch_all(
+            f"SELECT * FROM {name} WHERE query_at <= ? ORDER BY query_at, id LIMIT 500", now())]:
         began = time.monotonic()
         if began > deadline or row.service in stalled:
             continue
@@ -2657,7 +2616,7 @@ def settle_due() -> None:
 @csrf.exempt
 def receive_notice(service):
     """Store what a payment service tells; in a moment the service itself is asked about it."""
-    request.max_content_length = NOTICE_BYTES
+    request.max_content_length = 64 * 1024
     query, body = request.query_string.decode("latin-1"), request.get_data()
     subjects, status, outcome = [], 200, None
     try:
@@ -2668,13 +2627,12 @@ def receive_notice(service):
         outcome = f"refused: {error}"
     with transaction() as db:
         allow(db, "notice", network_of(client_address()))
-        waiting = fetch_one("SELECT count(*) AS n FROM notice WHERE query_at IS NOT NULL").n
-        if waiting >= NOTICES_WAITING:
+        if fetch_one("SELECT count(*) AS n FROM notice WHERE query_at >= ''").n >= NOTICES_WAITING:
             abort(503)
         db.execute("INSERT INTO notice (service, received_at, address, query, body, subjects,"
                    " query_at, outcome) VALUES (?1, ?2, ?3, ?4, ?5, ?6, iif(?7 IS NULL, ?2, NULL),"
-                   " ?7)", (service, now(), client_address(), query[:KEPT_BYTES],
-                            body[:KEPT_BYTES], json.dumps(subjects), outcome))
+                   " ?7)", (service, now(), client_address(), query[:1000], body[:1000],
+                            json.dumps(subjects), outcome))     # anybody may have sent it
     if status != 200:
         log.warning("event=notice-refused service=%s why=%r", service, outcome)
     return Response("OK" if status == 200 else "refused", status, mimetype="text/plain")
@@ -2713,7 +2671,6 @@ def resolve(line):
         if not db.execute("UPDATE review SET closed_at = ? WHERE id = ? AND closed_at IS NULL",
                           (now(), line)).rowcount:
             raise Refused(f"There is no line {line} to review. Nothing was changed.")
-    log.info("event=review-closed review=%s", line)
     echo(f"{line} is closed. The ledger is as it was.")
 
 
@@ -2721,14 +2678,14 @@ def resolve(line):
 @click.argument("number", type=NUMBER)
 def customer(number):
     """Show a customer, and why each payment button shows or not."""
-    row, offer = known_customer(number), payment_offer(number)
+    offer = payment_offer(number)
     echo(current_app.jinja_env.get_template("command/customer.txt").render(
-        row=row, offer=offer, emails=emails_of(number),
+        row=known_customer(number), offer=offer, emails=emails_of(number),
         advance=shows_advance_payment(offer.balance, offer.limit)))
 
 # === Transfers ====================================================================================
-# Transfers and deposits that customers tell us of. No balance moves: a person, or the receipt that
-# the accounting program sends, says that one arrived; a trigger writes the mail.
+# Transfers and deposits that customers tell us of. No balance moves: a person, or an imported
+# receipt, says that one arrived; a trigger writes the mail.
 
 PROOF_BYTES = 5 * 2**20             # of the file that comes with a transfer
 PROOFS = {".pdf": b"%PDF-", ".png": b"\x89PNG\r\n\x1a\n", ".jpg": b"\xff\xd8\xff"}  # beginnings
@@ -2755,7 +2712,6 @@ class TransferForm(Form):
             raise StopValidation("Elija una de nuestras cuentas")
 
     def validate_archivo(self, field):
-        """None, or what its content says that it is: a name may be anything."""
         self.content = field.data.read() if field.data else b""
         self.kind = next((ending for ending, beginning in PROOFS.items()
                           if self.content.startswith(beginning)), None)
