@@ -65,8 +65,8 @@ def link(add, told, mails):
 
 NEW = "Comprobante nuevo de NetOne: Factura B, $ 100,00"
 DUE, OVERDUE, SECOND, THIRD = (f"{words} en su cuenta de NetOne: $ 100,00" for words in (
-    "Próximo vencimiento", "Comprobante vencido", "Segundo aviso: comprobante vencido",
-    "Tercer aviso: comprobante vencido"))
+    "Próximo vencimiento", "Comprobante vencido", "Comprobante vencido hace más de 15 días",
+    "Comprobante vencido hace más de 30 días"))
 
 
 # --- What is told, and to whom --------------------------------------------------------------------
