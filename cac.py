@@ -1961,7 +1961,8 @@ def write_table(pdf, y: float, widths: tuple, rows: list[tuple]) -> None:
     def write(row, style=""):
         nonlocal y
         cells = [[text] if pdf.get_string_width(text) < width - 2
-                 else pdf.multi_cell(width, text=text, dry_run=True, output="LINES")
+                 else [line.encode("latin-1").decode("cp1252")  # fpdf2 has encoded it by then
+                       for line in pdf.multi_cell(width, text=text, dry_run=True, output="LINES")]
                  for text, width in zip(map(on_paper, row), widths, strict=True)]
         height = 1.2 + LINE_HEIGHT * max(map(len, cells))
         if y + height > 281:
@@ -4614,7 +4615,7 @@ def guard():
     g.request_id = secrets.token_hex(4)
     if request.script_root and not is_local(request.script_root):   # links would lead there
         return Response("No entendimos el pedido.", 400, mimetype="text/plain")
-    if not re.match("/(?!/)", request.path):
+    if not re.match("/(?!/)", request.environ.get("PATH_INFO", "")):
         abort(404)
     if request.endpoint == PROOF_FORM and current_user.is_authenticated:
         request.max_content_length = 12 * 2**20     # a photo that is too big is told so by the form

@@ -205,7 +205,7 @@ def test_paper_and_spreadsheet_hold_the_same_lines_as_the_pages(hugo, pages, led
 # Finding one's way
 
 
-@pytest.mark.parametrize("asked", ["7", "0", "-1", "9" * 30, "x", "", "٣"])
+@pytest.mark.parametrize("asked", ["7", "0", "-1", "9" * 30, "x", ""])
 def test_a_page_that_does_not_exist_leads_to_the_last(hugo, asked):
     answer = hugo.get("/cuenta", query_string={"pagina": asked})
     assert (answer.status_code, answer.location) == (302, "/cuenta")
@@ -259,7 +259,7 @@ def test_each_page_of_the_paper_says_whose_it_is_of_which_days_and_which_of_how_
     texts = [page.extract_text() for page in PdfReader(io.BytesIO(answer.data)).pages]
     assert answer.mimetype == "application/pdf" and len(texts) > 1
     for number, text in enumerate(texts, 1):
-        assert re.search(r"Hugo .*usuario 1008 · Movimientos del", text)
+        assert re.search(r"Hugo .*usuario 1008 · CUIT 20-99001008-1 · Movimientos del", text)
         assert f"Página {number} de {len(texts)}" in text and "Fecha Comprobante" in text
 
 

@@ -79,7 +79,7 @@ SETTINGS = {"secret_key": "x" * 40, "jobs": "off"}
 STAGE = (  # Gloria can sign in; a user tried too often; Fabián's payments; an address to confirm
     "UPDATE customer SET password = (SELECT password FROM customer WHERE number = 1001)"
     " WHERE number = 1007",
-    "INSERT INTO throttle (key, tries, last_at) VALUES ('sign-in:9997', 99, '{now}')",
+    "INSERT INTO throttle (key, started_at, count) VALUES ('sign-in:9997', '{now}', 99)",
     "INSERT INTO payment (reference, customer, service, purpose, amount, state, created_at)"
     " SELECT 'SEE' || value, 1006, 'dineromail', 'balance', 90000, value, '{now}' FROM"
     """ json_each('["pending", "rejected", "expired", "review"]')""",

@@ -145,8 +145,8 @@ def test_the_port_that_a_proxy_tells_does_not_count(
         address, db, who, told, place, seen):
     for port in (4711, 4712):
         assert Visitor(address, told.format(port)).sign_in(who, "wrong") == 401
-    tries = "SELECT tries FROM throttle WHERE key = ?"
-    assert db.execute(tries, (f"sign-in:{place}",)).fetchone().tries == 2
+    tries = "SELECT count FROM throttle WHERE key = ?"
+    assert db.execute(tries, (f"network:{place}",)).fetchone().count == 2
     log = db.execute("SELECT address FROM event WHERE customer = ? AND kind = 'refused'", (who,))
     assert {event.address for event in log} == {seen}
 
