@@ -2,7 +2,6 @@
 
 import logging
 import re
-from pathlib import Path
 
 import pytest
 from bs4 import BeautifulSoup
@@ -408,8 +407,10 @@ def test_sql_of_ours_that_is_wrong_is_a_fault_with_its_trace(ana, monkeypatch, c
 def test_what_the_machine_cannot_write_is_503(app, browser, caplog, pragma, error):
     with app.app_context():
         cac.get_db().execute(f"PRAGMA {pragma}")
-    xml = "<notificacion><operaciones><operacion><id>X1</id></operacion></operaciones>"
-    answer = browser.post(NOTICE, data={"Notificacion": xml + "</notificacion>"})
+    # More numbers than the last pages of the file still take.
+    ids = "".join(f"<operacion><id>{n:030}</id></operacion>" for n in range(100))
+    xml = f"<notificacion><operaciones>{ids}</operaciones></notificacion>"
+    answer = browser.post(NOTICE, data={"Notificacion": xml})
     assert (answer.status_code, answer.headers["Retry-After"]) == (503, "60") and is_plain(answer)
     assert f"event=database-error page=cac.receive_notice error={error}" in caplog.text
 
