@@ -16,7 +16,22 @@ INSERT INTO customers_there SELECT count(*) FROM customer;
 -- ── Settings ────────────────────────────────────────────────────────────────────────────────────
 
 INSERT INTO setting (name, kind, value, about) VALUES ('demo', 'mark', '1', 'this database holds the demo''s cast: serve refuses it');
-UPDATE setting SET value = '500000' WHERE name = 'dm_limit';
+INSERT OR REPLACE INTO setting (name, kind, value, about)
+WITH company (name, value) AS (VALUES
+    ('dm_limit', '500000'), ('company_name', 'NetOne'), ('company_legal_name', 'NetOne S.R.L.'),
+    ('company_address', 'Av. Maipú 1500, Vicente López, Buenos Aires'), ('company_cuit', '30712345671'),
+    ('company_gross_income', '30-71234567-1'), ('company_since', '01/03/1996'), ('company_phone', '4460-1500'),
+    ('admin_contact', 'int. 101'), ('admin_email', 'administracion@netone.com.ar'),
+    ('support_contact', 'int. 110'), ('support_email', 'soporte@netone.com.ar'))
+SELECT name, kind, company.value, about FROM company JOIN setting USING (name);
+
+-- The manual's five brands.
+INSERT INTO brand (position, code, name, website, colour) VALUES
+    (1, 'netone',       'NetOne',                             'https://www.netone.com.ar/',       '#0b57a4'),
+    (2, 'emarketing',   'eMarketing PRO',                     'https://www.emarketingpro.com.ar/', '#a8324a'),
+    (3, 'netegia',      'Netegia',                            'https://www.netegia.com.ar/',      '#5b3f9e'),
+    (4, 'tornadostore', 'TornadoStore',                       'https://www.tornadostore.com.ar/', '#b04a00'),
+    (5, 'consultoria',  'NetOne Soluciones en Consultoría',   'https://consultoria.netone.com.ar/', '#1b6b57');
 UPDATE voucher_type SET dineromail = 1 WHERE code IN (1, 6);  -- Factura A and B have DM active; Factura C (11) stays off
 
 -- ── People ──────────────────────────────────────────────────────────────────────────────────────

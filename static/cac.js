@@ -4,19 +4,28 @@
 // After a mistake, the list of what to correct is read first.
 document.querySelector(".summary")?.focus();
 
-// Copy buttons: shown only where the browser lets a page copy.
+// Copy buttons: shown only where the browser lets a page copy. One without a value of its own copies the whole list beside it.
+function whole(section) {
+  const rows = [...section.querySelector("dl").children];
+  return rows.map((row) => `${row.querySelector("dt").textContent}: ${row.querySelector("dd > span").textContent}`).join("\n");
+}
 for (const button of navigator.clipboard ? document.querySelectorAll("[data-copy]") : []) {
+  const status = document.getElementById("copiado");
+  const words = button.textContent;
+  const name = button.closest("dl > div")?.querySelector("dt").textContent;
+  const label = (text, isDone) => { button.textContent = text; button.classList.toggle("done", isDone); };
   button.hidden = false;
   button.addEventListener("click", async () => {
-    const name = button.closest("div").querySelector("dt").textContent;
-    const status = document.getElementById("copiado");
     status.textContent = "";  // so that a second copy is announced too
     try {
-      await navigator.clipboard.writeText(button.dataset.copy);
-      status.textContent = `${name} copiado`;
+      await navigator.clipboard.writeText(button.dataset.copy || whole(button.closest("section")));
+      label("Copiado ✓", true);
+      status.textContent = name ? `${name} copiado` : "Todo copiado";
     } catch {
-      status.textContent = `No se pudo copiar: seleccione el ${name} y cópielo`;
+      label("No se pudo", false);
+      status.textContent = `No se pudo copiar: seleccione el ${name ?? "texto"} y cópielo`;
     }
+    setTimeout(label, 2000, words, false);
   });
 }
 

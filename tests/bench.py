@@ -86,13 +86,10 @@ def fill(db, customers, movements):
 def serve_hello(port):
     """The least that Flask can do, served as CAC serves itself: what everything is compared to."""
     from flask import Flask
-
-    def hello():
-        app = Flask("hello")
-        app.add_url_rule("/", "hello", lambda: "hello")
-        return app
-    sys.modules["cac"].serving_app = hello
-    cac.new_server("127.0.0.1", port, workers=2, stop_seconds=1).serve()
+    app = Flask("hello")
+    app.config["JOBS"] = "off"
+    app.add_url_rule("/", "hello", lambda: "hello")
+    cac.run_server(app, "127.0.0.1", port, workers=2, stop_seconds=1)
 
 
 def processes_below(pid):
@@ -189,7 +186,7 @@ def signing_in(server):
 
 def in_process(database):
     """A function that asks for the statement with no server and no socket."""
-    app = cac.create_app(database=str(database), secret_key=SECRET, chores="off")
+    app = cac.create_app(database=str(database), secret_key=SECRET, jobs="off")
     client = app.test_client()
     page = client.get("/ingresar").text
     token = re.search(r'name="csrf_token"[^>]*value="([^"]+)"', page)[1]

@@ -2,8 +2,9 @@
 
 import re
 
+import cac
 import pytest
-from conftest import CAST, ROOT, cac, everything, text_of
+from conftest import ROOT, everything, text_of
 
 CHROME = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 Chrome/150.0 Safari/537.36"
 
@@ -49,20 +50,12 @@ def test_a_refused_try_is_told_to_its_customer_and_to_nobody_else(browser, log, 
     assert "rechazado" not in text_of(visit("Beto").get("/accesos"))
 
 
-@pytest.mark.parametrize("who", ["Gloria", "Luis"])
-def test_so_is_one_of_who_has_no_password_or_is_blocked(browser, db, who):
-    browser.sign_in(who)
-    [event] = db.execute("SELECT * FROM event").fetchall()
-    assert (event.customer, event.kind) == (CAST[who], "refused")
-
-
-def test_of_a_flood_of_tries_only_a_few_are_kept(app, db, wait):
-    for minute in range(30):
+def test_of_a_flood_of_tries_one_in_a_quarter_of_an_hour_is_kept(app, db, wait):
+    for minute in range(1, 40):
         wait(minutes=1)
-        for _ in range(3):
-            app.test_client().sign_in("Ana", f"otra {minute}")
+        app.test_client().sign_in("Ana", f"otra {minute}")
     found = db.execute("SELECT count(*) AS n FROM event WHERE kind = 'refused'").fetchone().n
-    assert 1 < found < 10
+    assert found == 3
 
 
 @pytest.mark.parametrize("who", ["Ana", "Luis", "Gloria", "9999", "nadie"])
@@ -82,13 +75,6 @@ def test_a_download_is_told_once_in_ten_minutes(ana, log, wait, address):
     wait(minutes=11)
     ana.get(address)
     assert len([row for row in log() if row[0] == "Descarga"]) == 2
-
-
-def test_changes_of_data_are_told_with_old_and_new(ana, log):
-    fields = {tag["name"]: tag.get("value", "") for tag in ana.page("/datos").select("main input")}
-    ana.send("/datos", **fields | {"localidad": "Lanús", "telefonos-2": "11 4444-5555"})
-    assert ("Cambio de localidad", "Avellaneda → Lanús", "127.0.0.1") in log()
-    assert ("Cambio de teléfono", "(nada) → 11 4444-5555", "127.0.0.1") in log()
 
 
 def test_what_the_company_did_is_told_as_its_own(log, run):
@@ -111,10 +97,13 @@ def test_the_log_has_pages_the_newest_first(ana, log, db):
     assert log()[0][0] == "Ingreso" and log("/accesos?pagina=3")[-1][1] == "44.pdf"
 
 
-def test_every_kind_of_event_has_its_words():
-    kinds = set(re.findall(r'record\(db, [\w.]+,\s+"([\w-]+)"', (ROOT / "cac.py").read_text()))
-    assert len(kinds) > 8
-    assert kinds - {"data"} - cac.EVENTS.keys() == set()
+def test_every_kind_of_event_has_its_words(log, db):
+    source = (ROOT / "cac.py").read_text(encoding="utf-8")
+    kinds = {*re.findall(r'log_event\(\s*db, [\w.]+,\s+"([\w-]+)"', source), "reset", "invite"}
+    assert len(kinds) > 10
+    db.executemany("INSERT INTO event (at, customer, kind, actor) VALUES (?, 1001, ?, 'operator')",
+                   [(cac.now(), kind) for kind in kinds])
+    assert "Otro cambio" not in [what for what, *_ in log()]
 
 
 # The sessions
@@ -125,17 +114,11 @@ def test_the_open_sessions_are_listed_and_this_one_is_marked(visit):
     assert len(found) == 2 and [("Esta sesión" in text) for text in found].count(True) == 1
 
 
-def test_sessions_that_ended_are_not_listed(visit, wait):
-    visit("Ana")
-    wait(minutes=31)
-    assert len(sessions(visit("Ana"))) == 1
-
-
 def test_another_session_is_closed_by_its_button(visit):
     other, third, ana = visit("Ana"), visit("Ana"), visit("Ana")
     button = ana.page("/accesos").select_one(".rows button")
     answer = ana.send("/accesos", sesion=button["value"])
-    assert answer.status_code == 303 and "Cerramos esa sesión." in text_of(ana.get("/accesos"))
+    assert answer.status_code == 303 and "Sesiones cerradas: 1." in text_of(ana.get("/accesos"))
     found = [browser.get("/").status_code for browser in (other, third, ana)]
     assert sorted(found) == [200, 200, 302] and found[2] == 200
 
@@ -154,3 +137,4 @@ def test_nothing_else_can_be_closed(visit, db, chosen):
     theirs = {"own": ids[1001], "somebody's": ids[1002]}
     ana.send("/accesos", sesion=theirs.get(chosen, chosen)[:16])
     assert everything(db) == before and beto.get("/").status_code == 200
+

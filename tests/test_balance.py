@@ -1,14 +1,13 @@
-"""¿Por qué este saldo?, the chart of the last 12 months, and the year as a ZIP."""
+"""¿Por qué este saldo?, the balance of the last 12 months, and the year as a ZIP."""
 
 import io
+import re
 import zipfile
 
 import pypdf
 import pytest
-from conftest import CAST, cac, text_of
-from hypothesis import given
-from hypothesis import strategies as some
-from test_account import centavos, rows
+from conftest import CAST
+from test_account import centavos, open_amounts, rows
 
 DAY = "2026-11-23T12:00Z"
 
@@ -20,6 +19,11 @@ def why(visit, time_machine):
     return lambda who: visit(who).page("/cuenta/saldo")
 
 
+def text_like(page) -> str:
+    """What is read on a page, spaces folded."""
+    return " ".join(page.main.text.split()) + " "
+
+
 def amounts(page) -> list[int]:
     """The amounts of the page's table, the closing line last."""
     return [centavos(row[-1]) for row in rows(page)]
@@ -28,16 +32,19 @@ def amounts(page) -> list[int]:
 # The arithmetic
 
 @pytest.mark.parametrize("who", [name for name in CAST if name not in ("Gloria", "Luis")])
-def test_the_lines_add_up_to_the_balance(why, db, who):
-    *lines, closing = amounts(why(who))
+def test_the_lines_add_up_to_the_balance_and_the_debts_to_what_is_open(why, db, who):
+    page = why(who)
+    *lines, closing = amounts(page)
     sql = "SELECT sum(amount) AS balance FROM movement WHERE customer = ?"
     assert sum(lines) == closing == db.execute(sql, (CAST[who],)).fetchone().balance
+    assert [centavos(debt) for debt in re.findall(r"Debe ([\d.,]+\d)", page.main.text)] == (
+        open_amounts(page))
 
 
 def test_ana_reads_what_is_open_what_is_overdue_and_what_she_paid_with_what(why):
     page = why("Ana")
-    assert "todavía no está pago: 2 comprobantes. Está vencido $ 625,20, desde el 10/11/2026." in (
-        " ".join(page.main.text.split()))
+    assert "Vencido $ 625,20 Vence el 10/12/2026 $ 625,20" in text_like(page)
+    assert "todavía no está pago: 2 comprobantes." in text_like(page)
     table = rows(page)
     assert table[0] == ["08/07/2026", "Factura B 00003-00012430",
                         "Pagado con Recibo B 00001-00011544.", "+589,00"]
@@ -49,29 +56,11 @@ def test_ana_reads_what_is_open_what_is_overdue_and_what_she_paid_with_what(why)
 
 def test_caro_reads_what_is_in_her_favour(why):
     page = why("Caro")
-    assert "Todo lo facturado está pago, y además pagó $ 320,00 de más." in (
-        " ".join(page.main.text.split()))
+    assert "Todo lo facturado está pago, y además pagó $ 320,00 de más." in text_like(page)
     assert rows(page)[-2][2] == ("Canceló Factura B 00003-00012611 (330,00). "
                                  "Quedan 320,00 a su favor.")
     assert rows(page)[2][2] == ("Pagado con Nota de crédito B 00003-00000820 (120,00), "
                                 "Recibo B 00001-00011715 (330,00).")
-
-
-def test_beto_reads_that_all_is_paid(why):
-    assert "Todo lo facturado está pago. " in text_like(why("Beto"))
-
-
-def test_gloria_reads_why_there_is_nothing(app, db, why):
-    with app.app_context():
-        db.execute("UPDATE customer SET password = ? WHERE number = 1007",
-                   (cac.hash_password("demo-2010"),))
-    page = why("Gloria")
-    assert "Todavía no tiene movimientos" in page.main.text and not page.find("table")
-
-
-def text_like(page) -> str:
-    """What is read on a page, spaces folded."""
-    return " ".join(page.main.text.split()) + " "
 
 
 def test_of_hugos_many_movements_the_open_and_the_last_are_explained(why):
@@ -87,62 +76,45 @@ def test_an_old_open_invoice_is_explained_however_old(why, db):
     assert len(found) > 12
 
 
-def test_what_is_open_agrees_with_the_due_date_of_home(why, visit):
-    for who in ("Ana", "Hugo", "Dante", "Inés"):
-        due = visit(who).page("/").select_one(".due time")
-        assert due.text in why(who).select_one(".lead, .movements").parent.text
-
-
-@given(some.lists(some.integers(-9999, 9999)))
-def test_what_is_left_open_is_what_unpaid_says(moved):
-    rest = dict(enumerate(moved))
-    for payment, debt, amount in cac.cancellations(moved):
-        assert amount > 0
-        rest[payment] += amount
-        rest[debt] -= amount
-    debts = [cac.Operation("", "", "", amount, "") for amount in reversed(moved) if amount > 0]
-    owed = [left for _, left in cac.unpaid(debts, sum(moved))]
-    assert [left for left in reversed(rest.values()) if left > 0] == [o for o in owed if o]
-
-
 # The chart
 
-def test_the_chart_has_the_balance_at_the_end_of_each_of_12_months(why):
-    drawing = why("Ana").select_one("svg[role=img]")
-    assert drawing.desc.text == (
-        "dic 2025: $\xa00,00; ene 2026: $\xa00,00; feb 2026: $\xa00,00; mar 2026: $\xa00,00; "
-        "abr 2026: $\xa00,00; may 2026: $\xa00,00; jun 2026: $\xa00,00; jul 2026: $\xa00,00; "
-        "ago 2026: $\xa00,00; sep 2026: $\xa00,00; oct 2026: $\xa0625,20; nov 2026: $\xa01.250,40.")
-    assert len(drawing.select("circle title")) == 12 and len(drawing.select(".grid")) == 3
-    assert drawing.select_one(".last").text == "$\xa01.250,40"
+@pytest.fixture
+def bars(why):
+    """bars("Ana"): (month, balance, where its bar begins, how long it is) of the chart."""
+    def read(who):
+        return [(row.dt.text, int(row.data["value"]), int(row.rect["x"]), int(row.rect["width"]))
+                for row in why(who).select("dl.chart > div")]
+    return read
 
 
-def test_its_names_are_its_title_and_its_values(why):
-    page = why("Ana")
-    drawing = page.select_one("svg[role=img]")
-    assert [page.find(id=name).name for name in drawing["aria-labelledby"].split()] == [
-        "title", "desc"]
+def test_the_chart_has_the_balance_at_the_end_of_each_of_12_months(bars):
+    assert [month for month, *_ in bars("Ana")] == [
+        "dic 2025", *(f"{month} 2026" for month in
+                      "ene feb mar abr may jun jul ago sep oct nov".split())]
+    assert [balance for _, balance, *_ in bars("Ana")] == [0] * 10 + [62520, 125040]
 
 
-def test_it_begins_with_all_that_came_before_and_ends_with_the_balance(why, db):
-    values = [centavos(title.text.partition(": ")[2].replace("$\xa0", ""))
-              for title in why("Hugo").select("circle title")]
+def test_it_begins_with_all_that_came_before_and_ends_with_the_balance(bars, db):
+    db.execute("UPDATE movement SET date = '2027-01-05' WHERE id = 100800400")  # dated ahead
+    values = [balance for _, balance, *_ in bars("Hugo")]
     sql = "SELECT sum(amount) AS n FROM movement WHERE customer = 1008 AND date < ?"
     assert values[0] == db.execute(sql, ("2026-01-01",)).fetchone().n
     assert values[6] == db.execute(sql, ("2026-07-01",)).fetchone().n and values[-1] == 499999
 
 
+def test_what_is_in_favour_is_drawn_to_the_left_of_zero(bars, db):
+    db.execute("UPDATE movement SET date = '2026-09-01' WHERE id = 100305")
+    drawn = bars("Caro")
+    least = min(balance for _, balance, *_ in drawn)
+    assert least < 0
+    assert [row[2:] for row in drawn] == [
+        (min(balance, 0) - least, abs(balance)) for _, balance, *_ in drawn]
+
+
 @pytest.mark.parametrize(("who", "is_shown"), [
-    ("Julián", False), ("Karina", False),   # movements in two months
-    ("Caro", False), ("Beto", True), ("Elena", True)])
-def test_it_is_there_from_three_months_of_data_on(why, who, is_shown):
-    assert bool(why(who).select_one("svg[role=img]")) is is_shown
-
-
-@given(some.integers(-2**62, 0), some.integers(0, 2**62))
-def test_the_grid_holds_every_balance(least, most):
-    first, middle, last = cac.round_amounts(least, most)
-    assert first <= least and most <= last and middle - first == last - middle > 0
+    ("Karina", False), ("Beto", False), ("Ana", True), ("Elena", True)])
+def test_it_is_there_if_the_balance_had_three_heights(why, who, is_shown):
+    assert bool(why(who).select_one(".chart")) is is_shown
 
 
 # The year
@@ -156,14 +128,16 @@ def archive(browser, year):
         return {name: found.read(name) for name in found.namelist()}
 
 
-def test_anas_year_has_her_invoices_and_her_statement(visit):
+def test_anas_year_has_her_invoices_and_her_statement(visit, db):
+    db.execute("UPDATE movement SET document = 'lost.pdf' WHERE id = 100103")
     found = archive(visit("Ana"), 2026)
     assert {name for name in found if name.startswith("Factura")} == {
-        f"Factura-B-00003-000{n}.pdf" for n in (12430, 12495, 12552, 12613, 12676)}
+        f"Factura-B-00003-000{n}.pdf" for n in (12430, 12552, 12613, 12676)}
     text = pypdf.PdfReader(io.BytesIO(found["cuenta-corriente-2026.pdf"])).pages[0].extract_text()
     assert "Cuenta corriente 2026" in text and "1.250,40" in text
     assert found["cuenta-corriente-2026.csv"].decode("utf-8-sig").endswith("1250,40\r\n")
-    assert "Recibo-B-00001-00011544.pdf" in found["LEAME.txt"].decode()
+    assert {"Recibo-B-00001-00011544.pdf", "Factura-B-00003-00012495.pdf"} <= set(
+        found["LEAME.txt"].decode().splitlines())
 
 
 def test_a_year_of_hugo_opens_with_the_balance_of_the_year_before(visit):
@@ -173,14 +147,7 @@ def test_a_year_of_hugo_opens_with_the_balance_of_the_year_before(visit):
     assert len(new.splitlines()) == 24 + 3
 
 
-def test_what_is_missing_on_disk_is_told_and_the_rest_is_there(visit, db):
-    db.execute("UPDATE movement SET document = 'lost.pdf' WHERE id = 100105")
-    found = archive(visit("Ana"), 2026)
-    assert "Factura-B-00003-00012552.pdf" not in found and len(found) == 7
-    assert "No encontramos" in found["LEAME.txt"].decode()
-
-
-@pytest.mark.parametrize("year", ["2025", "0000", "9999", "26", "02026", "x"])
+@pytest.mark.parametrize("year", ["2025", "0000", "26", "x"])
 def test_a_year_without_movements_is_404(visit, year):
     assert visit("Ana").get(f"/cuenta/{year}.zip").status_code == 404
 
@@ -189,10 +156,3 @@ def test_the_statement_leads_to_the_years_that_have_movements(visit):
     links = [link["href"] for link in visit("Beto").page("/cuenta").select("a[href$=zip]")]
     assert links == ["/cuenta/2026.zip", "/cuenta/2010.zip"]
     assert len(visit("Hugo").page("/cuenta").select("a[href$=zip]")) == 17
-
-
-def test_while_one_is_made_others_are_asked_to_wait(visit):
-    with cac.ZIPPING:
-        answer = visit("Ana").get("/cuenta/2026.zip")
-    assert answer.status_code == 503 and "El sitio está ocupado" in text_of(answer)
-    assert visit("Ana").get("/cuenta/2026.zip", buffered=True).status_code == 200

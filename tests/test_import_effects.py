@@ -4,11 +4,11 @@ The files' dialects are the matter of test_import_files.py; here they are plain.
 """
 
 import csv
+import getpass
 import io
 import os
 import random
 import re
-import zlib
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -17,7 +17,7 @@ import pytest
 from conftest import CAST, everything, link_in, text_of
 from fpdf import FPDF
 from test_import_files import (
-    FILES, HEADER, ROWS, cells_of, file_of, ledger, load, newcomer, refused,
+    HEADER, ROWS, cells_of, file_of, ledger, load, newcomer, refused,
 )
 from test_import_files import text_of as csv_of
 from test_profile import column, emails, phones, save
@@ -110,6 +110,14 @@ def test_a_payment_that_may_count_twice_is_pointed_out(load, db):
                " VALUES (1007, '2026-09-14', 900, 0, 1, -123456, 'portal')")
     output = load(file_of()).output
     assert "line 9 may be the payment of receipt 900" in output     # the transfer of the 15th
+
+
+def test_an_opening_balance_that_may_hold_a_payment_is_pointed_out(load, db):
+    db.execute("INSERT INTO movement (customer, date, type, point_of_sale, number, amount, origin)"
+               " VALUES (1007, '2026-09-14', 900, 0, 1, -123456, 'portal')")
+    row = cells_of(ROWS[5]._replace(type="Saldo anterior", number="", date="2026-10-01"))
+    output = load(csv_of([HEADER, row]).encode()).output
+    assert "line 2 may hold the payment of receipt 900" in output
 
 
 def test_a_movement_that_changes_keeps_its_place_and_its_pdf(load, db):
@@ -303,13 +311,24 @@ def test_what_was_never_imported_cannot_be_undone(run, db, number):
     assert everything(db) == before
 
 
-def test_imports_are_listed(load, run, db):
+def test_imports_that_changed_something_are_listed(load, run, db):
     load(file_of())
     load(movements(REVISED))
-    run("undo", last_import(db))
-    listed = run("imports").output
-    assert listed.count("movements.csv") == 2
-    assert "undone" in listed
+    run("undo", 2)
+    load(movements(ROWS[::-1]))     # the same in another order
+    rows = db.execute("SELECT * FROM list_imports").fetchall()
+    changes = [(row.id, row.new, row.changed, row.gone) for row in rows]
+    assert changes == [(2, 1, 1, 1), (1, 10, 0, 0)]
+    assert rows[0].undone.startswith("undone 20") and not rows[1].undone
+    assert rows[0].who == getpass.getuser()
+
+
+def test_an_import_that_changed_nothing_keeps_none_from_being_undone(load, run, db):
+    before = contents(db)
+    load(file_of())
+    load(movements(ROWS[::-1]))
+    assert run("undo", 1).exit_code == 0
+    assert contents(db) == before
 
 
 def test_a_payment_after_the_import_outlives_its_undoing(load, db, run):
@@ -320,15 +339,14 @@ def test_a_payment_after_the_import_outlives_its_undoing(load, db, run):
     assert [(row.type, row.amount) for row in ledger(db, 1007)] == [(900, -100)]
 
 
-def test_a_payment_that_took_the_place_of_a_movement_is_never_overwritten(load, db, run):
+def test_a_payment_never_takes_the_place_of_a_movement_that_went(load, db, run):
     load(file_of())
-    load(movements(ROWS[:9]))               # the last row goes, and its id is free
+    load(movements(ROWS[:9]))               # the last row goes
     db.execute("INSERT INTO movement (customer, date, type, point_of_sale, number, amount, origin)"
                " VALUES (1001, '2026-11-01', 900, 0, 1, -100, 'portal')")
-    before = everything(db)
-    answer = run("undo", last_import(db))
-    assert answer.exit_code == 1 and "1001" in answer.output
-    assert everything(db) == before
+    assert run("undo", last_import(db)).exit_code == 0
+    assert [row.number for row in ledger(db, 1007)] == [13001, 20001, 13002, 901, 77]
+    assert ledger(db, 1001)[-2].amount == -100
 
 
 # --- Customers ------------------------------------------------------------------------------------
@@ -441,10 +459,6 @@ def test_who_was_blocked_stays_blocked_where_the_file_does_not_tell(load, db):
 
 
 @pytest.mark.parametrize(("name", "cell"), [
-    ("cuit", "27-12345678-1"),              # wrong check digit
-    ("cuit", "2,71235E+10"),                # Excel ate it
-    ("emails", "olga(arroba)example.com"),
-    ("emails", "olga@example.com, olga@"),  # the second one
     ("marca", "netuno"),                    # unknown
     ("activo", "quizás"),
     ("nombre", ""),
@@ -503,10 +517,8 @@ def test_undo_brings_neither_an_old_password_nor_a_used_link_back(load, db, run,
 def test_undo_takes_no_email_away_that_was_added_since(load, db, run, visit):
     load(customers({"usuario": "1013", "nombre": "Ñandú", "emails": ""}), kind="customers")
     save(visit("Ana"), emails_1="ana.nueva@example.com", clave_actual="demo-2010")
-    before = everything(db)                 # hers has the id that was Ñandú's
-    answer = run("undo", last_import(db))
-    assert answer.exit_code == 1 and "1001" in answer.output
-    assert everything(db) == before
+    assert run("undo", last_import(db)).exit_code == 0
+    assert "ana.nueva@example.com" in emails(db) and "nandu@example.com" in emails(db, 1013)
 
 
 def test_undo_does_not_let_in_who_was_blocked_since(load, db, run):
@@ -635,7 +647,8 @@ def test_a_folder_and_a_file_may_have_any_name(run, db, folder, tmp_path):
     news = odd / os.fsdecode(b"noticias \xf1.csv")
     news.write_bytes(NEWS)
     assert run("import", "invoices", odd).exit_code == run("import", "news", news).exit_code == 0
-    assert r"noticias \udcf1.csv" in run("imports").output
+    listed = db.execute("SELECT file FROM list_imports").fetchall()
+    assert r"noticias \udcf1.csv" in [row.file for row in listed]
 
 
 def test_a_stored_pdf_has_a_name_that_nobody_guesses(run, db, folder):
@@ -659,7 +672,7 @@ def test_a_pdf_that_came_before_its_voucher_is_found_the_next_time(run, load, db
     (folder / "0003-00013001.pdf").write_bytes(pdf())
     run("import", "invoices", folder)
     load(file_of())
-    assert "1 new" in run("import", "invoices", folder).output
+    assert "1 changed" in run("import", "invoices", folder).output
     assert document_of(db, 13001)
 
 
@@ -691,52 +704,21 @@ def test_two_vouchers_of_one_number_need_the_type_in_the_name(run, db, folder):
     assert [row.type for row in found] == [1]
 
 
-SCRIPT = b"\n9 0 obj\n<</S/JavaScript/JS(app.alert\\(1\\))>>\nendobj\n"
-OBJECTS = b"\n9 0 obj\n<</Type/Obj#53tm/Filter/FlateDecode>>stream\r\n%b\nendstream\nendobj\n"
 BAD_PDFS = {    # what it is: its bytes
     "no PDF": b"MZ this is a program",
     "an HTML page": b"<!DOCTYPE html><script>alert(1)</script>",
     "empty": b"",
     "5 MB and a byte": b"%PDF-1.4\n" + bytes(5 * 1024 * 1024 - 8),
-    "with a script": pdf(extra=SCRIPT),
-    "with a script, spelled otherwise": pdf(extra=SCRIPT.replace(b"JavaScript", b"J#61vaScript")),
-    "that does something when it is opened": pdf(extra=b"\n9 0 obj\n<</OpenAction 8 0 R>>\n"),
-    "that starts a program": pdf(extra=b"\n9 0 obj\n<</S/Launch/F(cmd.exe)>>\nendobj\n"),
-    "with a script among compressed objects": (FILES / "qpdf-script.pdf").read_bytes(),
-    "with objects behind a lock": (FILES / "qpdf-locked.pdf").read_bytes(),
-    "with objects that fill the memory": pdf(extra=OBJECTS % zlib.compress(bytes(30 << 20))),
-    "with objects that are cut short": pdf(extra=OBJECTS % zlib.compress(SCRIPT)[:-9]),
 }
 
 
 @pytest.mark.parametrize("what", BAD_PDFS)
-def test_a_dangerous_file_is_not_stored(run, db, folder, what):
+def test_what_is_no_pdf_is_not_stored(run, db, folder, what):
     (folder / "0003-00012676.pdf").write_bytes(BAD_PDFS[what])
     answer = run("import", "invoices", folder)
     assert answer.exit_code == 1
     assert "0003-00012676.pdf: it is" in answer.output
     assert document_of(db, 12676) is None
-
-
-def test_a_pdf_that_only_says_how_large_it_is_shown_is_harmless(run, db, folder):
-    content = pdf()
-    assert b"/OpenAction [" in content      # fpdf2, and all of FPDF's family, write it
-    (folder / "0003-00012676.pdf").write_bytes(content)
-    assert run("import", "invoices", folder).exit_code == 0
-    assert document_of(db, 12676)
-
-
-def test_a_pdf_of_compressed_objects_is_harmless_if_they_are(run, db, folder):
-    content = (FILES / "qpdf-plain.pdf").read_bytes()
-    assert b"/ObjStm" in content
-    (folder / "0003-00012676.pdf").write_bytes(content)
-    assert run("import", "invoices", folder).exit_code == 0
-    assert document_of(db, 12676)
-
-
-def test_letters_in_a_picture_that_look_like_a_script_are_none(run, db, folder):
-    (folder / "0003-00012676.pdf").write_bytes(pdf(extra=b"stream\n\x9d/JS\x9d\nendstream"))
-    assert run("import", "invoices", folder).exit_code == 0
 
 
 def test_a_symbolic_link_is_not_followed(run, db, folder, tmp_path):
@@ -750,9 +732,9 @@ def test_a_pdf_that_is_exchanged_once_it_was_looked_at_is_not_stored(app, folder
     path = folder / "0003-00012676.pdf"
     path.write_bytes(pdf())
     looked_at = cac.read_pdf(path)
-    path.write_bytes(BAD_PDFS["with a script"])
+    path.write_bytes(pdf("another"))
     with app.app_context(), pytest.raises(cac.Refused, match=r"changed.* Nothing was saved\.$"):
-        cac.store_document(looked_at)
+        cac.store_pdf(looked_at, tmp_path)
     assert list(tmp_path.glob("*.pdf*")) == []
 
 

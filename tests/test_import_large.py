@@ -15,17 +15,19 @@ import time
 import urllib.error
 import urllib.request
 from contextlib import closing, contextmanager
+from datetime import date
 from pathlib import Path
 from urllib.parse import urlencode
 
 import cac
+import openpyxl
 import pytest
 from bs4 import BeautifulSoup
 from conftest import CAST, PASSWORD, ROOT, everything, running, serving
 
 MOVEMENTS = int(os.environ.get("CAC_MOVEMENTS", "5000"))
 READERS = 20
-MEGABYTES = 300         # the most that the import may take
+MEGABYTES, WORKBOOK_MEGABYTES = 300, 400    # the most that the import may take
 HEADER = "usuario;fecha;tipo;punto_venta;numero;detalle;importe;vencimiento;cae;vencimiento_cae\r\n"
 
 
@@ -165,6 +167,20 @@ def test_customers_notice_nothing_of_an_import(crowd, file):
     assert f"{MOVEMENTS} new, 0 changed" in first[1]
     assert f"0 new, {MOVEMENTS} changed" in second[1]
     assert [error for reader in (*readers, visitor) for error in reader.errors] == []
+
+
+def test_a_workbook_takes_little_more(crowd, tmp_path):
+    path, book = tmp_path / "movements.xlsx", openpyxl.Workbook(write_only=True)
+    sheet = book.create_sheet()
+    sheet.append(HEADER.strip().split(";"))
+    for customer, day, *cells, amount, _, _, _ in (line.strip().split(";") for line in lines()):
+        sheet.append([int(customer), date(*map(int, day.split("/")[::-1])), *cells,
+                      float(amount.replace(",", "."))])
+    book.save(path)
+    code, output, seconds, megabytes = run_import(crowd, path)
+    print(f"{MOVEMENTS} movements as a workbook: {seconds:.1f} s, {megabytes} MB")
+    assert code == 0 and f"{MOVEMENTS} new" in output, output
+    assert megabytes < WORKBOOK_MEGABYTES
 
 
 @contextmanager

@@ -98,7 +98,7 @@ def test_ana_reads_her_statement_downloads_her_invoice_and_pays(demo, page):
     expect(page.get_by_role("heading", level=1)).to_have_text("Bienvenido/a, Ana Sosa")
     page.get_by_role("link", name="Cta Cte Clientes").click()
     with page.expect_download() as download:
-        page.get_by_role("link", name=re.compile("Factura B 00003-00012676")).click()
+        page.get_by_role("link", name=re.compile("Factura B 00003-00012676")).last.click()
     assert Path(download.value.path()).read_bytes().startswith(b"%PDF-")
     pay_with_dineromail(page)
     reload_until(page, page.get_by_role("heading", name="Recibimos su pago"))

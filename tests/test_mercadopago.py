@@ -15,8 +15,7 @@ import cac
 import pytest
 import time_machine
 from conftest import (
-    OWED, PAID, SECRET, TOKEN, dripping, eight_at_once, free_port, http, mail_text, pdf_text,
-    text_of, wait_for,
+    OWED, PAID, SECRET, TOKEN, dripping, eight_at_once, free_port, http, text_of, wait_for,
 )
 from werkzeug import Request, Response
 
@@ -36,8 +35,8 @@ def app(app, shop):
 
 
 @pytest.fixture
-def told_at_last(app, do_chores):
-    """A minute later, and the chores are done."""
+def a_minute_later(do_chores):
+    """a_minute_later(): do the jobs then."""
     def done():
         with time_machine.travel(time.time() + 60):
             do_chores()
@@ -74,6 +73,8 @@ def test_the_preference_says_what_is_paid_and_where_to_tell_it(preferences, begi
     reference = begin("Ana")
     [(question, body)] = preferences
     assert (question.method, question.path) == ("POST", "/checkout/preferences")
+    assert question.headers["Authorization"] == f"Bearer {TOKEN}"
+    assert question.headers["X-Idempotency-Key"] == reference
     back = f"http://cac.example.com/clientes/pago/{reference}?vuelta=1"
     wish = json.loads(body)
     assert "1001" in wish["items"][0].pop("title")
@@ -85,14 +86,6 @@ def test_the_preference_says_what_is_paid_and_where_to_tell_it(preferences, begi
             "http://cac.example.com/clientes/aviso/mercadopago?source_news=webhooks"}
 
 
-def test_the_preference_is_asked_for_with_the_token_and_our_reference_as_key(preferences, begin):
-    reference = begin("Ana")
-    [(question, _)] = preferences
-    assert question.headers["Authorization"] == f"Bearer {TOKEN}"
-    assert question.headers["X-Idempotency-Key"] == reference
-    assert question.headers["Content-Type"] == "application/json"
-
-
 @pytest.mark.parametrize(("typed", "price"), [
     ("1,00", "1.0"), ("0001,10", "1.1"), ("4.999,99", "4999.99"), ("1234.56", "1234.56"),
     ("2.675,29", "2675.29"), ("5.000,00", "5000.0")])
@@ -101,53 +94,19 @@ def test_the_preferences_price_is_exact_to_the_centavo(preferences, begin, typed
     assert f'"unit_price": {price}}}' in preferences[0][1].decode()
 
 
-def test_the_customer_is_sent_where_the_preference_leads(visit, shop):
-    answer = visit("Ana").send("/pago", concepto="saldo", medio="mercadopago")
-    assert answer.status_code == 303
-    assert answer.location.startswith(f"{shop.address}/simulador/mercadopago/")
-    with urlopen(answer.location) as page:
-        assert "1.250,40" in page.read().decode()
+def way_on(page):
+    """Where the link on a payment's page leads; None if there is none."""
+    link = page.find("main").find("a", string=re.compile("Pagar .* en Mercado Pago"))
+    return link and link["href"]
 
 
-def test_the_page_is_allowed_to_lead_to_mercado_pago(shop, visit):
-    policy = visit("Ana").get("/pago").headers["Content-Security-Policy"]
-    [allowed] = re.findall(r"form-action ([^;]*)", policy)
-    assert {"'self'", shop.address, "https://www.mercadopago.com.ar"} <= set(allowed.split())
-
-
-def test_a_double_click_asks_twice_for_the_same_preference(visit, books):
-    ana, fields = visit("Ana"), {"concepto": "saldo", "medio": "mercadopago"}
-    first, second = ana.send("/pago", **fields), ana.send("/pago", **fields)
-    assert (first.location, books.attempts()) == (second.location, [125040])
-
-
-def test_eight_tabs_at_once_begin_one_payment(visit, books):
-    def press(tab):
-        return tab.send("/pago", concepto="saldo", medio="mercadopago").location
-    assert len(set(eight_at_once(press, [visit("Ana") for _ in range(8)]))) == 1
-    assert books.attempts() == [125040]
-
-
-@pytest.mark.parametrize(("who", "fields"), [
-    ("Ana", {"concepto": "saldo"}), ("Beto", {"concepto": "adelanto", "importe": "1234,56"})])
-def test_the_page_of_a_new_payment_begins_the_same_payment_again(
-        visit, begin, books, who, fields):
-    customer = visit(who)
-    first = customer.send("/pago", medio="mercadopago", **fields)
-    form = customer.page(f"/pago/{begin(who, **fields)}").find("main").form
-    again = customer.post(form["action"], data={
-        field["name"]: field["value"] for field in form.find_all("input")})
-    assert (again.status_code, again.location) == (303, first.location)
-    assert len(books.attempts()) == 1
-
-
-def test_a_payment_cannot_go_on_once_the_balance_changed(begin, shown, db):
-    reference = begin("Ana")
-    db.execute("INSERT INTO movement (customer, date, type, point_of_sale, number, amount)"
-               " VALUES (1001, '2026-11-20', 9, 1, 99999, -100)")
-    page = shown("Ana", reference)[1]
-    assert "Su saldo cambió" in page.get_text()
+def test_a_plain_link_leads_where_the_preference_does(begin, shown, shop, books):
+    page = shown("Ana", begin("Ana"))[1]
     assert page.find("main").form is None
+    assert way_on(page).startswith(f"{shop.address}/simulador/mercadopago/")
+    with urlopen(way_on(page)) as checkout:
+        assert "1.250,40" in checkout.read().decode()
+    assert (way_on(shown("Ana", begin("Ana"))[1]), books.attempts()) == (way_on(page), [125040])
 
 
 # --- Out of order when a payment begins -----------------------------------------------------------
@@ -157,6 +116,7 @@ OUT_OF_ORDER = {
     "429": Response("", 429), "html": Response("<!doctype html>Mantenimiento"),
     "nothing": Response(""), "a list": as_json([]), "no address": as_json({"id": "1"}, 201),
     "null": as_json({"init_point": None}), "a script": as_json({"init_point": "javascript:1"}),
+    "a blank": as_json({"init_point": "https://mp .ar/"}),
     "elsewhere": Response("", 302, {"Location": "https://evil.example.com/"}),
     "too long": Response("{" + " " * 300_000 + "}"),
 }
@@ -167,7 +127,8 @@ def test_out_of_order_the_page_says_that_nothing_was_charged(app, visit, books, 
     with http(answering(answer)[0]) as app.config["MERCADOPAGO_URL"]:
         page = visit("Ana").send("/pago", concepto="saldo", medio="mercadopago")
     assert page.status_code == 503
-    assert "No se le cobró nada" in text_of(page)
+    assert "El servicio de pago no responde" in text_of(page)
+    assert "No se le cobró nada" in text_of(page) and "transfiera a las cuentas" in text_of(page)
     assert (books.attempts(), books.of("Ana")) == ([125040], OWED)
 
 
@@ -182,53 +143,18 @@ def test_where_nobody_answers_the_payment_is_kept_and_begun_again_later(app, sho
     assert len(set(references)) == 1
 
 
-def test_a_service_that_hangs_is_not_awaited(app, visit):
-    def hang(question):
-        time.sleep(6)
-        return as_json({"init_point": "https://mp.example/ir"})
-    ana, began = visit("Ana"), time.monotonic()
-    with http(Request.application(hang)) as app.config["MERCADOPAGO_URL"]:
-        assert ana.send("/pago", concepto="saldo", medio="mercadopago").status_code == 503
-        assert time.monotonic() - began < 5.5
-
-
 @pytest.mark.parametrize(("beginning", "drop"), [
-    (b"", b"H"), (b"HTTP/1.1 200 OK\r\n", b"A: b\r\n"), (b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
+    (b"", b""), (b"", b"H"), (b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
+    (b"HTTP/1.1 200 OK\r\n", b"A: b\r\n"),
     (b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n", b" "),
     (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"1\r\n \r\n")])
 def test_a_service_that_drips_its_answer_is_not_awaited(app, visit, monkeypatch, beginning, drop):
-    monkeypatch.setattr(cac, "PAGE_SECONDS", 1)
+    monkeypatch.setattr(cac, "SERVICE_SECONDS", 1)
     ana, began = visit("Ana"), time.monotonic()
     with dripping(beginning, drop) as port:
         app.config["MERCADOPAGO_URL"] = f"http://127.0.0.1:{port}"
         assert ana.send("/pago", concepto="saldo", medio="mercadopago").status_code == 503
-        assert time.monotonic() - began < 10    # not 20, the least that such drops take
-
-
-def test_what_came_of_an_answer_that_was_too_slow_counts_for_nothing(app, visit, monkeypatch):
-    monkeypatch.setattr(cac, "PAGE_SECONDS", 1)
-    whole = b'HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n{"init_point": "https://mp.example/ir"}'
-    with dripping(whole, b" ") as port:
-        app.config["MERCADOPAGO_URL"] = f"http://127.0.0.1:{port}"
-        assert visit("Ana").send("/pago", concepto="saldo", medio="mercadopago").status_code == 503
-
-
-def test_a_service_that_leads_elsewhere_is_not_followed(app, visit):
-    elsewhere, questions = answering(as_json({"init_point": "https://mp.example/ir"}))
-    with http(elsewhere) as address:
-        service, _ = answering(Response("", 307, {"Location": address}))
-        with http(service) as app.config["MERCADOPAGO_URL"]:
-            answer = visit("Ana").send("/pago", concepto="saldo", medio="mercadopago")
-    assert (answer.status_code, questions) == (503, [])
-
-
-def test_with_both_services_off_all_but_paying_goes_on(app, visit):
-    app.config["MERCADOPAGO_URL"] = app.config["DINEROMAIL_URL"] = "http://127.0.0.1:9"
-    ana = visit("Ana")
-    page = ana.send("/pago", concepto="saldo", medio="mercadopago")
-    assert "transfiera a las cuentas" in text_of(page)
-    assert [ana.get(address).status_code for address in
-            ("/", "/cuenta", "/cuenta.pdf", "/pago", "/datos")] == [200] * 5
+        assert time.monotonic() - began < 6
 
 
 # --- Which service --------------------------------------------------------------------------------
@@ -254,7 +180,7 @@ def test_of_two_services_the_customer_chooses(visit, books):
 @pytest.mark.parametrize(("setting", "kept", "other"), [
     ("DINEROMAIL_ACCOUNT", "mercadopago", "dineromail"),
     ("MERCADOPAGO_TOKEN", "dineromail", "mercadopago")])
-def test_a_service_that_is_not_configured_is_neither_shown_nor_taken(  # noqa: PLR0913, PLR0917
+def test_a_service_that_is_not_configured_is_neither_shown_nor_taken(
         app, visit, books, setting, kept, other):
     app.config[setting] = ""
     ana, beto = visit("Ana"), visit("Beto")
@@ -264,15 +190,6 @@ def test_a_service_that_is_not_configured_is_neither_shown_nor_taken(  # noqa: P
     assert all(answer.status_code in (403, 422) for answer in answers)
     assert books.attempts() == []
     assert ana.send("/pago", concepto="saldo", medio=kept).status_code == 303
-
-
-def test_without_any_service_nothing_can_be_begun(app, visit, books):
-    app.config.update(DINEROMAIL_ACCOUNT="", MERCADOPAGO_TOKEN="")
-    ana = visit("Ana")
-    assert buttons(ana.page("/pago")) == {}
-    assert [ana.send("/pago", concepto="saldo", medio=service).status_code
-            for service in BUTTONS] == [403, 403]
-    assert books.attempts() == []
 
 
 # --- The signature --------------------------------------------------------------------------------
@@ -313,11 +230,6 @@ def test_with_any_byte_changed_it_is_refused(hook, shop, books, part):
     assert shop.questions() == before
 
 
-def test_signed_with_another_secret_it_is_refused(app, hook):
-    app.config["MERCADOPAGO_SECRET"] = "s3cr3T"  # noqa: S105 - opens nothing
-    assert hook(**VECTOR) == 401
-
-
 def test_without_a_secret_everything_is_refused(app, hook):
     app.config["MERCADOPAGO_SECRET"] = ""
     vector = VECTOR | {"v1": sign("123456", "abc-req-1", "1704908010", secret="")}
@@ -336,7 +248,7 @@ def test_an_incomplete_signature_is_refused(browser, header):
 
 
 @pytest.mark.parametrize("header", [
-    "v1={v1},ts={timestamp}", " ts = {timestamp} , v1 = {v1} ", "TS={timestamp},V1={v1}",
+    "v1={v1},ts={timestamp}", " ts = {timestamp} , v1 = {v1} ",
     "ts={timestamp},v2=otro,v1={v1}"])
 def test_the_parts_of_a_signature_may_be_in_another_dress(browser, header):
     answer = browser.post("/aviso/mercadopago?data.id=123456&type=payment", headers={
@@ -368,7 +280,7 @@ def test_a_notice_without_an_id_in_its_address_is_signed_without_it(hook, books)
 @pytest.mark.parametrize("signed", ["pay01abc", "PAY01ABC"])
 def test_an_id_with_letters_is_signed_as_it_came_or_in_lower_case(hook, signed):
     v1 = sign(signed, "abc-req-1", "1704908010")
-    query = "data.id=PAY01ABC&type=order"
+    query = "data.id=PAY01ABC&type=payment"
     assert hook("", "abc-req-1", "1704908010", v1, query=query) == 200
 
 
@@ -398,32 +310,27 @@ FORMS = {
 
 
 @pytest.mark.parametrize(("query", "body"), FORMS.values(), ids=FORMS.keys())
-def test_each_form_of_notice_is_read(  # noqa: PLR0913, PLR0917 - the stage and a table
-        shop, begin, notice, books, query, body):
+def test_each_form_of_notice_is_read(
+        shop, begin, notice, do_chores, books, query, body):
     number = shop.says(begin("Ana"))
     subject = str(number) if query else ""
-    assert notice(query.format(number), body.format(number).encode(), subject) == 200
-    wait_for(lambda: books.of("Ana") == PAID)
-
-
-def test_the_old_form_may_be_signed_without_its_id(shop, begin, notice, books):
-    number = shop.says(begin("Ana"))
-    assert notice(f"id={number}&topic=payment") == 200
-    wait_for(lambda: books.of("Ana") == PAID)
-
-
-def test_both_forms_for_the_same_payment_credit_it_once(shop, begin, notice, do_chores, books):
-    number = str(shop.says(begin("Ana")))
-    for query, body in (FORMS["new"], FORMS["old"]):
-        assert notice(query.format(number), body.format(number).encode(), number) == 200
+    for _ in range(2):
+        assert notice(query.format(number), body.format(number).encode(), subject) == 200
     do_chores()
     assert (books.of("Ana"), books.reviews()) == (PAID, [])
+
+
+def test_the_old_form_may_be_signed_without_its_id(shop, begin, notice, do_chores, books):
+    number = shop.says(begin("Ana"))
+    assert notice(f"id={number}&topic=payment") == 200
+    do_chores()
+    assert books.of("Ana") == PAID
 
 
 @pytest.mark.parametrize(("query", "body"), [
     ("id={}&topic=merchant_order", b'{"resource": "https://mp.example/merchant_orders/1"}'),
     ("data.id={}&type=merchant_order", b""), ("data.id={}&type=plan", b"{}"), ("id={}", b"")])
-def test_what_is_not_of_a_payment_is_ignored(  # noqa: PLR0913, PLR0917 - the stage
+def test_what_is_not_of_a_payment_is_ignored(
         shop, begin, notice, do_chores, books, query, body):
     number, before = str(shop.says(begin("Ana"))), shop.questions()
     assert notice(query.format(number), body, number) == 200
@@ -434,13 +341,11 @@ def test_what_is_not_of_a_payment_is_ignored(  # noqa: PLR0913, PLR0917 - the st
 REFUSED = {
     "no id": ("type=payment", "", b"{}"), "no JSON": ("type=payment", "", b"hola"),
     "a list": ("type=payment", "", b"[1]"), "truncated": ("type=payment", "", b'{"data": {"id"'),
-    "deep": ("type=payment", "", b"[" * 60_000), "zeros": ("type=payment", "", b"\0" * 9),
+    "zeros": ("type=payment", "", b"\0" * 9),
     "another address": ("data.id=../search&type=payment", "../search", b""),
     "a long id": (f"data.id={'1' * 31}&type=payment", "1" * 31, b""),
     "other digits": ("data.id=%D9%A1%D9%A2&type=payment", "\u0661\u0662", b""),
-    "data is no object": ("type=payment", "", b'{"data": [1]}'),
     "a huge number": ("type=payment", "", b'{"data": {"id": ' + b"1" * 5000 + b"}}"),
-    "too long": ("data.id=1&type=payment", "1", b" " * 65_537),
 }
 
 
@@ -453,43 +358,18 @@ def test_a_broken_notice_is_kept_and_refused(browser, books, query, subject, bod
     assert b"Traceback" not in answer.data
 
 
-def test_a_notice_is_sent_by_post(browser, books):
-    answer = browser.get("/aviso/mercadopago?data.id=1&type=payment")
-    assert (answer.status_code, books.notices()) == (405, [])
-
-
 # --- Credited once --------------------------------------------------------------------------------
 
-def test_the_whole_way_from_the_button_to_the_receipt(app, site, visit, books, shown):
+def test_the_whole_way_from_the_button_to_the_receipt(
+        app, site, begin, shown, do_chores, books):
     app.config["BASE_URL"] = site
-    checkout = visit("Ana").send("/pago", concepto="saldo", medio="mercadopago").location
-    with urlopen(checkout, b"accion=aprobar") as back:
+    reference = begin("Ana")
+    with urlopen(way_on(shown("Ana", reference)[1]), b"accion=aprobar") as back:
         assert "/ingresar?next=/pago/CAC" in back.url.replace("%2F", "/")
-    wait_for(lambda: books.of("Ana") == PAID)
+    wait_for(books.notices)     # the stand-in sends it by itself
+    do_chores()
+    assert shown("Ana", reference, "?vuelta=1")[0] == IS_PAID
     assert books.notices()[0].query.startswith("source_news=webhooks&data.id=")
-
-
-def test_a_notice_credits_the_payment(begin, tell, shown, books):
-    reference = begin("Ana")
-    assert tell(reference) == [200]
-    assert shown("Ana", reference)[0] == IS_PAID
-    assert (books.of("Ana"), books.reviews()) == (PAID, [])
-
-
-def test_the_receipt_is_a_pdf_with_the_services_number(begin, tell, shown, visit):
-    reference = begin("Ana")
-    tell(reference, number=987654)
-    link = shown("Ana", reference)[1].find("a", href=re.compile("comprobantes"))["href"]
-    text = pdf_text(visit("Ana").get(link))
-    assert "1.250,40" in text
-    assert "Pago con Mercado Pago 987654" in text
-    assert visit("Inés").get(link).status_code == 404
-
-
-def test_one_mail_for_each_address_says_that_it_was_credited(begin, tell, mails):
-    tell(begin("Inés"), amount="2189.00", times=3)
-    assert sorted(mail["To"] for mail in mails()) == ["estudio@example.com", "ines@example.com"]
-    assert all("2.189,00" in mail_text(mail) for mail in mails())
 
 
 def test_the_same_notice_hours_later_changes_nothing(begin, tell, mails, books):
@@ -501,22 +381,15 @@ def test_the_same_notice_hours_later_changes_nothing(begin, tell, mails, books):
     assert (books.of("Ana"), books.reviews(), len(mails())) == (PAID, [], 1)
 
 
-def test_a_replayed_notice_changes_nothing(shop, begin, hook, do_chores, books):
-    number = str(shop.says(begin("Ana")))
-    for _ in range(5):
-        assert hook(number, "", "1704908010", sign(number, "", "1704908010")) == 200
-    do_chores()
-    assert (books.of("Ana"), books.reviews()) == (PAID, [])
-
-
 @pytest.mark.usefixtures("site")
-def test_notice_and_customer_at_once_credit_once(shop, begin, visit, mails, books):
+def test_notice_and_customer_at_once_credit_once(
+        shop, begin, visit, do_chores, mails, books):
     reference = begin("Ana")
     shop.says(reference)
     deeds = [deed for _ in range(4) for deed in (
         partial(shop.notify, reference), partial(visit("Ana").get, f"/pago/{reference}?vuelta=1"))]
-    eight_at_once(lambda deed: deed(), deeds)
-    wait_for(lambda: books.of("Ana") == PAID)
+    eight_at_once(lambda deed: deed(), [*deeds, do_chores, do_chores])
+    do_chores()
     assert (books.of("Ana"), books.reviews(), len(mails())) == (PAID, [], 1)
 
 
@@ -526,14 +399,6 @@ def test_refused_once_and_approved_then_is_credited_once(begin, tell, shown, boo
     assert (shown("Ana", reference)[0], books.of("Ana")) == (FAILED, OWED)
     tell(reference, "approved", number=112)
     assert (shown("Ana", reference)[0], books.of("Ana"), books.reviews()) == (IS_PAID, PAID, [])
-
-
-def test_refused_and_approved_is_credited_by_the_customers_return_too(shop, begin, shown, books):
-    reference = begin("Ana")
-    shop.says(reference, "rejected", number=121)
-    shop.says(reference, "approved", number=122)
-    assert shown("Ana", reference, "?vuelta=1")[0] == IS_PAID
-    assert (books.of("Ana"), books.reviews()) == (PAID, [])
 
 
 def test_a_refusal_told_after_the_approval_changes_nothing(begin, tell, shown, books):
@@ -552,23 +417,6 @@ def test_approved_twice_is_credited_once_and_left_to_a_person(begin, tell, books
     assert books.of("Ana") == PAID
 
 
-def test_without_any_notice_the_chores_settle_it(shop, begin, do_chores, books):
-    shop.says(begin("Ana"))
-    do_chores()
-    assert books.of("Ana") == OWED  # too early to ask
-    with time_machine.travel(time.time() + 240):
-        do_chores()
-    assert books.of("Ana") == PAID
-
-
-def test_an_expired_payment_is_credited_if_it_is_paid_after_all(begin, tell, do_chores, books):
-    reference = begin("Ana")
-    with time_machine.travel(time.time() + 31 * 86400):
-        do_chores()
-        tell(reference)
-    assert books.of("Ana") == PAID
-
-
 # --- What each status does ------------------------------------------------------------------------
 
 ODD = ["refunded", "charged_back", "in_mediation", "partially_refunded", "expired_by_mp", "null"]
@@ -579,7 +427,7 @@ ODD = ["refunded", "charged_back", "in_mediation", "partially_refunded", "expire
     *((status, WAITS, OWED, 0) for status in ("pending", "in_process", "authorized")),
     *((status, FAILED, OWED, 0) for status in ("rejected", "cancelled")),
     *((status, REVIEWED, OWED, 1) for status in ODD)])
-def test_each_status_before_the_credit(  # noqa: PLR0913, PLR0917 - a table of cases
+def test_each_status_before_the_credit(
         begin, tell, shown, books, status, heading, after, reviews):
     reference = begin("Ana")
     tell(reference, status, times=2)
@@ -612,21 +460,13 @@ def test_what_was_in_review_and_is_approved_then_is_credited(begin, tell, books)
     assert (books.of("Ana"), books.reviews()) == (PAID, [reference])
 
 
-@pytest.mark.parametrize("wrong", [
-    {"amount": "1250.39"}, {"amount": "1250.41"}, {"amount": "1.00"}, {"currency": "USD"},
-    {"currency": "BRL"}])
-def test_what_does_not_match_is_left_to_a_person(begin, tell, shown, books, wrong):
-    reference = begin("Ana")
-    assert tell(reference, **wrong) == [200]
-    assert shown("Ana", reference)[0] == REVIEWED
-    assert (books.of("Ana"), books.reviews()) == (OWED, [reference])
-
-
+@pytest.mark.parametrize("state", ["approved", "pending", "refunded", "charged_back", "odd"])
 @pytest.mark.parametrize("theirs", ["XA5547", "null", "CACNOBODYKNOWSIT"])
-def test_money_for_a_reference_that_is_not_ours_is_left_to_a_person(begin, tell, books, theirs):
+def test_what_else_the_shop_sells_is_no_business_of_ours(begin, tell, books, theirs, state):
     begin("Ana")
-    tell(theirs, number=171)
-    assert (books.of("Ana"), books.reviews()) == (OWED, [theirs])
+    tell(theirs, state, number=171)
+    assert (books.of("Ana"), books.reviews()) == (OWED, [])
+    assert [notice.outcome for notice in books.notices()] == ["settled"]
 
 
 def test_a_payment_begun_with_dineromail_is_not_credited_by_mercado_pago(begin, tell, books):
@@ -655,27 +495,21 @@ GOOD = {"id": 777, "status": "approved", "status_detail": "accredited", "currenc
 
 
 @pytest.fixture
-def come_back(app, visit):
-    """come_back(reference, answer): Mercado Pago answers so, and the customer comes back."""
+def answered(app, come_back):
+    """answered(reference, answer): Mercado Pago answers so, and the customer comes back."""
     def settled(reference, answer, who="Ana"):
         with http(answering(answer)[0]) as app.config["MERCADOPAGO_URL"]:
-            return text_of(visit(who).get(f"/pago/{reference}?vuelta=1"))
+            return come_back(who, reference)
     return settled
 
 
 @pytest.fixture
-def found(come_back):
+def found(answered):
     """found(reference, {…}, …): it finds such payments, and the customer comes back."""
     def settled(reference, *payments, **who):
         results = [GOOD | {"external_reference": reference} | one for one in payments]
-        return come_back(reference, as_json({"results": results}), **who)
+        return answered(reference, as_json({"results": results}), **who)
     return settled
-
-
-@pytest.mark.parametrize("amount", [1250.4, "1250.40", 1250.40])
-def test_an_amount_is_read_as_a_number_or_a_text(begin, found, books, amount):
-    assert IS_PAID in found(begin("Ana"), {"transaction_amount": amount})
-    assert books.of("Ana") == PAID
 
 
 @pytest.mark.parametrize("odd", [
@@ -689,20 +523,10 @@ def test_an_answer_that_is_not_exact_is_left_to_a_person(begin, found, books, od
     assert (books.of("Ana"), books.reviews()) == (OWED, [reference])
 
 
-def test_money_given_back_in_part_after_the_credit_is_left_to_a_person(
-        app, begin, found, run, books):
-    reference = begin("Ana")
-    found(reference, {})
-    given_back = GOOD | {"external_reference": reference, "status_detail": "partially_refunded"}
-    with http(answering(as_json({"results": [given_back]}))[0]) as app.config["MERCADOPAGO_URL"]:
-        assert run("settle", reference).output == f"{reference}: credited\n"
-    assert (books.of("Ana"), books.reviews()) == (PAID, [reference])
-
-
 def test_two_payments_in_one_answer_are_credited_once(begin, found, books):
     assert IS_PAID in found(begin("Ana"), {"id": 2}, {"id": 1})
     [review] = books.db.execute("SELECT * FROM review")
-    assert (books.of("Ana"), review.service_payment) == (PAID, "2")
+    assert (books.of("Ana"), review.service_payment) == (PAID, "1")
 
 
 def test_somebody_elses_operation_is_credited_to_nobody(begin, found, books):
@@ -721,105 +545,50 @@ def test_one_payment_of_mercado_pago_is_credited_once(begin, found, books):
 NO_ANSWER = {
     "no results": {}, "null": {"results": None}, "an object": {"results": {"id": 1}},
     "a number": {"results": 7}, "numbers": {"results": [1, None, "x"]},
-    "no number": {"results": [{"external_reference": "OURS", "status": "approved"}]},
     "no reference": {"results": [GOOD]},
 }
 
 
 @pytest.mark.parametrize("answer", NO_ANSWER.values(), ids=NO_ANSWER.keys())
-def test_an_answer_in_another_shape_is_none(begin, come_back, books, answer):
+def test_an_answer_in_another_shape_is_none(begin, answered, books, answer):
     reference = begin("Ana")
-    told = json.loads(json.dumps(answer).replace("OURS", reference))
-    assert BACK in come_back(reference, as_json(told))
+    assert BACK in answered(reference, as_json(answer))
     assert (books.of("Ana"), books.reviews()) == (OWED, [])
 
 
-def test_half_a_letter_in_an_answer_stops_no_other_notice(  # noqa: PLR0913, PLR0917 - the stage
-        app, shop, begin, site, notice, do_chores, books):
-    number = str(shop.says(begin("Ana")))
-    odd = as_json(GOOD | {"id": 1, "external_reference": "\ud800"})
-    with http(answering(odd)[0]) as app.config["MERCADOPAGO_URL"]:
-        assert notice("data.id=1&type=payment", subject="1") == 200
-        do_chores()
-    app.config["MERCADOPAGO_URL"] = shop.address
-    assert notice(f"data.id={number}&type=payment", subject=number) == 200
-    do_chores()
-    assert books.of("Ana") == PAID
-
-
-def test_an_answer_about_another_payment_is_none(app, begin, notice, told_at_last, books):
+def test_an_answer_about_another_payment_is_none(app, begin, notice, a_minute_later, books):
     reference = begin("Ana")
     answer = as_json(GOOD | {"external_reference": reference})
     with http(answering(answer)[0]) as app.config["MERCADOPAGO_URL"]:
         assert notice("data.id=778&type=payment", subject="778") == 200
-        told_at_last()
+        a_minute_later()
     assert (books.of("Ana"), books.reviews()) == (OWED, [])
 
 
-# --- A service in trouble -------------------------------------------------------------------------
-
-@pytest.fixture(params=["http404", "http500", "http503", "html", "hang"])
-def trouble(request, shop, monkeypatch):
-    """Mercado Pago, which fails in this way until the test says otherwise."""
-    monkeypatch.setattr(cac, "CHORE_SECONDS", 2)    # the patience of the chores, less than 6
-    shop.fails(request.param, seconds=6)
-    return shop
-
-
-def test_in_trouble_a_notice_is_answered_at_once_and_settled_later(
-        trouble, begin, site, told_at_last, books):
-    reference = begin("Ana")
-    trouble.says(reference)
-    began = time.monotonic()
-    assert trouble.notify(reference) == [200]
-    assert time.monotonic() - began < 2
-    wait_for(lambda: books.notices()[0].outcome)
-    assert (books.of("Ana"), bool(books.notices()[0].query_at)) == (OWED, True)
-    trouble.fails("ok")
-    told_at_last()
-    assert (books.of("Ana"), books.notices()[0].outcome) == (PAID, "settled")
-
-
-def test_in_trouble_the_page_says_that_it_is_not_paid_yet(trouble, begin, shown, books):
-    reference = begin("Ana")
-    trouble.says(reference)
-    began = time.monotonic()
-    assert shown("Ana", reference, "?vuelta=1")[0] == BACK
-    assert time.monotonic() - began < 6
-    assert books.of("Ana") == OWED
-
-
 def test_a_payment_that_is_not_known_yet_is_asked_about_again(
-        shop, begin, notice, told_at_last, books):
+        shop, begin, notice, do_chores, a_minute_later, books):
     reference = begin("Ana")
     assert notice("data.id=8800&type=payment", subject="8800") == 200
-    wait_for(lambda: books.notices()[0].outcome)
+    do_chores()
+    assert books.notices()[0].query_at
     shop.says(reference, number=8800)
-    told_at_last()
+    a_minute_later()
     assert books.of("Ana") == PAID
 
 
 # --- What the operator reads ----------------------------------------------------------------------
 
-def test_payments_lists_them(begin, tell, run):
-    assert run("payments").output == "No payments.\n"
-    reference = begin("Ana")
-    tell(reference, number=181)
-    listed = run("payments")
-    [line] = [line for line in listed.output.splitlines() if reference in line]
-    assert listed.exit_code == 0
-    assert {"1001", "mercadopago", "balance", "1.250,40", "credited", "181"} <= set(line.split())
-
-
-def test_payments_for_review_say_why(begin, tell, run):
-    assert run("payments", "--review").output == "Nothing to review.\n"
+def test_the_operator_reads_what_became_of_payments_and_what_is_odd(begin, tell, run, db):
     reference = begin("Ana")
     tell(reference, number=191)
     tell(reference, "charged_back", number=191)
-    tell("XA5547", number=192)
-    output = run("payments", "--review").output
-    assert re.search(rf"{reference} .*credited .*191 .*charged_back after the credit", output)
-    assert re.search("XA5547 .*192 .*unknown reference", output)
+    [line] = db.execute("SELECT * FROM list_payments").fetchall()
+    assert line[1:8] == (reference, 1001, "mercadopago", "balance", "1.250,40", "credited", "191")
+    listed = run("list", "payments").output
+    assert re.search(f"{reference} +1001 .* 1.250,40 +credited +191", listed)
+    [odd] = db.execute("SELECT * FROM list_review").fetchall()
+    assert odd[3:] == (reference, 1001, "1.250,40", "credited", "191",
+                       "charged_back after the credit")
 
 
 def test_settle_asks_about_one_payment(shop, begin, run, books):
@@ -841,17 +610,7 @@ def test_settle_asks_about_all_that_wait(shop, begin, run, books):
     assert run("settle", "--pending").output == f"{hers}: pending\n"
 
 
-def test_settle_says_whom_it_could_not_ask(shop, begin, run, books):
-    reference = begin("Ana")
-    shop.fails("http503")
-    for words in ([reference], ["--pending"]):
-        settled = run("settle", *words)
-        assert settled.exit_code == 1
-        assert f"{reference}: HTTP 503" in settled.stderr
-        assert "Traceback" not in settled.stderr
-
-
-def test_settle_goes_on_where_one_service_cannot_be_asked(app, shop, begin, run, books):
+def test_settle_says_whom_it_could_not_ask_and_goes_on(app, shop, begin, run, books):
     his = begin("Beto", concepto="adelanto", importe="10,00", medio="dineromail")
     hers = begin("Ana")
     shop.says(hers)
@@ -859,6 +618,9 @@ def test_settle_goes_on_where_one_service_cannot_be_asked(app, shop, begin, run,
     settled = run("settle", "--pending")
     assert (settled.exit_code, settled.stdout) == (0, f"{hers}: credited\n")
     assert his in settled.stderr
+    shop.fails("http503")
+    settled = run("settle", hers)
+    assert settled.exit_code == 1 and f"{hers}: HTTP 503" in settled.stderr
 
 
 def test_settle_refuses_what_makes_no_sense(begin, run, books):
@@ -868,18 +630,8 @@ def test_settle_refuses_what_makes_no_sense(begin, run, books):
     assert [run("settle").exit_code, run("settle", reference, "--pending").exit_code] == [2, 2]
 
 
-def test_settle_with_nothing_that_waits_is_content(run):
-    assert run("settle", "--pending").exit_code == 0
-
-
 def test_nothing_shows_what_opens_mercado_pago(begin, shown, run, tell):
     reference = begin("Ana")
     tell(reference)
-    shows = [str(shown("Ana", reference)[1]), run("settings").output, run("check").output]
+    shows = [str(shown("Ana", reference)[1]), run("list", "settings").output, run("check").output]
     assert not any(TOKEN in text or SECRET in text for text in shows)
-
-
-def test_an_unsigned_notice_of_no_payment_is_ignored(browser, books):
-    answer = browser.post("/aviso/mercadopago?id=1&topic=merchant_order", json={})
-    assert answer.status_code == 200
-    assert books.attempts() == []

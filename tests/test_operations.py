@@ -1,13 +1,10 @@
 """What keeps the service running: check, /salud, serve and its workers."""
 
 import http.client
-import json
 import os
 import shutil
 import signal
-import threading
 import urllib.request
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from pathlib import Path
 from urllib.parse import urlencode
@@ -17,103 +14,18 @@ import pytest
 from bs4 import BeautifulSoup
 from conftest import ROOT, SECRET_KEY, answers, free_port, running, wait_for
 
-
-# --- check ----------------------------------------------------------------------------------------
-
-@pytest.mark.parametrize(("sql", "line"), [
-    ("DROP VIEW statement_line;"                        # as a faulty program would have it
-     "CREATE VIEW statement_line AS SELECT *, amount AS balance FROM movement",
-     "BAD   customers whose statement does not end at their balance: 10"),
-    ("INSERT INTO movement (customer, date, type, point_of_sale, number, amount)"
-     " SELECT 1002, date, type, point_of_sale, number, 0 FROM movement WHERE customer = 1001",
-     "WARN  invoices that two customers have: 5"),
-    ("INSERT INTO lease VALUES ('mail', 'x', '2020-01-01T00:00:00Z')",
-     "WARN  chores not done for an hour, as when the service does not run: 1"),
-    ("INSERT INTO event (at, customer, kind, actor) VALUES ('2099-01-01T00:00:00Z', 1001, 'x',"
-     " 'service')", "WARN  the clock is behind what was last recorded: 1"),
-    ("INSERT INTO setting VALUES ('last_backup', 'mark', '2020-01-01T00:00:00Z', '')",
-     "WARN  no backup for two days (last: 2020-01-01T00:00:00Z): 1"),
-    ("INSERT INTO import (at, kind, file, digest, balance_before, balance_after) VALUES"
-     " ('2020-01-01T00:00:00Z', 'movements', 'm.csv', '', 0, 0)",
-     "WARN  no import for a week (last: 2020-01-01T00:00:00Z): 1"),
-    ("PRAGMA user_version = 99", "BAD   database: The database has version 99")], ids=range(7))
-def test_check_finds_what_the_database_tells(run, db, sql, line):
-    assert line not in run("check").stdout
-    db.executescript(sql)
-    assert line in run("check").stdout
-
-
-def test_check_knows_the_demos_password(run):
-    assert "WARN  customers with the demo's password: 12" in run("check").stdout
-
-
-def test_check_warns_of_files_that_others_may_read(run, database, tmp_path, monkeypatch):
-    config = tmp_path / "cac.toml"
-    config.touch()
-    monkeypatch.setenv("CAC_CONFIG", str(config))
-    for mode, level, told in ((0o644, "WARN  ", "yes"), (0o640, "ok    ", "no")):
-        for file in (config, database):
-            file.chmod(mode)
-            assert f"{level}{file} may be read by others: {told}\n" in run("check").stdout
-
-
-def test_check_warns_of_documents_that_nobody_refers_to(app, run):
-    Path(app.config["DOCUMENTS"], "lost.pdf").touch()
-    assert f"WARN  documents of no voucher in {app.config['DOCUMENTS']}: 1" in run("check").stdout
-
-
-def test_check_is_content_after_a_backup(run, tmp_path):
-    assert "WARN  no backup for two days (last: never): 1" in run("check").stdout
-    run("backup", tmp_path / "copies")
-    assert "ok    no backup for two days (last: 20" in run("check").stdout
-
-
-@pytest.mark.parametrize("damage", [
-    lambda file: file.write_bytes(b"no database" * 500),
-    lambda file: file.write_bytes(file.read_bytes()[:50000]), lambda file: file.unlink()],
-    ids=["not a database", "half of it", "gone"])
-def test_check_of_a_broken_database_says_what_it_can(run, database, damage):
-    damage(database)
-    found = run("check", "--json")
-    assert found.exit_code == 1
-    lines = [(line["level"], line["what"]) for line in json.loads(found.stdout)]
-    assert [what for level, what in lines if level == "BAD" and what.startswith("database: ")]
-    assert any(what.startswith("free megabytes") for _, what in lines)
-
-
-@pytest.mark.parametrize(("limit", "reached", "line"), [
-    ("FREE_MEGABYTES", 10**9, "WARN  free megabytes on the database's disk: "),
-    ("WAL_MEGABYTES", 0, "WARN  megabytes in cac.db-wal: ")])
-def test_check_warns_of_little_space_and_a_large_wal(run, monkeypatch, limit, reached, line):
-    assert line not in run("check").stdout
-    monkeypatch.setattr(cac, limit, reached)
-    assert line in run("check").stdout
-
-
-@pytest.mark.parametrize(("version", "level"), [
-    ((3, 40, 1), "WARN"), ((3, 44, 5), "WARN"), ((3, 44, 6), "ok"), ((3, 50, 6), "WARN"),
-    ((3, 50, 7), "ok"), ((3, 51, 2), "WARN"), ((3, 51, 3), "ok"), ((3, 52, 0), "ok")])
-def test_check_knows_which_sqlite_may_lose_a_write(run, monkeypatch, version, level):
-    monkeypatch.setattr(cac.sqlite3, "sqlite_version_info", version)
-    assert f"{level:4}  SQLite " in run("check").stdout
-
-
 # --- /salud ---------------------------------------------------------------------------------------
 
-def test_health_tells_when_the_database_cannot_be_written(app, db, browser, wait):
-    """The chores renew their leases in it: that they are late shows it, without a write."""
-    app.extensions["cac.chores_since"] = cac.now()
-    db.execute("INSERT INTO lease VALUES ('mail', 'x', ?)", (cac.now(15),))
-    assert browser.get("/salud").status_code == 200
+def test_health_tells_when_the_jobs_give_no_sign_of_life(app, db, browser, wait):
+    """They write one into the database: without it, that cannot be written, or nobody does them."""
+    app.extensions["cac.jobs"] = cac.now()
+    assert browser.get("/salud").get_json() == {"status": "ok"}
     wait(minutes=2)
     answer = browser.get("/salud")
-    assert (answer.status_code, answer.get_json()) == (503, {"status": "chores are late"})
-
-
-def test_health_of_a_service_that_just_started_is_good(app, db, browser):
-    app.extensions["cac.chores_since"] = cac.now()
-    db.execute("INSERT INTO lease VALUES ('mail', 'x', '2020-01-01T00:00:00Z')")
-    assert browser.get("/salud").get_json() == {"status": "ok"}
+    assert (answer.status_code, answer.get_json()) == (503, {"status": "jobs are late"})
+    with app.app_context():
+        cac.beat()
+    assert browser.get("/salud").status_code == 200
 
 
 def test_health_of_a_damaged_database_is_503(browser, database):
@@ -174,67 +86,19 @@ def service(database, product):
     return served
 
 
-@contextmanager
-def load(address):
-    """Visitors who read page after page; the list of what they did not get, filled at the end.
-
-    As a proxy does, they ask again when an idle connection was closed on them.
-    """
-    is_over, failures, host = threading.Event(), [], address.partition("//")[2]
-
-    def ask(connection):
-        connection.request("GET", "/preguntas")
-        with connection.getresponse() as answer:
-            return answer.read() and answer.status
-
-    def visit():
-        with closing(http.client.HTTPConnection(host, timeout=20)) as connection:
-            while not is_over.is_set():
-                try:
-                    status = ask(connection)
-                except (http.client.RemoteDisconnected, ConnectionResetError):
-                    connection.close()
-                    status = ask(connection)
-                failures.extend([status] if status != 200 else [])
-
-    with ThreadPoolExecutor(4) as visitors:
-        visits = [visitors.submit(visit) for _ in range(4)]
-        try:
-            yield failures
-        finally:
-            is_over.set()
-    failures.extend(visit.exception() for visit in visits if visit.exception())
-
-
-def test_on_sighup_new_workers_read_code_and_settings_and_nobody_waits_in_vain(service, product):
-    (product / "cac.toml").write_text('base_url = "http://127.0.0.1"')
-    with service(config=product / "cac.toml", base_url=None) as running, \
-            load(running.address) as failures:
-        before, code = running.workers(), (product / "cac.py").read_text(encoding="utf-8")
-        (product / "cac.toml").write_text('base_url = "https://127.0.0.1"')
-        (product / "cac.py").write_text(code.replace('{"status": "ok"}', '{"status": "newer"}'))
-        running.process.send_signal(signal.SIGHUP)
-        wait_for(lambda: running.replaced(before), 30)
-        with urllib.request.urlopen(f"{running.address}/salud") as answer:
-            assert json.load(answer) == {"status": "newer"}
-            assert answer.headers["Strict-Transport-Security"]      # by the new base_url
-    assert failures == []
-
-
-def test_killed_workers_are_replaced_and_the_chores_go_on(service, database):
-    """A dead worker's lease runs out after 15 seconds: here the clock is helped along."""
+def test_killed_workers_are_replaced_and_the_jobs_go_on(service, database):
     with service() as running, closing(cac.connect(database)) as db:
-        wait_for(lambda: len(db.execute("SELECT * FROM lease").fetchall()) >= 3)
+        wait_for(lambda: db.execute("SELECT value FROM setting WHERE name = 'jobs_at'"
+                                    ).fetchone().value)
         before = running.workers()
         for worker in before:
             os.kill(worker, signal.SIGKILL)
-        db.execute("UPDATE lease SET ends_at = ?", (cac.now(),))
         wait_for(lambda: running.replaced(before))
         wait_for(lambda: answers(f"{running.address}/salud"))
         with cac.transaction(db):
             cac.enqueue(db, "password_changed", ["ana@example.com"], 1001)
-        wait_for(lambda: db.execute("SELECT * FROM outbox WHERE tries > 0").fetchall())
-        assert [mail.tries for mail in db.execute("SELECT tries FROM outbox")] == [1]
+        wait_for(lambda: db.execute(    # there is no SMTP server: the job says so
+            "SELECT 1 FROM outbox WHERE error LIKE '%CAC_SMTP_URL is not set%'").fetchall())
 
 
 def test_a_stopped_service_ends_what_it_has_begun(service, database):

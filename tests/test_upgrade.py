@@ -1,8 +1,7 @@
-"""From an older version's database to the present one; tests/schema_1.sql is version 1's schema."""
+"""From an older version's database to the present one, by steps that are these tests' own."""
 
 import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -10,91 +9,84 @@ from contextlib import closing
 
 import cac
 import pytest
-from conftest import HERE, ROOT, everything
+from conftest import ROOT, everything
 
-CUSTOMER = ("INSERT INTO customer (number, name) VALUES (7, 'Zoe');"
-            "INSERT INTO movement (customer, date, type, point_of_sale, number, amount)"
-            " VALUES (7, '2010-04-01', 6, 3, 1, 12550);"
-            "UPDATE setting SET value = '777700' WHERE name = 'dm_limit'")
-
-
-@pytest.fixture(scope="session")
-def version_1(tmp_path_factory):
-    """A database of version 1, with a customer and a changed setting."""
-    path = tmp_path_factory.mktemp("old") / "cac.db"
-    with closing(cac.connect(path)) as db:
-        db.executescript((HERE / "schema_1.sql").read_text(encoding="utf-8") + CUSTOMER)
-    return path
+STEPS = {2: ["ALTER TABLE news ADD COLUMN author TEXT", "UPDATE news SET author = 'CAC'"],
+         3: ["DROP VIEW list_imports", "CREATE VIEW list_imports AS SELECT 'new' AS id"]}
 
 
 @pytest.fixture
-def database(version_1, tmp_path):
-    """A copy of it: here all of conftest's fixtures work on the older database."""
-    return shutil.copy(version_1, tmp_path / "cac.db")
+def newer(monkeypatch):
+    """The program knows two versions more."""
+    monkeypatch.setattr(cac, "SCHEMA_VERSION", 3)
+    monkeypatch.setattr(cac, "UPGRADES", STEPS)
 
 
-def parts(sql):
-    """A definition without comments and spaces; its parts in any order, for ALTER TABLE appends."""
-    bare = re.sub(r"\s+\)", ")", re.sub(r"--[^\n]*|\s+", " ", sql))
-    split = re.split(r",(?![^()]*\))|[()]\s*$|^[^(]*\(", bare)
-    return sorted(" ".join(part.split()) for part in split)
+def content_of(path):
+    """All that a database holds."""
+    with closing(cac.connect(path)) as db:
+        return [*db.execute("PRAGMA user_version").fetchone(), *sorted(everything(db))]
 
 
-def shape(db):
-    """All tables, views, indexes and triggers, however their definitions are written."""
-    found = db.execute("SELECT name, sql FROM sqlite_schema WHERE sql > ''").fetchall()
-    return {row[0]: parts(row[1]) for row in found}
+def test_init_takes_all_steps_and_keeps_what_was_there(run, db, newer, database):
+    before = content_of(database)
+    kept = re.search(r"As it was: (\S+)\.\n", run("init").output)[1]
+    assert content_of(kept) == before
+    assert {row.author for row in db.execute("SELECT author FROM news")} == {"CAC"}
+    assert "new" in run("list", "imports").output
+    assert cac.known_version(db) == 3
 
 
-def test_an_upgraded_database_is_like_a_new_one(run, db, tmp_path):
-    assert "As it was: " in run("init").output
-    cac.make_database(tmp_path / "new.db", "schema.sql")
-    with closing(cac.connect(tmp_path / "new.db")) as new:
-        assert shape(db) == shape(new)
-        names = "SELECT name, kind, about FROM setting ORDER BY name"
-        assert db.execute(names).fetchall() == new.execute(names).fetchall()
-        words = "SELECT * FROM common_password"
-        assert db.execute(words).fetchall() == new.execute(words).fetchall()
-        assert cac.known_version(db) == cac.known_version(new) == cac.SCHEMA_VERSION
-
-
-def test_an_upgrade_keeps_what_is_there(run, db):
-    run("init")
-    assert "balance: $\xa0125,50, DineroMail limit: $\xa07.777,00" in run("customer", 7).output
-    assert run("check").exit_code == 0
-
-
-def test_a_second_upgrade_finds_nothing_to_do(run):
+def test_a_second_init_finds_nothing_to_do(run, newer):
     run("init")
     assert "As it was" not in run("init").output
 
 
-def test_serve_asks_for_the_upgrade(run):
+def test_an_upgrade_is_refused_while_somebody_has_the_database_open(run, newer, database):
+    script = ("import sys, cac; db = cac.connect(sys.argv[1])\n"
+              "print(db.execute('SELECT 1').fetchall(), flush=True); input()")
+    before = content_of(database)
+    with subprocess.Popen([sys.executable, "-c", script, database], cwd=ROOT, text=True,
+                          stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+        other.stdout.readline()
+        result = run("init")
+        other.communicate("\n")
+    assert (result.exit_code, "in use: stop the service" in result.stderr) == (1, True)
+    assert content_of(database) == before
+
+
+def test_a_step_that_fails_changes_nothing(run, newer, database, monkeypatch):
+    monkeypatch.setitem(cac.UPGRADES, 3, ["DELETE FROM service", "SELECT no FROM such_table"])
+    result = run("init")
+    assert (result.exit_code, "such_table" in result.stderr) == (1, True)
+    with closing(cac.connect(database)) as db:
+        assert db.execute("SELECT count(*) FROM service").fetchone()[0] > 0
+        assert cac.known_version(db) == 2
+
+
+def test_serve_and_check_ask_for_the_upgrade(run, newer):
     assert "python cac.py init" in run("serve").stderr
+    assert "version 1, the program 3: run `init`" in run("check").output
 
 
-@pytest.mark.parametrize("at", ["BEGIN", "DROP VIEW check_line", "CREATE TABLE import_change",
-                                "INSERT INTO setting", "PRAGMA user_version =", "COMMIT"])
-def test_killed_in_the_middle_it_is_the_old_one(database, run, at):
-    before = snapshot(database)
+def test_an_older_copy_is_restored_and_upgraded(run, newer, tmp_path):
+    copy = run("backup", tmp_path / "copies").stdout.partition(": ")[0]
+    assert "Now run `init`" in run("restore", copy).stdout
+    assert "As it was: " in run("init").output
+    assert run("check").exit_code == 0
+
+
+@pytest.mark.parametrize("at", ["BEGIN", "ALTER TABLE", "UPDATE news", "PRAGMA user_version =",
+                                "COMMIT"])
+def test_killed_in_the_middle_it_is_the_old_one(run, database, newer, at):
+    before = content_of(database)
     script = ("import os, cac, signal\nconnect = cac.connect\n"
               "def dying(path):\n    db = connect(path)\n    db.set_trace_callback(lambda sql: "
               f"sql.startswith({at!r}) and os.kill(os.getpid(), signal.SIGKILL))\n    return db\n"
+              f"cac.SCHEMA_VERSION, cac.UPGRADES = 3, {STEPS}\n"
               "cac.connect = dying; cac.cli(['init'])")
     ended = subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=False,
                            env={**os.environ, "CAC_DATABASE": str(database)})
     assert ended.returncode == -signal.SIGKILL
-    assert snapshot(database) == before
+    assert content_of(database) == before
     assert "As it was: " in run("init").output
-
-
-def snapshot(path):
-    """All that a database holds."""
-    with closing(cac.connect(path)) as db:
-        return everything(db)
-
-
-def test_a_command_that_needs_the_new_database_says_how_to_get_it(run):
-    answer = run("imports")
-    assert answer.exit_code == 1
-    assert "It has version 1: run `init`. Nothing was changed." in answer.output
