@@ -4859,8 +4859,9 @@ def demo(host, port, database):
         with demo_services(base_url) as standins:
             settings = {name.lower(): value for name, value in standins.items()
                         if current_app.config[name] == SETTINGS[name][0]}   # else a real one is set
-            app = create_app(**settings, secret_key=secrets.token_urlsafe(48), base_url=base_url,
-                             documents=folder, database=str(path), demo=folder)
+            key = current_app.config["SECRET_KEY"] or secrets.token_urlsafe(48)
+            app = create_app(**settings, secret_key=key, base_url=base_url, documents=folder,
+                             database=str(path), demo=folder)
             run_server(app, host, port, workers=1, stop_seconds=1)
 
 
