@@ -12,7 +12,7 @@ from conftest import answers, free_port, running, wait_for
 from load import SETTINGS, assert_nothing_is_lost, load
 
 pytestmark = pytest.mark.faults
-KILLS = int(os.environ.get("CAC_KILLS", "5"))
+KILLS = int(os.environ.get("CAC_KILLS", "8"))
 
 
 @contextmanager
