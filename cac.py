@@ -68,6 +68,7 @@ from collections import Counter, defaultdict, namedtuple
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager, suppress
 from datetime import UTC, date, datetime, timedelta, timezone
+from decimal import ROUND_HALF_UP, Decimal
 from email import message_from_bytes
 from email.headerregistry import Address
 from email.message import EmailMessage
@@ -77,7 +78,6 @@ from functools import cache, lru_cache, partial, wraps
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from itertools import chain, groupby, islice, takewhile
 from operator import itemgetter
-from decimal import ROUND_HALF_UP, Decimal
 from pathlib import Path
 from types import SimpleNamespace
 from typing import NamedTuple
@@ -4035,7 +4035,8 @@ WAL_MEGABYTES = 200             # and a -wal that grows to this: nothing takes i
 def copy_database(source: Path, target: Path) -> str:
     """Copy a database as it is at one moment, whoever writes to it; return what the copy holds."""
     with closing(open_readonly(source)) as db:
-        db.execute("VACUUM INTO ?", (str(target),))
+        db.execute("SELECT 1 FROM sqlite_schema").fetchone()    # half a file: VACUUM would blame
+        db.execute("VACUUM INTO ?", (str(target),))             # the place of the copy
     return verify_backup(target)
 
 

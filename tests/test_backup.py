@@ -269,9 +269,10 @@ def test_what_a_killed_service_left_does_not_spoil_the_restored_one(run, restore
     (lambda file: file.write_text("no database" * 100), "file is not a database"),
     (lambda file: file.write_bytes(b""), "It is no CAC database"),
     (damage, "malformed|does not pass its check"),
+    (lambda file: os.truncate(file, 50_000), "malformed"),
     (lambda file: change(file, "PRAGMA user_version = 99"), "version 99, .* use a newer program"),
     (lambda file: change(file, UNPAID),
-     "does not pass its check: receipts of the portal without a payment")], ids=range(7))
+     "does not pass its check: receipts of the portal without a payment")], ids=range(8))
 def test_a_file_that_fails_its_check_is_not_restored(restore, database, backup, make, reason):
     make(copy := backup())
     before = content_of(database)
