@@ -65,6 +65,11 @@ def fill(db, customers, movements):
     for pragma in ("journal_mode = OFF", "synchronous = OFF", "cache_size = -200000"):
         db.execute(f"PRAGMA {pragma}")
     db.execute("BEGIN")
+    db.execute("INSERT INTO brand (position, code, name, website, colour)"
+               " VALUES (1, 'ejemplo', 'Ejemplo', 'https://www.example.com/', '#0b57a4')")
+    db.executemany("UPDATE setting SET value = ? WHERE name = ?", [
+        ("Ejemplo", "company_name"), ("Ejemplo S.A.", "company_legal_name"),
+        ("30712345671", "company_cuit"), ("cac@example.com", "admin_email")])
     numbers = "WITH RECURSIVE n(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < ?)"
     db.execute(f"{numbers} INSERT INTO customer (number, name, cuit, address, city, password)"
                " SELECT n, 'Cliente ' || n, '30712345671', 'Av. Maipú ' || n, 'Vicente López', ?"
@@ -86,7 +91,7 @@ def fill(db, customers, movements):
 def serve_hello(port):
     """The least that Flask can do, served as CAC serves itself: what everything is compared to."""
     from flask import Flask
-    app = Flask("hello")
+    app = Flask("hello", template_folder=None)
     app.config["JOBS"] = "off"
     app.add_url_rule("/", "hello", lambda: "hello")
     cac.run_server(app, "127.0.0.1", port, workers=2, stop_seconds=1)
